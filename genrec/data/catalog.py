@@ -1,0 +1,174 @@
+"""Items and the catalogue that holds them. Knows nothing of users, files or models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+
+from genrec.errors import InputError, nearest
+
+ITEM_COLUMNS = ("item_id", "title", "text", "image", "price")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One product: what a shopper can read, see and pay.
+
+    Attributes:
+        id: the shop's own id.
+        title: short name, never empty.
+        text: longer description, may be empty.
+        image: path of a picture, relative to the catalogue's image folder.
+        price: in the catalogue's currency; ``None`` when unknown.
+        attributes: every further column, nulls left out (brand, category, colour, …).
+    """
+
+    id: str
+    title: str
+    text: str = ""
+    image: str | None = None
+    price: float | None = None
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+    def describe(self) -> str:
+        """Title, attributes and text in one line, as encoders and prompts read it."""
+        parts = [self.title, *(f"{name}: {value}" for name, value in self.attributes.items())]
+        return ". ".join([*parts, self.text] if self.text else parts)
+
+
+class Catalog(Sequence[Item]):
+    """All items, in a fixed order; ``position`` is an item's row, 0-based.
+
+    Args:
+        table: columns ``item_id`` (string, unique), ``title`` and, optionally, ``text``,
+            ``image``, ``price`` (float) and any attributes.
+
+    Raises:
+        InputError: missing columns, duplicate or null ids, non-finite or negative prices,
+            with row numbers (0-based rows of the table).
+    """
+
+    def __init__(self, table: pl.DataFrame) -> None:
+        self.table = _checked(table)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Item ids by position."""
+        return self.table["item_id"].to_list()
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {item_id: position for position, item_id in enumerate(self.ids)}
+
+    @property
+    def attribute_names(self) -> list[str]:
+        return [name for name in self.table.columns if name not in ITEM_COLUMNS]
+
+    def position(self, item_id: str) -> int:
+        """The row of an item.
+
+        Raises:
+            InputError: no item has that id.
+        """
+        try:
+            return self._positions[item_id]
+        except KeyError:
+            hint = nearest(str(item_id), self.ids[:20000]) if len(self) < 20000 else ""
+            raise InputError(f"The catalogue has no item '{item_id}'. {hint}".strip()) from None
+
+    def positions(self, item_ids: Sequence[str]) -> np.ndarray:
+        """Rows of several items, shape (items,), int32.
+
+        Raises:
+            InputError: lists every id that the catalogue lacks.
+        """
+        unknown = [item_id for item_id in item_ids if item_id not in self._positions]
+        if unknown:
+            raise InputError(
+                f"{len(unknown)} of {len(item_ids)} items are not in the catalogue. "
+                "Leave them out or add them to the catalogue.",
+                [f"unknown item '{item_id}'" for item_id in unknown],
+            )
+        return np.fromiter((self._positions[i] for i in item_ids), np.int32, len(item_ids))
+
+    def __contains__(self, item: object) -> bool:
+        return (item.id if isinstance(item, Item) else item) in self._positions
+
+    def __len__(self) -> int:
+        return self.table.height
+
+    def __getitem__(self, key):  # type: ignore[override]
+        """The item at a position (int), with an id (str), or the items of a slice."""
+        if isinstance(key, slice):
+            return [self[i] for i in range(*key.indices(len(self)))]
+        position = self.position(key) if isinstance(key, str) else int(key)
+        row = self.table.row(position, named=True)
+        attributes = {
+            name: row[name] for name in self.attribute_names if row[name] not in (None, [], "")
+        }
+        return Item(
+            id=row["item_id"],
+            title=row["title"],
+            text=row.get("text") or "",
+            image=row.get("image"),
+            price=row.get("price"),
+            attributes=MappingProxyType(attributes),
+        )
+
+    def __iter__(self) -> Iterator[Item]:
+        return (self[position] for position in range(len(self)))
+
+    def take(self, positions: Sequence[int] | np.ndarray) -> Catalog:
+        """A catalogue of these rows, in this order."""
+        return Catalog(self.table[np.asarray(positions, dtype=np.int64)])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the content, equal on every machine."""
+        digest = hashlib.sha256("|".join(self.table.columns).encode())
+        for column in self.table:
+            digest.update(str(column.to_list()).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return f"Catalog({len(self):,} items; {', '.join(self.table.columns)})"
+
+
+def _checked(table: pl.DataFrame) -> pl.DataFrame:
+    missing = [name for name in ("item_id", "title") if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"The catalogue lacks the column(s) {', '.join(missing)}; it has "
+            f"{', '.join(table.columns) or 'none'}. Name them in the column mapping."
+        )
+    table = table.with_columns(pl.col("item_id").cast(pl.String), pl.col("title").cast(pl.String))
+    problems = []
+    rows = table.with_row_index("row_")
+    for row in rows.filter(pl.col("item_id").is_null() | (pl.col("item_id") == ""))["row_"]:
+        problems.append(f"row {row}: item_id is empty")
+    repeated = rows.filter(pl.col("item_id").is_not_null() & ~pl.col("item_id").is_first_distinct())
+    for row, item_id in repeated.select("row_", "item_id").iter_rows():
+        problems.append(f"row {row}: item_id '{item_id}' stands in an earlier row too")
+    if "price" in table.columns:
+        price = pl.col("price").cast(pl.Float64, strict=False)
+        bad = rows.filter(
+            pl.col("price").is_not_null() & (price.is_null() | ~price.is_finite() | (price < 0))
+        )
+        for row, value in bad.select("row_", "price").iter_rows():
+            problems.append(f"row {row}: price is {value!r}, not a finite number of at least 0")
+    if problems:
+        raise InputError(f"The catalogue has {len(problems)} bad row(s).", problems)
+    if "price" in table.columns:
+        table = table.with_columns(pl.col("price").cast(pl.Float64))
+    return table.with_columns(
+        pl.when(pl.col("title").fill_null("").str.strip_chars() == "")
+        .then(pl.col("item_id"))
+        .otherwise(pl.col("title"))
+        .alias("title")
+    )

@@ -1,0 +1,185 @@
+"""A catalogue with its interactions, and the held-out cases that a split makes of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from genrec.data.catalog import Catalog
+from genrec.data.sequences import History, Sequences
+from genrec.errors import ConfigError, InputError, nearest
+
+SPLITS = ("last-out", "last-basket", "global-time", "published")
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """One event: a user chose an item at a time."""
+
+    user: str
+    item: str
+    time: int | None = None
+    basket: int | None = None
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What a split keeps back: each case is a history and the items that followed it.
+
+    Attributes:
+        histories: what the recommender may see.
+        targets: what it should find, ragged like the histories, same users in the same order;
+            at least one item each.
+        split: name of the split that made it.
+    """
+
+    catalog: Catalog
+    histories: Sequences
+    targets: Sequences
+    split: str
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, rows: np.ndarray) -> Holdout:
+        """The cases in these rows."""
+        return replace(self, histories=self.histories.take(rows), targets=self.targets.take(rows))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A catalogue and who did what when.
+
+    Attributes:
+        name: under which figures are printed.
+        catalog: all items.
+        users: user ids, shape (users,); a user's number is the row here.
+        events: columns ``user`` (uint32), ``item`` (uint32, catalogue position), and where known
+            ``time`` (int64, seconds) and ``basket`` (uint32); sorted by user, then time, with the
+            order of the source kept within equal times.
+        published: for a published split, the part of each event: ``train``, ``validation`` or
+            ``test``, in the column ``part`` of ``events``.
+        user_table: optional columns about users (``user_id`` first), e.g. demographics.
+        extras: further named tables of the source (campaigns, coupons, …).
+    """
+
+    name: str
+    catalog: Catalog
+    users: np.ndarray
+    events: pl.DataFrame
+    user_table: pl.DataFrame | None = None
+    extras: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    @staticmethod
+    def load(name: str, **options: object) -> Dataset:
+        """A data set by its registered name, such as ``complete_journey`` or ``amazon``.
+
+        Raises:
+            ConfigError: nothing is registered under that name.
+        """
+        from genrec.data.sources import load_source
+
+        return load_source(name, **options)
+
+    @staticmethod
+    def from_tables(
+        catalog: Catalog, interactions: pl.DataFrame, *, name: str = "own", unknown: str = "error"
+    ) -> Dataset:
+        """A data set from a table with ``user_id``, ``item_id`` and maybe ``time``, ``basket_id``.
+
+        Args:
+            unknown: what to do with events whose item is not in the catalogue: ``error`` or
+                ``drop`` (the count is logged).
+
+        Raises:
+            InputError: every problem found, with row numbers.
+        """
+        from genrec.data.assemble import assemble
+
+        return assemble(catalog, interactions, name=name, unknown=unknown)
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        """Every user's events in time order."""
+        counts = np.bincount(self.events["user"].to_numpy(), minlength=len(self.users))
+
+        def column(name: str, dtype: type) -> np.ndarray | None:
+            if name not in self.events.columns:
+                return None
+            return self.events[name].to_numpy().astype(dtype)
+
+        items = column("item", np.int32)
+        assert items is not None
+        return Sequences(
+            self.users,
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            items,
+            column("time", np.int64),
+            column("basket", np.int32),
+        )
+
+    def history(self, user: str) -> History:
+        """One user's events.
+
+        Raises:
+            InputError: the data set has no such user.
+        """
+        rows = np.flatnonzero(self.users == str(user))
+        if not len(rows):
+            some = ", ".join(str(u) for u in self.users[:3])
+            raise InputError(f"{self.name} has no user '{user}'. Users look like: {some}")
+        return self.sequences[int(rows[0])]
+
+    def split(self, protocol: str = "last-out") -> tuple[Dataset, Holdout]:
+        """What to train on, and the cases to test on.
+
+        Splitting the training part again gives the validation cases:
+        ``train, test = data.split(p); fit, validation = train.split(p)``.
+
+        Args:
+            protocol: ``last-out`` (each user's last event), ``last-basket`` (each user's last
+                basket), ``global-time`` (the last tenth of all events by time) or ``published``
+                (the parts that came with the data).
+        """
+        from genrec.data.splits import split
+
+        if protocol not in SPLITS:
+            raise ConfigError(f"No split '{protocol}'; {nearest(protocol, SPLITS)}")
+        return split(self, protocol)
+
+    def core(self, k: int, *, basis: str = "events") -> Dataset:
+        """Only users and items with at least ``k`` events each, applied until it holds.
+
+        Args:
+            basis: count ``events``, or ``distinct`` partners (items of a user, users of an item).
+
+        Raises:
+            InputError: nothing is left.
+        """
+        from genrec.data.core import k_core
+
+        return k_core(self, k, basis=basis)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the content."""
+        digest = hashlib.sha256(self.catalog.fingerprint.encode())
+        digest.update("|".join(str(user) for user in self.users).encode())
+        for column in self.events:
+            digest.update(column.name.encode())
+            values = column.to_list() if column.dtype == pl.String else column.to_numpy().tobytes()
+            digest.update(values if isinstance(values, bytes) else str(values).encode())
+        return digest.hexdigest()[:16]
+
+    def __len__(self) -> int:
+        return self.events.height
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name!r}: {len(self.users):,} users, "
+            f"{len(self.catalog):,} items, {len(self):,} events)"
+        )

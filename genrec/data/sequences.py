@@ -1,0 +1,115 @@
+"""Histories: who chose what, in time order, as flat arrays. Knows positions, not titles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One user's items in time order.
+
+    Attributes:
+        items: catalogue positions, shape (events,), int32.
+        times: seconds since 1970, shape (events,), int64; ``None`` when only the order is known.
+        baskets: number of the basket of each event, shape (events,), int32, ascending;
+            ``None`` when each event stands alone.
+    """
+
+    items: np.ndarray
+    times: np.ndarray | None = None
+    baskets: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences(Sequence[History]):
+    """Many histories as ragged arrays: user ``u`` owns rows ``offsets[u]:offsets[u + 1]``.
+
+    Attributes:
+        users: user ids, shape (users,).
+        offsets: shape (users + 1,), int64, from 0.
+        items: catalogue positions, shape (events,), int32.
+        times: as in ``History``, shape (events,).
+        baskets: as in ``History``, shape (events,); numbers are comparable within a user only.
+    """
+
+    users: np.ndarray
+    offsets: np.ndarray
+    items: np.ndarray
+    times: np.ndarray | None = None
+    baskets: np.ndarray | None = None
+
+    @staticmethod
+    def of(histories: Sequence[Sequence[int] | History], users: Sequence[str] | None = None):
+        """Sequences from lists of positions or from histories; baskets only if all have them."""
+        rows = [h if isinstance(h, History) else History(np.asarray(h, np.int32)) for h in histories]
+        lengths = np.fromiter((len(row) for row in rows), np.int64, len(rows))
+
+        def joined(name: str, dtype: type) -> np.ndarray | None:
+            parts = [getattr(row, name) for row in rows]
+            if not parts or any(part is None for part in parts):
+                return None
+            return np.concatenate(parts).astype(dtype)
+
+        items = joined("items", np.int32)
+        names = [str(n) for n in range(len(rows))] if users is None else list(users)
+        return Sequences(
+            np.array(names, dtype=object),
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            np.zeros(0, np.int32) if items is None else items,
+            joined("times", np.int64),
+            joined("baskets", np.int32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Events of each user, shape (users,), int64."""
+        return np.diff(self.offsets)
+
+    def __getitem__(self, user):  # type: ignore[override]
+        """The history at a row (int), or the sequences of a slice."""
+        if isinstance(user, slice):
+            return self.take(np.arange(len(self))[user])
+        row = int(user) + (len(self) if user < 0 else 0)
+        if not 0 <= row < len(self):
+            raise IndexError(user)
+        span = slice(int(self.offsets[row]), int(self.offsets[row + 1]))
+        return History(
+            self.items[span],
+            None if self.times is None else self.times[span],
+            None if self.baskets is None else self.baskets[span],
+        )
+
+    def __iter__(self) -> Iterator[History]:
+        return (self[row] for row in range(len(self)))
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Sequences:
+        """The sequences of these user rows, in this order."""
+        rows = np.asarray(rows, dtype=np.int64)
+        return self._select(rows, self.offsets[rows], self.offsets[rows + 1])
+
+    def last(self, events: int) -> Sequences:
+        """Each history cut to its last ``events`` events."""
+        ends = self.offsets[1:]
+        return self._select(np.arange(len(self)), np.maximum(self.offsets[:-1], ends - events), ends)
+
+    def _select(self, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Sequences:
+        lengths = ends - starts
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        index = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return Sequences(
+            self.users[rows],
+            offsets,
+            self.items[index],
+            None if self.times is None else self.times[index],
+            None if self.baskets is None else self.baskets[index],
+        )

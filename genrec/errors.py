@@ -1,0 +1,75 @@
+"""Every error that a caller of genrec can act on.
+
+::
+
+    GenrecError                 the one root to catch
+    ├── InputError              a table, catalogue, history or file that cannot be used as it is
+    ├── ConfigError             a recipe, option or name that does not exist or does not fit
+    ├── ArtefactError           a workspace artefact that is missing, truncated or tampered with
+    ├── MissingExtra            a package that this feature needs is not installed
+    └── StorageError            the disk is full or cannot be written
+
+A message says what happened, with the value, and then what to do.
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+__all__ = [
+    "ArtefactError",
+    "ConfigError",
+    "GenrecError",
+    "InputError",
+    "MissingExtra",
+    "StorageError",
+    "nearest",
+]
+
+
+class GenrecError(Exception):
+    """The root of all errors that genrec raises on purpose."""
+
+
+class InputError(GenrecError):
+    """Input that cannot be used; ``problems`` holds every problem found, not only the first."""
+
+    SHOWN = 20
+
+    def __init__(self, what: str, problems: Sequence[str] = ()) -> None:
+        self.problems = list(problems)
+        lines = [what, *(f"  - {problem}" for problem in self.problems[: self.SHOWN])]
+        if len(self.problems) > self.SHOWN:
+            lines.append(f"  - and {len(self.problems) - self.SHOWN} more (see .problems)")
+        super().__init__("\n".join(lines))
+
+
+class ConfigError(GenrecError):
+    """A recipe, option or name that does not exist or does not fit."""
+
+
+class ArtefactError(GenrecError):
+    """A stored artefact that is missing, truncated, tampered with or from another format."""
+
+
+class MissingExtra(GenrecError):
+    """A package that is needed here is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed. "
+            f"Install it: pip install 'genrec[{extra}]'"
+        )
+
+
+class StorageError(GenrecError):
+    """Writing failed; what stood there before is untouched."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A clause that names the closest valid name, or lists the valid names when none is close."""
+    names = sorted(str(option) for option in valid)
+    close = get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"valid names: {', '.join(names)}" if names else "there are none"

@@ -1,0 +1,239 @@
+"""Recommendation as generation: an LLM writes the semantic ID of the next item."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from genrec.data.catalog import Catalog
+from genrec.data.dataset import Dataset
+from genrec.data.sequences import Sequences
+from genrec.decoding.beam import beam_search
+from genrec.decoding.trie import Trie
+from genrec.errors import ArtefactError, ConfigError, nearest
+from genrec.llm.backbone import Backbone, BackboneConfig
+from genrec.recommenders.base import NO_ITEM, Ranking, Recommender, allowed_mask
+from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows, PromptConfig
+from genrec.semantic_ids.index import SemanticIndex
+from genrec.training.fit import FitConfig, FitResult, fit
+from genrec.training.packing import PackedRows, collate_packed
+from genrec.training.sft import SftConfig, sft_loss
+from genrec.workspace import open_artefact, write_artefact
+
+
+@dataclass(frozen=True)
+class GenerativeConfig:
+    """Everything that shapes a generative recommender.
+
+    Attributes:
+        backbone: which LLM and what of it is trained.
+        prompt: how a history is written down.
+        sft: packing and loss.
+        fit: optimisation.
+        beams: kept at each level of a semantic ID; at least as many items as are asked for.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    sft: SftConfig = field(default_factory=SftConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    beams: int = 20
+
+    def __post_init__(self) -> None:
+        if self.beams < 1:
+            raise ConfigError(f"beams is {self.beams}; it must be at least 1.")
+
+    def with_options(self, **options: Any) -> GenerativeConfig:
+        """A copy with options set by their bare names, wherever they live.
+
+        Raises:
+            ConfigError: an option that does not exist.
+        """
+        parts = {name: getattr(self, name) for name in ("backbone", "prompt", "sft", "fit")}
+        beams = options.pop("beams", self.beams)
+        known: set[str] = {"beams"}
+        for part, value in parts.items():
+            own = {option.name for option in fields(value)}
+            known |= own
+            parts[part] = replace(value, **{k: v for k, v in options.items() if k in own})
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            raise ConfigError(f"No option '{unknown[0]}'; {nearest(unknown[0], known)}")
+        return GenerativeConfig(**parts, beams=beams)
+
+
+class GenerativeRecommender(Recommender):
+    """An LLM with semantic-ID tokens, decoded under the trie of the catalogue.
+
+    Every recommendation is a real item: the trie has no other leaves.
+
+    Args:
+        catalog: in the order of the index.
+    """
+
+    name = "genrec"
+
+    def __init__(
+        self, backbone: Backbone, catalog: Catalog, index: SemanticIndex, config: GenerativeConfig
+    ) -> None:
+        if index.item_ids != catalog.ids:
+            raise ConfigError(
+                f"The index has {len(index):,} items and the catalogue {len(catalog):,}, or their "
+                "order differs. Make the semantic IDs of this catalogue."
+            )
+        if tuple(backbone.codebook_sizes) != tuple(index.codebook_sizes):
+            raise ConfigError(
+                f"The LLM was trained on semantic IDs of {backbone.codebook_sizes} codes, the "
+                f"index has {index.codebook_sizes}. Train again, or load the index it came with."
+            )
+        self.backbone, self.catalog, self.index, self.config = backbone, catalog, index, config
+        self.trie = Trie.build(index.codes)
+        self.prompt = HistoryPrompt(config.prompt, backbone, index)
+        self.fitted: FitResult | None = None
+
+    @classmethod
+    def train(
+        cls,
+        backbone: str | BackboneConfig,
+        dataset: Dataset,
+        index: SemanticIndex,
+        *,
+        folder: str | Path,
+        config: GenerativeConfig | None = None,
+        validate: Callable[[GenerativeRecommender], float] | None = None,
+        progress: Callable[[int, int, float], None] | None = None,
+        **options: Any,
+    ) -> GenerativeRecommender:
+        """Trains on every position of every history.
+
+        Args:
+            backbone: an LLM's name, or its whole configuration.
+            folder: for checkpoints; a killed run of the same data and options continues there.
+            validate: higher is better; looked at every ``validate_every`` steps.
+            options: any option of ``GenerativeConfig``'s parts, such as ``lora_rank=16``.
+
+        Raises:
+            ConfigError: an option that does not exist or fit.
+        """
+        chosen = (config or GenerativeConfig()).with_options(**options)
+        if isinstance(backbone, BackboneConfig):
+            chosen = replace(chosen, backbone=backbone)
+        else:
+            chosen = replace(chosen, backbone=replace(chosen.backbone, name=backbone))
+        llm = Backbone.create(
+            chosen.backbone,
+            index.token_names,
+            index.codebook_sizes,
+            words=code_words(index, dataset.catalog),
+        )
+        if torch.cuda.is_available():
+            llm.cuda()
+        recommender = cls(llm, dataset.catalog, index, chosen)
+        rows = PackedRows(
+            HistoryRows(recommender.prompt, dataset.sequences, seed=chosen.fit.seed),
+            row_tokens=chosen.sft.row_tokens,
+            seed=chosen.fit.seed,
+        )
+        recommender.fitted = fit(
+            llm,
+            rows,
+            collate=collate_packed,
+            loss=lambda model, batch: sft_loss(model, batch, chosen.sft),  # type: ignore[arg-type]
+            config=chosen.fit,
+            folder=Path(folder),
+            validate=None if validate is None else (lambda: validate(recommender)),
+            progress=progress,
+            job=f"{dataset.fingerprint} {recommender.prompt.template_hash} {asdict(chosen)}",
+        )
+        return recommender
+
+    def rank(
+        self,
+        histories: Sequences,
+        n: int,
+        *,
+        allowed: np.ndarray | None = None,
+        exclude_seen: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Ranking:
+        """See ``Recommender.rank``; the scores are log-probabilities of the semantic IDs."""
+        self.backbone.eval()
+        mask = allowed_mask(histories, len(self.catalog), allowed, exclude_seen=exclude_seen)
+        found = beam_search(
+            self.backbone,
+            [self.prompt.tokens(history) for history in histories],
+            self.trie,
+            beams=min(max(self.config.beams, n), len(self.catalog)),
+            allowed=None if mask is None else torch.from_numpy(mask),
+            progress=progress,
+        )
+        items = np.full((len(histories), n), NO_ITEM, np.int32)
+        scores = np.full((len(histories), n), -np.inf, np.float32)
+        width = min(n, found.items.shape[1])
+        items[:, :width] = found.items[:, :width].numpy()
+        scores[:, :width] = found.scores[:, :width].numpy()
+        return Ranking(items, scores)
+
+    def save(self, folder: Path, **about: Any) -> None:
+        """Writes adapter, tokenizer, index and options, as a whole or not at all."""
+        with write_artefact(folder, "recommender", **about) as temporary:
+            self.write(temporary)
+
+    def write(self, folder: Path) -> None:
+        """Writes the bare files into a folder that somebody else seals."""
+        self.backbone.write(folder)
+        self.index.write(folder)
+        about = {"options": asdict(self.config), "template_hash": self.prompt.template_hash}
+        if self.fitted is not None:
+            about["fit"] = asdict(self.fitted)
+        (folder / "generative.json").write_text(json.dumps(about, indent=1))
+
+    @staticmethod
+    def load(folder: Path, catalog: Catalog) -> GenerativeRecommender:
+        """Reads what ``save`` wrote.
+
+        Raises:
+            ArtefactError: missing, truncated or changed.
+            ConfigError: made for another catalogue, or with another prompt than the one here.
+        """
+        open_artefact(folder, "recommender")
+        try:
+            about = json.loads((folder / "generative.json").read_text())
+            options = about["options"]
+            config = GenerativeConfig(
+                backbone=BackboneConfig(**options["backbone"]),
+                prompt=PromptConfig(**options["prompt"]),
+                sft=SftConfig(**options["sft"]),
+                fit=FitConfig(**options["fit"]),
+                beams=options["beams"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtefactError(f"{folder} holds no recommender ({error}).") from error
+        recommender = GenerativeRecommender(
+            Backbone.read(folder), catalog, SemanticIndex.read(folder), config
+        )
+        if recommender.prompt.template_hash != about["template_hash"]:
+            raise ConfigError(
+                f"The prompt {config.prompt.template} has changed since training. Put the old "
+                "text back, or train again."
+            )
+        return recommender
+
+
+def code_words(index: SemanticIndex, catalog: Catalog, each: int = 20) -> list[list[str]]:
+    """For each semantic-ID token, titles of at most ``each`` items that carry it."""
+    titles = catalog.table["title"].to_list()
+    words: list[list[str]] = [[] for _ in range(sum(index.codebook_sizes))]
+    for row, tokens in enumerate(index.token_numbers.tolist()):
+        for token in tokens:
+            if len(words[token]) < each:
+                words[token].append(titles[row])
+    return words

@@ -1,0 +1,161 @@
+"""Item <-> semantic ID, both ways. Knows codes and names, not vectors or models."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from genrec.errors import ArtefactError, InputError
+from genrec.workspace import open_artefact, write_artefact
+
+_TOKEN = re.compile(r"<([a-z])_(\d+)>")
+
+
+class SemanticID(tuple[int, ...]):
+    """An item's codes, coarse to fine; prints as ``<a_12><b_7><c_3>``."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "".join(token_name(level, code) for level, code in enumerate(self))
+
+    @staticmethod
+    def parse(text: str) -> SemanticID:
+        """Reads what ``str`` wrote.
+
+        Raises:
+            InputError: the text is no semantic ID.
+        """
+        found = _TOKEN.findall(text)
+        if "".join(f"<{letter}_{code}>" for letter, code in found) != text or any(
+            letter != chr(ord("a") + level) for level, (letter, _) in enumerate(found)
+        ):
+            raise InputError(f"'{text}' is no semantic ID; they look like <a_12><b_7><c_3>.")
+        return SemanticID(int(code) for _, code in found)
+
+
+def token_name(level: int, code: int) -> str:
+    """The token of one code, such as ``<a_12>``."""
+    return f"<{chr(ord('a') + level)}_{code}>"
+
+
+@dataclass(frozen=True)
+class SemanticIndex:
+    """The semantic ID of every item; no two items share one.
+
+    Attributes:
+        item_ids: in the catalogue's order.
+        codes: shape (items, levels), int32, each below its level's codebook size.
+        codebook_sizes: number of codes, and of tokens, at each level.
+    """
+
+    item_ids: list[str]
+    codes: np.ndarray
+    codebook_sizes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        codes = self.codes
+        if codes.shape != (len(self.item_ids), len(self.codebook_sizes)):
+            raise InputError(
+                f"Codes have shape {codes.shape}; {len(self.item_ids)} items with "
+                f"{len(self.codebook_sizes)} levels need another."
+            )
+        if codes.size and ((codes < 0) | (codes >= np.array(self.codebook_sizes))).any():
+            raise InputError("Some codes lie outside their codebook.")
+        if len(self._rows_by_codes) != len(codes):
+            raise InputError("Two items share a semantic ID; resolve the collisions first.")
+
+    @property
+    def levels(self) -> int:
+        return len(self.codebook_sizes)
+
+    @cached_property
+    def level_offsets(self) -> np.ndarray:
+        """Number of the first token of each level among all semantic-ID tokens, int64."""
+        return np.concatenate([[0], np.cumsum(self.codebook_sizes[:-1])]).astype(np.int64)
+
+    @cached_property
+    def token_numbers(self) -> np.ndarray:
+        """Codes as numbers among all semantic-ID tokens, shape (items, levels), int64."""
+        return self.codes.astype(np.int64) + self.level_offsets
+
+    @property
+    def token_names(self) -> list[str]:
+        """Every semantic-ID token, level by level."""
+        return [
+            token_name(level, code)
+            for level, size in enumerate(self.codebook_sizes)
+            for code in range(size)
+        ]
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {item_id: row for row, item_id in enumerate(self.item_ids)}
+
+    @cached_property
+    def _rows_by_codes(self) -> dict[bytes, int]:
+        rows = np.ascontiguousarray(self.codes, np.int32)
+        return {codes.tobytes(): row for row, codes in enumerate(rows)}
+
+    def semantic_id(self, item_id: str) -> SemanticID:
+        """An item's semantic ID.
+
+        Raises:
+            InputError: the item has none.
+        """
+        if item_id not in self._rows:
+            raise InputError(f"Item '{item_id}' has no semantic ID. Add it: SemanticIdTokenizer.add")
+        return SemanticID(self.codes[self._rows[item_id]].tolist())
+
+    def item_id(self, semantic_id: Sequence[int]) -> str | None:
+        """The item with these codes, or ``None`` when no item has them."""
+        row = self._rows_by_codes.get(np.array(semantic_id, np.int32).tobytes())
+        return None if row is None else self.item_ids[row]
+
+    def save(self, folder: Path) -> None:
+        """Writes ``codes.parquet`` and a seal, as a whole or not at all."""
+        about = {"codebook_sizes": list(self.codebook_sizes)}
+        with write_artefact(folder, "semantic_index", **about) as temporary:
+            self.write(temporary)
+
+    def write(self, folder: Path) -> None:
+        """Writes the bare files into a folder that somebody else seals."""
+        columns = {f"code_{level}": self.codes[:, level] for level in range(self.levels)}
+        pl.DataFrame({"item_id": self.item_ids, **columns}).write_parquet(folder / "codes.parquet")
+        (folder / "levels.json").write_text(json.dumps(list(self.codebook_sizes)))
+
+    @staticmethod
+    def load(folder: Path) -> SemanticIndex:
+        """Reads what ``save`` wrote.
+
+        Raises:
+            ArtefactError: missing, truncated or changed.
+        """
+        open_artefact(folder, "semantic_index")
+        return SemanticIndex.read(folder)
+
+    @staticmethod
+    def read(folder: Path) -> SemanticIndex:
+        """Reads the bare files of a folder that is known to be whole."""
+        try:
+            sizes = tuple(int(size) for size in json.loads((folder / "levels.json").read_text()))
+            table = pl.read_parquet(folder / "codes.parquet")
+            codes = table.drop("item_id").to_numpy().astype(np.int32)
+            return SemanticIndex(table["item_id"].to_list(), codes, sizes)
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise ArtefactError(f"{folder} holds no semantic index ({error}).") from error
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def __repr__(self) -> str:
+        sizes = "x".join(str(size) for size in self.codebook_sizes)
+        return f"SemanticIndex({len(self):,} items; {sizes})"
+

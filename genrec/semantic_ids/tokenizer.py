@@ -1,0 +1,156 @@
+"""Item vectors -> semantic IDs: quantiser, collision rule, token names; more items later."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from genrec.data.catalog import Catalog
+from genrec.errors import ConfigError, InputError
+from genrec.registry import Registry
+from genrec.semantic_ids.collisions import append_level, check_rule, reassign
+from genrec.semantic_ids.index import SemanticIndex
+from genrec.semantic_ids.quality import QualityReport, report_quality
+from genrec.semantic_ids.quantizer import Progress, Quantizer
+from genrec.workspace import open_artefact, write_artefact
+
+QUANTIZERS = Registry(
+    "quantizer",
+    {"residual-kmeans": ("genrec.semantic_ids.quantizer:ResidualKMeans", "llm")},
+)
+
+
+@dataclass(frozen=True)
+class SemanticIdConfig:
+    """How item vectors become semantic IDs.
+
+    Attributes:
+        quantizer: registered name.
+        levels: codes per item (one more with the rule ``append``).
+        codebook_size: codes at each level; more tell more items apart, fewer share more.
+        collisions: ``reassign`` moves an item to the nearest free last code; ``append`` adds a
+            level that counts the items with equal codes.
+        seed: of the quantiser.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    quantizer: str = "residual-kmeans"
+    levels: int = 3
+    codebook_size: int = 256
+    collisions: str = "reassign"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_rule(self.collisions)
+        if not 1 <= self.levels <= 25 or not 2 <= self.codebook_size <= 2**20:
+            raise ConfigError(
+                f"levels is {self.levels} and codebook_size {self.codebook_size}; choose 1 to 25 "
+                "levels and 2 to 1,048,576 codes."
+            )
+
+
+class SemanticIdTokenizer:
+    """Gives every item of a catalogue a unique semantic ID.
+
+    Args:
+        config: defaults to ``SemanticIdConfig()``; single options may be given by keyword.
+    """
+
+    def __init__(self, config: SemanticIdConfig | None = None, **options: Any) -> None:
+        self.config = replace(config or SemanticIdConfig(), **options)
+        self.quantizer: Quantizer = QUANTIZERS.load(self.config.quantizer)(
+            levels=self.config.levels, codebook_size=self.config.codebook_size
+        )
+        self.quality: QualityReport | None = None
+
+    def fit(
+        self, catalog: Catalog, vectors: Any, progress: Progress | None = None
+    ) -> SemanticIndex:
+        """Learns the codebooks and gives each item its semantic ID.
+
+        Args:
+            vectors: ``ItemVectors`` or an array, shape (items, dimensions), in catalogue order.
+
+        Raises:
+            InputError: the vectors do not fit the catalogue or are not finite.
+        """
+        values = _values(vectors, len(catalog))
+        self.quantizer.fit(values, seed=self.config.seed, progress=progress)
+        raw = self.quantizer.encode(values)
+        index = self._resolved(catalog.ids, values, raw, taken=None)
+        self.quality = report_quality(raw, index.codes, index.codebook_sizes, values)
+        return index
+
+    def add(self, index: SemanticIndex, catalog: Catalog, vectors: Any) -> SemanticIndex:
+        """The index with new items at its end; the old items and the codebooks stay as they are.
+
+        Raises:
+            InputError: a new item is in the index already.
+        """
+        known = set(index.item_ids)
+        repeated = [item_id for item_id in catalog.ids if item_id in known]
+        if repeated:
+            raise InputError("Some new items already have a semantic ID.", repeated)
+        values = _values(vectors, len(catalog))
+        new = self._resolved(catalog.ids, values, self.quantizer.encode(values), taken=index.codes)
+        sizes = tuple(map(max, index.codebook_sizes, new.codebook_sizes))
+        codes = np.concatenate([index.codes, new.codes])
+        return SemanticIndex([*index.item_ids, *new.item_ids], codes, sizes)
+
+    def _resolved(
+        self, item_ids: list[str], vectors: np.ndarray, raw: np.ndarray, taken: np.ndarray | None
+    ) -> SemanticIndex:
+        sizes = self.quantizer.codebook_sizes
+        if self.config.collisions == "append":
+            codes = append_level(raw, taken)
+            sizes = (*sizes, max(int(codes[:, -1].max()) + 1, 1))
+        else:
+            distances = self.quantizer.last_level_distances(vectors, raw)
+            codes = reassign(raw, distances, sizes, taken)
+        return SemanticIndex(list(item_ids), codes, sizes)
+
+    def save(self, folder: Path, index: SemanticIndex, **about: Any) -> None:
+        """Writes codebooks, codes and quality report, as a whole or not at all."""
+        with write_artefact(folder, "semantic_ids", **about) as temporary:
+            self.write(temporary, index)
+
+    def write(self, folder: Path, index: SemanticIndex) -> None:
+        """Writes the bare files into a folder that somebody else seals."""
+        save_file(self.quantizer.tensors(), folder / "codebooks.safetensors")
+        (folder / "config.json").write_text(json.dumps(self.config.__dict__, indent=1))
+        if self.quality is not None:
+            (folder / "quality.json").write_text(json.dumps(self.quality.to_dict(), indent=1))
+        index.write(folder)
+
+    @staticmethod
+    def load(folder: Path) -> tuple[SemanticIdTokenizer, SemanticIndex]:
+        """Reads what ``save`` wrote.
+
+        Raises:
+            ArtefactError: missing, truncated or changed.
+        """
+        open_artefact(folder, "semantic_ids")
+        tokenizer = SemanticIdTokenizer(
+            SemanticIdConfig(**json.loads((folder / "config.json").read_text()))
+        )
+        tokenizer.quantizer.restore(load_file(folder / "codebooks.safetensors"))
+        quality = folder / "quality.json"
+        if quality.exists():
+            tokenizer.quality = QualityReport(**json.loads(quality.read_text()))
+        return tokenizer, SemanticIndex.read(folder)
+
+
+def _values(vectors: Any, items: int) -> np.ndarray:
+    values = np.asarray(getattr(vectors, "vectors", vectors), dtype=np.float32)
+    if values.ndim != 2 or len(values) != items:
+        raise InputError(
+            f"There are {items} items but the vectors have shape {values.shape}. "
+            "Encode this catalogue again."
+        )
+    return values

@@ -1,0 +1,135 @@
+"""Many token rows in one training row, each blind to the others, every target supervised.
+
+Packed causal training gives the signal of sliding windows for a fraction of the tokens: a history
+of n items is one row with n targets, and no token is spent on padding but at a row's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genrec.errors import ConfigError
+
+NO_TARGET = -1
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One user's tokens.
+
+    Attributes:
+        tokens: vocabulary rows, shape (tokens,), int64.
+        levels: which level of a semantic ID each token is, if it is to be learned; ``NO_TARGET``
+            for text, structure and context, shape (tokens,), int64.
+        codes: the token's code at that level, shape (tokens,), int64; 0 where there is no target.
+    """
+
+    tokens: np.ndarray
+    levels: np.ndarray
+    codes: np.ndarray
+
+
+class RowSource(Protocol):
+    """Rows whose lengths stay the same while their content may differ from epoch to epoch."""
+
+    @property
+    def token_counts(self) -> np.ndarray: ...
+
+    def row(self, number: int, epoch: int) -> TokenRow: ...
+
+
+class PackedRows:
+    """Training rows of at most ``row_tokens`` tokens, filled first-fit in a seeded order.
+
+    Raises:
+        ConfigError: a row is longer than ``row_tokens``.
+    """
+
+    def __init__(self, source: RowSource, *, row_tokens: int, seed: int) -> None:
+        counts = source.token_counts
+        if len(counts) and counts.max() > row_tokens:
+            raise ConfigError(
+                f"A row has {counts.max()} tokens but row_tokens is {row_tokens}. "
+                "Raise row_tokens or lower history."
+            )
+        self.source, self.row_tokens, self.epoch = source, row_tokens, 0
+        self.packs = _first_fit(counts, row_tokens, np.random.default_rng(seed))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the data loader; the rows of an epoch are a function of its number."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.packs)
+
+    def __getitem__(self, index: int) -> list[TokenRow]:
+        return [self.source.row(number, self.epoch) for number in self.packs[index]]
+
+
+def _first_fit(
+    counts: np.ndarray, capacity: int, generator: np.random.Generator, open_packs: int = 32
+) -> list[list[int]]:
+    """Row numbers of each pack; only the newest packs stay open, so time is linear."""
+    done: list[list[int]] = []
+    current: list[tuple[int, list[int]]] = []
+    for number in generator.permutation(len(counts)):
+        count = int(counts[number])
+        for place, (free, members) in enumerate(current):
+            if count <= free:
+                members.append(int(number))
+                current[place] = (free - count, members)
+                break
+        else:
+            current.append((capacity - count, [int(number)]))
+            if len(current) > open_packs:
+                fullest = min(range(len(current)), key=lambda place: current[place][0])
+                done.append(current.pop(fullest)[1])
+    return done + [members for _, members in current]
+
+
+def collate_packed(packs: Sequence[Sequence[TokenRow]]) -> dict[str, Tensor]:
+    """Packs -> tensors of shape (packs, tokens), cut to the longest pack.
+
+    Returns:
+        ``input_ids``; ``position_ids``, from 0 in each row; ``segments``, the number of the row
+        within the pack, -1 for padding; ``target_levels`` and ``target_codes`` of the *next*
+        token, ``NO_TARGET`` where it is none.
+    """
+    longest = max(sum(len(row.tokens) for row in pack) for pack in packs)
+    shape = (len(packs), longest)
+    input_ids, position_ids = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    segments = np.full(shape, -1, np.int64)
+    levels, codes = np.full(shape, NO_TARGET, np.int64), np.zeros(shape, np.int64)
+    for place, pack in enumerate(packs):
+        start = 0
+        for number, row in enumerate(pack):
+            end = start + len(row.tokens)
+            input_ids[place, start:end] = row.tokens
+            position_ids[place, start:end] = np.arange(end - start)
+            segments[place, start:end] = number
+            levels[place, start : end - 1] = row.levels[1:]
+            codes[place, start : end - 1] = row.codes[1:]
+            start = end
+    return {
+        "input_ids": torch.from_numpy(input_ids),
+        "position_ids": torch.from_numpy(position_ids),
+        "segments": torch.from_numpy(segments),
+        "target_levels": torch.from_numpy(levels),
+        "target_codes": torch.from_numpy(codes),
+    }
+
+
+def packed_mask(segments: Tensor, dtype: torch.dtype) -> Tensor:
+    """Additive causal mask that keeps rows apart, shape (packs, 1, tokens, tokens)."""
+    tokens = segments.shape[1]
+    causal = torch.ones(tokens, tokens, dtype=torch.bool, device=segments.device).tril()
+    # Padding sees itself, since a row of a softmax that sees nothing is not a number.
+    sees = (segments[:, :, None] == segments[:, None, :]) & causal
+    mask = torch.zeros(sees.shape, dtype=dtype, device=segments.device)
+    return mask.masked_fill_(~sees, torch.finfo(dtype).min)[:, None]

@@ -1,0 +1,87 @@
+"""Supervised fine-tuning on packed rows: cross-entropy over the codes of each level only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from genrec.errors import ConfigError
+from genrec.training.fit import Batch
+from genrec.training.packing import packed_mask
+
+
+@dataclass(frozen=True)
+class SftConfig:
+    """How packed rows are formed and scored.
+
+    Attributes:
+        row_tokens: tokens of one packed row.
+        label_smoothing: probability mass spread over the other codes of the level.
+        embedding_dropout: on the input embeddings; strong values help on sparse data.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    row_tokens: int = 512
+    label_smoothing: float = 0.0
+    embedding_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.label_smoothing < 1 and 0 <= self.embedding_dropout < 1):
+            raise ConfigError(
+                f"label_smoothing is {self.label_smoothing} and embedding_dropout "
+                f"{self.embedding_dropout}; both lie from 0 to below 1."
+            )
+        if self.row_tokens < 8:
+            raise ConfigError(f"row_tokens is {self.row_tokens}; choose at least 8.")
+
+
+class LevelScorer(Protocol):
+    """What the loss needs of a backbone."""
+
+    codebook_sizes: tuple[int, ...]
+    training: bool
+
+    def embed(self, input_ids: Tensor) -> Tensor: ...
+
+    def hidden_states(self, **inputs: Any) -> Any: ...
+
+    def head_rows(self) -> Tensor: ...
+
+    def level_logits(self, hidden: Tensor, level: int, rows: Tensor | None = None) -> Tensor: ...
+
+
+def sft_loss(backbone: LevelScorer, batch: Batch, config: SftConfig) -> Tensor:
+    """Mean cross-entropy per target token, each over the codes of its own level.
+
+    Under the trie only codes of that level are ever legal, so the rest of the vocabulary is
+    neither computed nor learned against.
+    """
+    embeddings = backbone.embed(batch["input_ids"])
+    if config.embedding_dropout:
+        embeddings = functional.dropout(
+            embeddings, config.embedding_dropout, training=backbone.training
+        )
+    hidden = backbone.hidden_states(
+        inputs_embeds=embeddings,
+        attention_mask=packed_mask(batch["segments"], embeddings.dtype),
+        position_ids=batch["position_ids"],
+        use_cache=False,
+    ).last_hidden_state
+    levels = batch["target_levels"]
+    rows = backbone.head_rows()
+    total = torch.zeros((), device=hidden.device)
+    for level in range(len(backbone.codebook_sizes)):
+        here = levels == level
+        if here.any():
+            total = total + functional.cross_entropy(
+                backbone.level_logits(hidden[here], level, rows),
+                batch["target_codes"][here],
+                label_smoothing=config.label_smoothing,
+                reduction="sum",
+            )
+    return total / (levels >= 0).sum().clamp(min=1)
