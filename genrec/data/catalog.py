@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import overload
 
 import numpy as np
 import polars as pl
 
+from genrec.data.rows import TABLE_ROWS, RowNames, as_ids, found
 from genrec.errors import InputError, nearest
 
 ITEM_COLUMNS = ("item_id", "title", "text", "image", "price")
@@ -48,14 +50,21 @@ class Catalog(Sequence[Item]):
     Args:
         table: columns ``item_id`` (string, unique), ``title`` and, optionally, ``text``,
             ``image``, ``price`` (float) and any attributes.
+        rows: how messages name the rows; by default their 0-based number in the table.
 
     Raises:
         InputError: missing columns, duplicate or null ids, non-finite or negative prices,
-            with row numbers (0-based rows of the table).
+            with row numbers.
     """
 
-    def __init__(self, table: pl.DataFrame) -> None:
-        self.table = _checked(table)
+    def __init__(self, table: pl.DataFrame, *, rows: RowNames = TABLE_ROWS) -> None:
+        self.table = _checked(table, rows)
+
+    @staticmethod
+    def of_ids(item_ids: Iterable[str]) -> Catalog:
+        """A catalogue of bare ids, each its own title."""
+        ids = pl.Series("item_id", item_ids, dtype=pl.String)
+        return Catalog(pl.DataFrame({"item_id": ids, "title": ids}))
 
     @cached_property
     def ids(self) -> list[str]:
@@ -103,11 +112,19 @@ class Catalog(Sequence[Item]):
     def __len__(self) -> int:
         return self.table.height
 
-    def __getitem__(self, key):  # type: ignore[override]
+    @overload
+    def __getitem__(self, key: int | str) -> Item: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> list[Item]: ...
+
+    def __getitem__(self, key: int | str | slice) -> Item | list[Item]:
         """The item at a position (int), with an id (str), or the items of a slice."""
         if isinstance(key, slice):
             return [self[i] for i in range(*key.indices(len(self)))]
         position = self.position(key) if isinstance(key, str) else int(key)
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"position {position} of a catalogue of {len(self)} items")
         row = self.table.row(position, named=True)
         attributes = {
             name: row[name] for name in self.attribute_names if row[name] not in (None, [], "")
@@ -140,35 +157,42 @@ class Catalog(Sequence[Item]):
         return f"Catalog({len(self):,} items; {', '.join(self.table.columns)})"
 
 
-def _checked(table: pl.DataFrame) -> pl.DataFrame:
+def _checked(table: pl.DataFrame, rows: RowNames) -> pl.DataFrame:
     missing = [name for name in ("item_id", "title") if name not in table.columns]
     if missing:
         raise InputError(
             f"The catalogue lacks the column(s) {', '.join(missing)}; it has "
             f"{', '.join(table.columns) or 'none'}. Name them in the column mapping."
         )
-    table = table.with_columns(pl.col("item_id").cast(pl.String), pl.col("title").cast(pl.String))
-    problems = []
-    rows = table.with_row_index("row_")
-    for row in rows.filter(pl.col("item_id").is_null() | (pl.col("item_id") == ""))["row_"]:
-        problems.append(f"row {row}: item_id is empty")
-    repeated = rows.filter(pl.col("item_id").is_not_null() & ~pl.col("item_id").is_first_distinct())
-    for row, item_id in repeated.select("row_", "item_id").iter_rows():
-        problems.append(f"row {row}: item_id '{item_id}' stands in an earlier row too")
+    ids, problem = as_ids(table["item_id"])
+    problems = [problem] if problem else found(ids.is_null(), None, "item_id is empty", rows)
+    repeated = ids.is_not_null() & ~ids.is_first_distinct()
+    problems += found(repeated, ids, "item_id '{value}' stands in an earlier row too", rows)
+    columns = [ids]
+    for name in ("title", "text", "image"):
+        if name in table.columns:
+            column = table[name]
+            if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+                problems.append(f"column '{name}' holds {column.dtype}, not text")
+            else:
+                columns.append(column.cast(pl.String))
     if "price" in table.columns:
-        price = pl.col("price").cast(pl.Float64, strict=False)
-        bad = rows.filter(
-            pl.col("price").is_not_null() & (price.is_null() | ~price.is_finite() | (price < 0))
-        )
-        for row, value in bad.select("row_", "price").iter_rows():
-            problems.append(f"row {row}: price is {value!r}, not a finite number of at least 0")
+        price, more = _prices(table["price"], rows)
+        problems += more
+        columns.append(price)
     if problems:
-        raise InputError(f"The catalogue has {len(problems)} bad row(s).", problems)
-    if "price" in table.columns:
-        table = table.with_columns(pl.col("price").cast(pl.Float64))
-    return table.with_columns(
+        raise InputError(f"The catalogue has {len(problems)} problem(s).", problems)
+    return table.with_columns(columns).with_columns(
         pl.when(pl.col("title").fill_null("").str.strip_chars() == "")
         .then(pl.col("item_id"))
         .otherwise(pl.col("title"))
         .alias("title")
     )
+
+
+def _prices(column: pl.Series, rows: RowNames) -> tuple[pl.Series, list[str]]:
+    if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Null)):
+        return column, [f"column 'price' holds {column.dtype}, not numbers"]
+    price = column.cast(pl.Float64, strict=False)
+    bad = column.is_not_null() & (price.is_null() | ~price.is_finite() | (price < 0)).fill_null(True)
+    return price, found(bad, column, "price is {value}, not a finite number of at least 0", rows)

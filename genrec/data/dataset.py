@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -59,10 +60,12 @@ class Dataset:
         catalog: all items.
         users: user ids, shape (users,); a user's number is the row here.
         events: columns ``user`` (uint32), ``item`` (uint32, catalogue position), and where known
-            ``time`` (int64, seconds) and ``basket`` (uint32); sorted by user, then time, with the
-            order of the source kept within equal times.
-        published: for a published split, the part of each event: ``train``, ``validation`` or
-            ``test``, in the column ``part`` of ``events``.
+            ``time`` (int64, seconds) and ``basket`` (uint32, ascending within a user); sorted by
+            user, then time, with the order of the source kept within equal times. The events of
+            one basket stand together, where the basket begins. Data with a published split may
+            have ``part`` too: ``train``, ``validation`` or ``test``.
+        published: the cases of a published split, ``validation`` and ``test``, where the source
+            gives them as they are and not as parts of ``events``.
         user_table: optional columns about users (``user_id`` first), e.g. demographics.
         extras: further named tables of the source (campaigns, coupons, …).
     """
@@ -73,6 +76,7 @@ class Dataset:
     events: pl.DataFrame
     user_table: pl.DataFrame | None = None
     extras: dict[str, pl.DataFrame] = field(default_factory=dict)
+    published: Mapping[str, Holdout] = field(default_factory=dict)
 
     @staticmethod
     def load(name: str, **options: object) -> Dataset:
@@ -87,20 +91,35 @@ class Dataset:
 
     @staticmethod
     def from_tables(
-        catalog: Catalog, interactions: pl.DataFrame, *, name: str = "own", unknown: str = "error"
+        catalog: Catalog,
+        interactions: pl.DataFrame,
+        *,
+        name: str = "own",
+        unknown: str = "error",
+        time_unit: str | None = None,
+        time_format: str | None = None,
     ) -> Dataset:
         """A data set from a table with ``user_id``, ``item_id`` and maybe ``time``, ``basket_id``.
 
         Args:
             unknown: what to do with events whose item is not in the catalogue: ``error`` or
                 ``drop`` (the count is logged).
+            time_unit: of numeric times: ``s`` (also when left out), ``ms``, ``us`` or ``ns``.
+            time_format: of times in text that are not ISO 8601, such as ``%d/%m/%Y``.
 
         Raises:
             InputError: every problem found, with row numbers.
         """
         from genrec.data.assemble import assemble
 
-        return assemble(catalog, interactions, name=name, unknown=unknown)
+        return assemble(
+            catalog,
+            interactions,
+            name=name,
+            unknown=unknown,
+            time_unit=time_unit,
+            time_format=time_format,
+        )
 
     @cached_property
     def sequences(self) -> Sequences:
@@ -138,7 +157,7 @@ class Dataset:
         """What to train on, and the cases to test on.
 
         Splitting the training part again gives the validation cases:
-        ``train, test = data.split(p); fit, validation = train.split(p)``.
+        ``train, test = data.split(p); fit, validation = train.split(p)``. Users keep their numbers.
 
         Args:
             protocol: ``last-out`` (each user's last event), ``last-basket`` (each user's last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -46,9 +47,14 @@ class Sequences(Sequence[History]):
     baskets: np.ndarray | None = None
 
     @staticmethod
-    def of(histories: Sequence[Sequence[int] | History], users: Sequence[str] | None = None):
+    def of(
+        histories: Sequence[Sequence[int] | History], users: Sequence[str] | None = None
+    ) -> Sequences:
         """Sequences from lists of positions or from histories; baskets only if all have them."""
-        rows = [h if isinstance(h, History) else History(np.asarray(h, np.int32)) for h in histories]
+        rows = [
+            row if isinstance(row, History) else History(np.asarray(row, np.int32))
+            for row in histories
+        ]
         lengths = np.fromiter((len(row) for row in rows), np.int64, len(rows))
 
         def joined(name: str, dtype: type) -> np.ndarray | None:
@@ -75,7 +81,13 @@ class Sequences(Sequence[History]):
         """Events of each user, shape (users,), int64."""
         return np.diff(self.offsets)
 
-    def __getitem__(self, user):  # type: ignore[override]
+    @overload
+    def __getitem__(self, user: int) -> History: ...
+
+    @overload
+    def __getitem__(self, user: slice) -> Sequences: ...
+
+    def __getitem__(self, user: int | slice) -> History | Sequences:
         """The history at a row (int), or the sequences of a slice."""
         if isinstance(user, slice):
             return self.take(np.arange(len(self))[user])
