@@ -35,12 +35,15 @@ class Registry:
 
     Args:
         kind: what they are, in words, as messages say it: ``data source``, ``encoder``.
-        entries: where each lives.
+        entries: where each lives: an ``Entry``, or ``(target, extra)`` for short.
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
+    def __init__(self, kind: str, entries: Mapping[str, Entry | tuple[str, str]]) -> None:
         self.kind = kind
-        self._entries = dict(entries)
+        self._entries = {
+            name: entry if isinstance(entry, Entry) else Entry(*entry)
+            for name, entry in entries.items()
+        }
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -56,7 +59,7 @@ class Registry:
             raise ConfigError(f"There is no {self.kind} '{name}'; {nearest(name, self._entries)}")
         return self._entries[name]
 
-    def get(self, name: str) -> Any:
+    def load(self, name: str) -> Any:
         """The object behind a name.
 
         Raises:

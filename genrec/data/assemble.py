@@ -158,7 +158,7 @@ def _looked_up(column: pl.Series, numbers: pl.DataFrame) -> pl.Series:
 def _parts(column: pl.Series, rows: RowNames) -> tuple[pl.Series, list[str]]:
     part = column.cast(pl.String)
     part = part.replace({"valid": "validation", "val": "validation", "dev": "validation"})
-    wrong = ~part.is_in(list(PARTS)).fill_null(False)
+    wrong = ~part.is_in(list(PARTS)).fill_null(value=False)
     return part, found(wrong, column, f"part is '{{value}}', not one of {', '.join(PARTS)}", rows)
 
 

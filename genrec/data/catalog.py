@@ -194,5 +194,7 @@ def _prices(column: pl.Series, rows: RowNames) -> tuple[pl.Series, list[str]]:
     if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Null)):
         return column, [f"column 'price' holds {column.dtype}, not numbers"]
     price = column.cast(pl.Float64, strict=False)
-    bad = column.is_not_null() & (price.is_null() | ~price.is_finite() | (price < 0)).fill_null(True)
+    bad = column.is_not_null() & (price.is_null() | ~price.is_finite() | (price < 0)).fill_null(
+        value=True
+    )
     return price, found(bad, column, "price is {value}, not a finite number of at least 0", rows)

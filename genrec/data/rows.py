@@ -42,7 +42,7 @@ TABLE_ROWS = RowNames()
 
 def found(bad: pl.Series, values: pl.Series | None, what: str, rows: RowNames) -> list[str]:
     """One line for each row where ``bad`` holds; ``what`` may show the value as ``{value}``."""
-    at = bad.fill_null(False).arg_true()
+    at = bad.fill_null(value=False).arg_true()
     shown = at.head(LISTED)
     cells = [None] * len(shown) if values is None else values.gather(shown).to_list()
     lines = [
@@ -68,7 +68,7 @@ def as_ids(column: pl.Series) -> tuple[pl.Series, str]:
     name = column.name
     if column.dtype.is_float():
         whole = column.is_finite() & (column == column.floor()) & (column.abs() < 2**53)
-        if bool(whole.fill_null(True).all()):
+        if bool(whole.fill_null(value=True).all()):
             return column.cast(pl.Int64).cast(pl.String), ""
         column = column.fill_nan(None)
     if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
@@ -123,9 +123,9 @@ def _text_times(
         seconds = _moments(text, pattern)
         wrong = text.is_not_null() & seconds.is_null()
         return seconds, found(wrong, column, f"time '{{value}}' does not fit '{pattern}'", rows)
-    is_number = text.str.contains(_NUMBER).fill_null(False)
+    is_number = text.str.contains(_NUMBER).fill_null(value=False)
     numbers = text.set(~is_number, None).cast(pl.Float64, strict=False)
-    if bool(text.str.contains(r"^[+-]?\d+$").fill_null(True).all()):
+    if bool(text.str.contains(r"^[+-]?\d+$").fill_null(value=True).all()):
         numbers = text.cast(pl.Int64, strict=False)
     from_numbers, problems = _number_times(numbers, rows, unit)
     dates = text.set(is_number, None)
@@ -146,7 +146,7 @@ def _iso(text: pl.Series) -> pl.Series:
     if text.null_count() == len(text):
         return pl.Series(text.name, [None] * len(text), dtype=pl.Int64)
     for pattern in ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"):
-        if pattern == "%Y-%m-%d" and not text.str.len_chars().max() == 10:
+        if pattern == "%Y-%m-%d" and text.str.len_chars().max() != 10:
             continue
         seconds = _moments(text, pattern)
         if seconds.null_count() == text.null_count():
@@ -172,7 +172,7 @@ def _number_times(
     if column.dtype.is_float():
         endless = column.is_infinite()
         problems += found(endless, column, "time is {value}, not a finite number", rows)
-        column = column.fill_nan(None).set(endless.fill_null(False), None)
+        column = column.fill_nan(None).set(endless.fill_null(value=False), None)
     whole = column.dtype.is_integer()
     if unit is None and whole and _looks_like_days(column):
         problems.append(
@@ -185,7 +185,7 @@ def _number_times(
     hint = "" if unit else "; if these are milliseconds, pass time_unit='ms'"
     what = f"time {{value}} in '{unit or 's'}' is outside the years 1900 to 2200{hint}"
     problems += found(~inside, column, what, rows)
-    column = column.set(~inside.fill_null(True), None)
+    column = column.set(~inside.fill_null(value=True), None)
     if whole:
         return column.cast(pl.Int64, strict=False) // scale, problems
     return (column / scale).floor().cast(pl.Int64, strict=False), problems

@@ -112,7 +112,9 @@ class Sequences(Sequence[History]):
     def last(self, events: int) -> Sequences:
         """Each history cut to its last ``events`` events."""
         ends = self.offsets[1:]
-        return self._select(np.arange(len(self)), np.maximum(self.offsets[:-1], ends - events), ends)
+        return self._select(
+            np.arange(len(self)), np.maximum(self.offsets[:-1], ends - events), ends
+        )
 
     def _select(self, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Sequences:
         lengths = ends - starts

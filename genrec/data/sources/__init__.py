@@ -1,0 +1,76 @@
+"""Data sources by name. Each is a function that returns a ``Dataset``, in a module of its own.
+
+A new source is one module and one line here.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+from genrec.data.dataset import Dataset
+from genrec.errors import ConfigError, nearest
+from genrec.registry import Entry, Registry
+
+__all__ = ["SOURCES", "available_sources", "load_source"]
+
+_HERE = "genrec.data.sources"
+
+SOURCES = Registry(
+    "data source",
+    {
+        "tables": Entry(f"{_HERE}.tables:load", about="your own CSV, TSV, JSONL or Parquet files"),
+        "toy_shop": Entry(
+            "genrec.data.toy_shop:load",
+            extra="demo",
+            about="a seeded shop with drawn pictures and shoppers of known tastes",
+        ),
+        "complete_journey": Entry(
+            f"{_HERE}.complete_journey:load",
+            extra="demo",
+            about="a year of groceries: 2,469 households, baskets, prices, campaigns, coupons",
+        ),
+        "amazon2014": Entry(
+            f"{_HERE}.amazon2014:load", about="Amazon 2014 5-core: domain=beauty or toys"
+        ),
+        "minionerec": Entry(
+            f"{_HERE}.minionerec:load",
+            about="Amazon 2018 as MiniOneRec cut it: domain=industrial or office, published split",
+        ),
+        "movielens": Entry(
+            f"{_HERE}.movielens:load", about="MovieLens: edition=ml100k or ml-latest-small"
+        ),
+        "online_retail": Entry(
+            f"{_HERE}.online_retail:load", about="UCI Online Retail: baskets of a gift shop"
+        ),
+    },
+)
+
+
+def available_sources() -> dict[str, str]:
+    """Every source's name with one line about it, sorted by name."""
+    return {name: SOURCES.entry(name).about for name in SOURCES.names()}
+
+
+def load_source(name: str, **options: object) -> Dataset:
+    """The data set of a registered source.
+
+    Raises:
+        ConfigError: no such source, or an option that it does not take or lacks.
+        MissingExtra: the package that holds the data is not installed.
+        InputError: its files are absent or cannot be used; every problem found.
+    """
+    load = SOURCES.load(name)
+    parameters = inspect.signature(load).parameters
+    strange = sorted(set(options) - set(parameters))
+    if strange:
+        hints = [f"'{option}' ({nearest(option, parameters)})" for option in strange]
+        raise ConfigError(f"The data source '{name}' takes no option {', '.join(hints)}")
+    lacking = [
+        option
+        for option, parameter in parameters.items()
+        if parameter.default is inspect.Parameter.empty and option not in options
+    ]
+    if lacking:
+        raise ConfigError(f"The data source '{name}' needs the option(s) {', '.join(lacking)}.")
+    data: Dataset = load(**options)
+    return data

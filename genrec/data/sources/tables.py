@@ -1,0 +1,188 @@
+"""Your own files: one of interactions and, if you have it, one of items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from genrec.data.assemble import INTERACTION_COLUMNS, assemble
+from genrec.data.catalog import ITEM_COLUMNS, Catalog
+from genrec.data.dataset import Dataset
+from genrec.data.rows import as_ids
+from genrec.data.sources.files import TableFile, read_table
+from genrec.errors import ConfigError, InputError, nearest
+
+T = TypeVar("T")
+
+_TIME_LIKE = ("timestamp", "date", "datetime", "created_at", "event_time", "ts")
+
+
+def load(
+    interactions: str | Path,
+    items: str | Path | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    item_columns: Mapping[str, str] | None = None,
+    name: str | None = None,
+    unknown: str = "error",
+    time_unit: str | None = None,
+    time_format: str | None = None,
+    format: str | None = None,  # noqa: A002 - the word that users know
+    separator: str | None = None,
+    encoding: str = "utf-8",
+) -> Dataset:
+    """A data set of CSV, TSV, JSONL or Parquet files.
+
+    Args:
+        interactions: a file with ``user_id``, ``item_id`` and, if known, ``time``, ``basket_id``,
+            ``part``.
+        items: a file with ``item_id``, ``title`` and, if known, ``text``, ``image``, ``price``;
+            every further column is an attribute. Without it items are known by their ids alone.
+        columns: what the files call these columns: ``{"user_id": "customer", "time": "ts"}``.
+        item_columns: the same for the items file, where it differs.
+        name: under which figures are printed; by default the name of the interactions file.
+        unknown: events of items that the items file lacks: ``error`` or ``drop``.
+        time_unit, time_format: as in ``assemble``; numbers are seconds unless you say otherwise.
+        format: of both files, where their endings do not say it.
+        separator: of CSV files that do not use commas.
+        encoding: of text files that are not UTF-8.
+
+    Raises:
+        ConfigError: an option or a column name that does not exist.
+        InputError: every problem of the files, with line or row numbers.
+    """
+    columns = dict(columns or {})
+    for key in (*columns, *(item_columns or {})):
+        if key not in (*INTERACTION_COLUMNS, *ITEM_COLUMNS):
+            valid = (*INTERACTION_COLUMNS, *ITEM_COLUMNS)
+            raise ConfigError(f"The column mapping has '{key}'; {nearest(key, valid)}")
+    events_path = Path(interactions)
+
+    def read(path: Path) -> TableFile:
+        return read_table(path, format=format, separator=separator, encoding=encoding)
+
+    def read_events() -> TableFile:
+        wanted = {key: columns.get(key, key) for key in INTERACTION_COLUMNS}
+        return _renamed(
+            events_path,
+            read(events_path),
+            wanted,
+            required=["user_id", "item_id", *(key for key in wanted if key in columns)],
+        )
+
+    def read_items(path: Path) -> Catalog:
+        file = read(path)
+        wanted = {key: columns.get(key, key) for key in ITEM_COLUMNS}
+        if wanted["item_id"] not in file.table.columns:
+            wanted["item_id"] = "item_id"
+        wanted.update(item_columns or {})
+        mapped = {*(item_columns or {}), *(set(columns) - set(INTERACTION_COLUMNS))}
+        required = ["item_id", "title", *(key for key in ITEM_COLUMNS if key in mapped)]
+        file = _renamed(path, file, wanted, required=required, others=True)
+        try:
+            return Catalog(_attributes_typed(file.table), rows=file.rows)
+        except InputError as error:
+            raise InputError(f"The items in {path} cannot be used.", error.problems) from None
+
+    problems: list[InputError] = []
+    file = _tried(read_events, problems)
+    catalog = None if items is None else _tried(lambda: read_items(Path(items)), problems)
+    if file is not None:
+        # A broken items file is reported together with what is wrong in the events alone.
+        known = _catalog_of(file.table["item_id"]) if catalog is None else catalog
+        data = _tried(
+            lambda: assemble(
+                known,
+                file.table,
+                name=name or events_path.stem,
+                unknown=unknown,
+                time_unit=time_unit,
+                time_format=time_format,
+                rows=file.rows,
+            ),
+            problems,
+            f"The interactions in {events_path} cannot be used.",
+        )
+    if problems:
+        raise _joined(problems)
+    assert data is not None
+    return data
+
+
+def _tried(make: Callable[[], T], problems: list[InputError], what: str = "") -> T | None:
+    try:
+        return make()
+    except InputError as error:
+        problems.append(InputError(what, error.problems) if what and error.problems else error)
+        return None
+
+
+def _joined(errors: list[InputError]) -> InputError:
+    if len(errors) == 1:
+        return errors[0]
+    lines = []
+    for error in errors:
+        what = str(error).splitlines()[0]
+        lines += [f"{what} {problem}" for problem in error.problems] or [what]
+    return InputError(f"{len(errors)} files cannot be used.", lines)
+
+
+def _renamed(
+    path: Path,
+    file: TableFile,
+    names: Mapping[str, str],
+    *,
+    required: list[str],
+    others: bool = False,
+) -> TableFile:
+    """The file's columns under our names; ``others`` keeps the rest as they are."""
+    table = file.table
+    problems = []
+    for key in dict.fromkeys(required):
+        if names[key] not in table.columns:
+            hint = nearest(names[key], table.columns)
+            problems.append(f"no column '{names[key]}' for {key}; {hint}")
+    if problems:
+        raise InputError(
+            f"{path} lacks {len(problems)} column(s). Name the file's own columns: "
+            f"columns={{'{required[0]}': '…'}}.",
+            problems,
+        )
+    present = {key: name for key, name in names.items() if name in table.columns}
+    picked = [table[name].alias(key) for key, name in present.items()]
+    if others:
+        used = {*present.values(), *present}
+        picked += [column for column in table if column.name not in used]
+    elif "time" not in present:
+        like = [column for column in table.columns if column.lower() in _TIME_LIKE]
+        if like:
+            raise InputError(
+                f"{path} has no column 'time' but '{like[0]}'. "
+                f"Say columns={{'time': '{like[0]}'}}, or rename it if the order of the file is the order of events."
+            )
+    return TableFile(pl.DataFrame(picked), file.rows)
+
+
+def _catalog_of(column: pl.Series) -> Catalog:
+    ids, _ = as_ids(column.unique(maintain_order=True))
+    return Catalog.of_ids(ids.drop_nulls())
+
+
+def _attributes_typed(table: pl.DataFrame) -> pl.DataFrame:
+    """Text attributes that are numbers throughout, as numbers; ``007`` stays text."""
+    numbers = []
+    for column in table:
+        if (
+            column.dtype != pl.String
+            or column.name in ITEM_COLUMNS
+            or column.null_count() == len(column)
+        ):
+            continue
+        if column.str.contains(r"^-?(0|[1-9]\d{0,17})$").all():
+            numbers.append(column.cast(pl.Int64))
+        elif column.str.contains(r"^-?(0|[1-9]\d{0,14})(\.\d{1,15})?$").all():
+            numbers.append(column.cast(pl.Float64))
+    return table.with_columns(numbers)
