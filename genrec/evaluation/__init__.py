@@ -1,0 +1,1 @@
+"""Figures with their protocol, their controls and their uncertainty."""

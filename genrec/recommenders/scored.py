@@ -1,0 +1,57 @@
+"""Recommenders that give every item of the catalogue a score. Knows nothing of how they score."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from genrec.data.sequences import Sequences
+from genrec.errors import InputError
+from genrec.recommenders.base import NO_ITEM, Ranking, Recommender, allowed_mask, top_n
+
+
+class ScoredRecommender(Recommender):
+    """Ranks by dense scores, a batch of users at a time.
+
+    Attributes:
+        users_per_batch: users whose scores are in memory together.
+    """
+
+    users_per_batch: int = 256
+
+    @abstractmethod
+    def scores(self, histories: Sequences) -> np.ndarray:
+        """A score for every item, shape (users, items), float32, higher is better."""
+
+    def rank(
+        self,
+        histories: Sequences,
+        n: int,
+        *,
+        allowed: np.ndarray | None = None,
+        exclude_seen: bool = False,
+    ) -> Ranking:
+        """The n best items for each history; see ``Recommender.rank``.
+
+        Raises:
+            InputError: n is below 1, or ``allowed`` has another shape than the catalogue.
+        """
+        users, items = len(histories), len(self.catalog)
+        if n < 1:
+            raise InputError(f"n is {n}; ask for at least 1 item.")
+        if allowed is not None and allowed.shape not in {(items,), (users, items)}:
+            raise InputError(
+                f"allowed has the shape {allowed.shape}; give ({items},) for all users together "
+                f"or ({users}, {items}) for each."
+            )
+        ranked = np.full((users, n), NO_ITEM, np.int32)
+        best = np.full((users, n), -np.inf, np.float32)
+        for start in range(0, users, self.users_per_batch):
+            rows = slice(start, min(start + self.users_per_batch, users))
+            part = histories[rows]
+            of_part = allowed[rows] if allowed is not None and allowed.ndim == 2 else allowed
+            mask = allowed_mask(part, items, of_part, exclude_seen=exclude_seen)
+            ranking = top_n(self.scores(part), n, mask)
+            ranked[rows], best[rows] = ranking.items, ranking.scores
+        return Ranking(ranked, best)
