@@ -161,7 +161,8 @@ def _renamed(
         if like:
             raise InputError(
                 f"{path} has no column 'time' but '{like[0]}'. "
-                f"Say columns={{'time': '{like[0]}'}}, or rename it if the order of the file is the order of events."
+                f"Say columns={{'time': '{like[0]}'}}, "
+                "or rename it if the order of the file is the order of events."
             )
     return TableFile(pl.DataFrame(picked), file.rows)
 

@@ -1,0 +1,1 @@
+"""Benchmarks, one runnable file for each area: ``python -m benchmarks data --quick``."""
