@@ -152,7 +152,7 @@ class Workspace:
         started = time.time()
         with write_artefact(self.path(name), name, key=key, **about) as folder:
             yield folder
-        self.record(name, key=key, seconds=round(time.time() - started, 3))
+        self.record("artefacts", {name: {"key": key, "seconds": round(time.time() - started, 3)}})
 
     def open(self, name: str) -> Path:
         """The verified folder of an artefact.
@@ -185,14 +185,14 @@ class Workspace:
         except ValueError as error:
             raise ArtefactError(f"{self.folder / RUN_FILE} is damaged. Run again.") from error
 
-    def record(self, name: str, **facts: Any) -> None:
-        """Adds facts about an artefact, or about the run itself, to ``run.json``."""
+    def record(self, section: str, facts: dict[str, Any]) -> None:
+        """Adds facts to a section of ``run.json``; those of the same name are replaced."""
         try:
             run = self.run
         except ArtefactError:
             run = {}
         run.setdefault("versions", {}).update(_versions())
-        run.setdefault("artefacts", {})[name] = facts
+        run.setdefault(section, {}).update(facts)
         write_text(self.folder / RUN_FILE, json.dumps(run, indent=1, default=str))
 
     @contextmanager

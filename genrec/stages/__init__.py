@@ -1,0 +1,1 @@
+"""One short function for each stage of a run; ``pipeline`` has them in order."""

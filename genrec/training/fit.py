@@ -30,63 +30,13 @@ from genrec.training.checkpoint import (
     save_weights,
     seal_checkpoint,
 )
+from genrec.training.options import FitConfig
 
 log = logging.getLogger(__name__)
 
 Batch = dict[str, Tensor]
 Progress = Callable[[int, int, float], None]
-SCHEDULES = ("cosine", "constant", "linear")
 STATE_FILE = "fit.json"
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """How long, how fast and how carefully to train.
-
-    Attributes:
-        steps: optimiser steps at most.
-        batch_size: rows per step.
-        learning_rate: peak rate of AdamW.
-        warmup_steps: steps over which the rate rises from 0.
-        schedule: ``cosine``, ``linear`` (both fall to 0) or ``constant``, after the warm-up.
-        weight_decay: decoupled; biases and norms are left out.
-        max_grad_norm: gradients are clipped to this norm.
-        seed: of data order, dropout and initial weights.
-        validate_every: steps between validations; 0 turns them off.
-        patience: validations without a new best before training stops; 0 never stops early.
-        checkpoint_every: steps between checkpoints; 0 keeps none.
-        bf16: compute in bfloat16 where autocast allows it.
-        log_every: steps that one logged loss is the mean of.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}
-
-    steps: int = 1000
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    warmup_steps: int = 0
-    schedule: str = "cosine"
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    seed: int = 0
-    validate_every: int = 0
-    patience: int = 0
-    checkpoint_every: int = 0
-    bf16: bool = False
-    log_every: int = 10
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in (("steps", 1), ("batch_size", 1), ("log_every", 1), ("patience", 0))
-            if getattr(self, name) < low
-        ]
-        if self.schedule not in SCHEDULES:
-            problems.append(f"schedule is '{self.schedule}'; choose {', '.join(SCHEDULES)}")
-        if not self.learning_rate > 0:
-            problems.append(f"learning_rate is {self.learning_rate}; it must be above 0")
-        if problems:
-            raise ConfigError("The training options do not fit: " + "; ".join(problems))
 
 
 @dataclass(frozen=True)

@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from genrec.errors import ConfigError
 from genrec.training.fit import Batch
+from genrec.training.options import SftConfig
 from genrec.training.packing import packed_mask
-
-
-@dataclass(frozen=True)
-class SftConfig:
-    """How packed rows are formed and scored.
-
-    Attributes:
-        row_tokens: tokens of one packed row.
-        label_smoothing: probability mass spread over the other codes of the level.
-        embedding_dropout: on the input embeddings; strong values help on sparse data.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}
-
-    row_tokens: int = 512
-    label_smoothing: float = 0.0
-    embedding_dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.label_smoothing < 1 and 0 <= self.embedding_dropout < 1):
-            raise ConfigError(
-                f"label_smoothing is {self.label_smoothing} and embedding_dropout "
-                f"{self.embedding_dropout}; both lie from 0 to below 1."
-            )
-        if self.row_tokens < 8:
-            raise ConfigError(f"row_tokens is {self.row_tokens}; choose at least 8.")
 
 
 class LevelScorer(Protocol):

@@ -1,0 +1,167 @@
+"""The command line: parse, call a stage, draw progress, print. Loads nothing heavy by itself.
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 a bug, 2 wrong input or
+options, 3 an artefact is missing or damaged, 4 a package is missing, 5 the disk is full or
+read-only, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genrec.errors import ArtefactError, GenrecError, MissingExtra, StorageError
+
+app = typer.Typer(
+    name="genrec",
+    help="An LLM that recommends by generating item IDs, with honest figures beside it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, e.g. runs/demo.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+
+
+def main() -> None:
+    """Runs the command line; turns errors that a user can act on into one message and a code."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        app()
+    except GenrecError as error:
+        print(f"genrec: {error}", file=sys.stderr)
+        sys.exit(_exit_code(error))
+    except KeyboardInterrupt:
+        print("\ngenrec: stopped. The same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone; closing stdout quietly is all that is left to do.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _exit_code(error: GenrecError) -> int:
+    codes = {ArtefactError: 3, MissingExtra: 4, StorageError: 5}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), 2)
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Options to change, e.g. train.steps=2000")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="The run's folder; runs/NAME when left out.")
+    ] = None,
+    until: Annotated[
+        str, typer.Option(help="Last stage: load_data, encode, build_ids, train or evaluate.")
+    ] = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a recipe from tables to figures and recommendations."""
+    from genrec.cli.run import run_command
+
+    run_command(recipe, overrides or [], into, until, as_json=json, quiet=quiet)
+
+
+@app.command()
+def recommend(
+    folder: RunFolder,
+    user: Annotated[str, typer.Option("--user", "-u", help="A user of the data set.")] = "",
+    history: Annotated[
+        str, typer.Option(help="Item ids, oldest first, comma-separated; - reads stdin.")
+    ] = "",
+    n: Annotated[int, typer.Option("-n", help="How many items.", min=1)] = 10,
+    why: Annotated[bool, typer.Option("--why", help="Say why, from the user's history.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Only items not in the history.")] = False,
+    json: Json = False,
+) -> None:
+    """Recommend items for a user, or after a history of your own."""
+    from genrec.cli.recommend import recommend_command
+
+    recommend_command(folder, user, history, n, why=why, new=new, as_json=json)
+
+
+@app.command()
+def evaluate(
+    folder: RunFolder,
+    against: Annotated[
+        str, typer.Option(help="Controls, comma-separated; the recipe's when left out.")
+    ] = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge a run's recommender beside its controls again."""
+    from genrec.cli.run import evaluate_command
+
+    evaluate_command(folder, against, as_json=json, quiet=quiet)
+
+
+@app.command()
+def ls(
+    what: Annotated[str, typer.Argument(help="recipes, prompts, data, backbones, … or runs.")] = "",
+    json: Json = False,
+) -> None:
+    """List what there is by name."""
+    from genrec.cli.listing import list_command
+
+    list_command(what, as_json=json)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A recipe, a prompt, or a run's folder.")],
+    json: Json = False,
+) -> None:
+    """Show a recipe, a prompt or a run."""
+    from genrec.cli.listing import show_command
+
+    show_command(name, as_json=json)
+
+
+@app.command()
+def cp(
+    name: Annotated[str, typer.Argument(help="A shipped recipe or prompt.")],
+    to: Annotated[Path, typer.Argument(help="A file or folder; - prints it.")],
+) -> None:
+    """Copy a shipped recipe or prompt, to make it your own."""
+    from genrec.cli.listing import copy_command
+
+    copy_command(name, to)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Say what is installed, what is missing and how to get it."""
+    from genrec.cli.doctor import doctor_command
+
+    if not doctor_command(as_json=json):
+        raise typer.Exit(4)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("genrec"))
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""``genrec run`` and ``genrec evaluate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from genrec.cli.printing import print_shown, shown_values
+from genrec.cli.progress import ConsoleObserver
+from genrec.errors import ArtefactError, ConfigError, nearest
+from genrec.recipe import Recipe
+from genrec.workspace import Workspace
+
+
+def run_command(
+    name: str,
+    overrides: list[str],
+    into: Path | None,
+    until: str,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    recipe = Recipe.load(name, overrides)
+    workspace = Workspace(into or Path("runs") / recipe.name)
+    _run(recipe, workspace, until, as_json=as_json, quiet=quiet)
+
+
+def evaluate_command(folder: Path, against: str, *, as_json: bool, quiet: bool) -> None:
+    workspace = Workspace(folder)
+    content = stored_recipe(workspace)
+    if against:
+        content["evaluate"]["against"] = [name.strip() for name in against.split(",")]
+    workspace.open("recommender")
+    _run(Recipe.parse(content), workspace, "", as_json=as_json, quiet=quiet)
+
+
+def stored_recipe(workspace: Workspace) -> dict[str, Any]:
+    """The recipe that a run was made with.
+
+    Raises:
+        ArtefactError: there is none.
+    """
+    stored = workspace.run.get("recipe")
+    if not isinstance(stored, dict):
+        raise ArtefactError(
+            f"{workspace.folder} is no run: it has no recipe in run.json. Make one: "
+            f"genrec run RECIPE --into {workspace.folder}"
+        )
+    return dict(stored)
+
+
+def _run(
+    recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, quiet: bool
+) -> None:
+    from genrec.stages.pipeline import STAGES, run_recipe
+
+    if until and until not in STAGES:
+        raise ConfigError(f"There is no stage '{until}'; {nearest(until, STAGES)}")
+    observer = ConsoleObserver(quiet=quiet)
+    try:
+        outcome = run_recipe(recipe, workspace, observer, until=until)
+    finally:
+        observer.close()
+    if outcome is None:
+        return
+    if as_json:
+        values = {"report": outcome.report.values, "shown": shown_values(outcome.shown)}
+        json.dump(values, sys.stdout, indent=1)
+        print()
+        return
+    folder = workspace.folder
+    print(f"\n{outcome.report.text}\n")
+    print_shown(outcome.shown)
+    print(f"\nReport with plots: {outcome.report.page}")
+    print("Next:")
+    print(f"  genrec recommend {folder} --user {outcome.shown.user} -n 5 --new --why")
+    print(f"  genrec show {folder}")
+    print("  genrec cp quickstart my.yaml && genrec run my.yaml llm.name=small")

@@ -1,0 +1,114 @@
+"""The evaluation stage: the recommender beside its controls under one protocol."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from genrec.data.dataset import Dataset, Holdout
+from genrec.errors import ConfigError, nearest
+from genrec.evaluation.controls import train_control
+from genrec.evaluation.evaluate import evaluate
+from genrec.evaluation.protocol import Protocol
+from genrec.recommenders.generative import GenerativeRecommender
+from genrec.stages.run import Run, Stage
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A report as it lies in a workspace.
+
+    Attributes:
+        text: the tables.
+        values: the same as JSON values.
+        page: the HTML page with plots.
+    """
+
+    text: str
+    values: dict[str, Any]
+    page: Path
+
+    @staticmethod
+    def read(folder: Path) -> Judgement:
+        """The judgement in a report's folder."""
+        text = (folder / "report.txt").read_text(encoding="utf-8").rstrip()
+        return Judgement(text, json.loads((folder / "report.json").read_text()), folder / "report.html")
+
+
+def judge(
+    run: Run, recommender: GenerativeRecommender, training: Dataset, test: Holdout
+) -> Judgement:
+    """Figures, slices, intervals and tests, beside those of the controls."""
+    options = run.recipe.evaluate
+    run.key("report", run.keys["recommender"], asdict(options), run.recipe.decode.beams)
+    with run.stage("Evaluate") as stage:
+        stage.reused = run.is_current("report")
+        if not stage.reused:
+            rules = protocol(run)
+            controls = [
+                train_control(name, training, rules, control_options(run, name, stage))
+                for name in options.against
+            ]
+            report = evaluate(
+                recommender,
+                test,
+                against=controls,
+                protocol=rules,
+                train=training,
+                progress=lambda name, done, total: stage.progress(done, total, f"ranking: {name}"),
+            )
+            with run.write("report") as folder:
+                report.save(folder, title=run.recipe.name)
+        judgement = Judgement.read(run.path("report"))
+        ours = judgement.values["recommenders"][recommender.name]
+        stage.note = (
+            f"{judgement.values['users']:,} test users, "
+            f"{ours['invalid_generations']} invalid generations"
+        )
+    return judgement
+
+
+def protocol(run: Run) -> Protocol:
+    """The recipe's protocol, as it is printed beside the figures."""
+    options, recipe = run.recipe.evaluate, run.recipe
+    return Protocol(
+        name=recipe.name,
+        split=options.split,
+        refit=options.refit or not recipe.train.validate_every,
+        exclude_seen=options.exclude_seen,
+        drop_seen_targets=options.drop_seen_targets,
+        drop_cold_targets=options.drop_cold_targets,
+        beam=recipe.decode.beams,
+        seeds=(recipe.train.seed,),
+    )
+
+
+def control_options(run: Run, name: str, stage: Stage) -> dict[str, Any]:
+    """What the recipe says of a control, as arguments of its ``train``.
+
+    Raises:
+        ConfigError: an option that the control does not have.
+    """
+    options = dict(run.recipe.evaluate.control_options.get(name, {}))
+    if name != "sasrec":
+        return options
+    from genrec.recommenders.sasrec import FIT, SASRecConfig
+
+    network, fitting = SASRecConfig(), FIT
+    known = {f.name for f in (*fields(network), *fields(fitting))}
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise ConfigError(f"sasrec has no option '{unknown[0]}'; {nearest(unknown[0], known)}")
+
+    def chosen(config: Any) -> Any:
+        own = {f.name for f in fields(config)}
+        return replace(config, **{k: v for k, v in options.items() if k in own})
+
+    return {
+        "network": chosen(network),
+        "fit_config": chosen(fitting),
+        "folder": run.workspace.folder / "checkpoints" / name,
+        "progress": stage.training(f"training the control {name},"),
+    }

@@ -1,0 +1,67 @@
+"""The way from tables to recommendations, one stage after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genrec.recipe import Recipe
+from genrec.stages.judge import Judgement, judge
+from genrec.stages.prepare import build_ids, encode, load_data
+from genrec.stages.recommend import Shown, recommend, typical_user
+from genrec.stages.run import Observer, Run
+from genrec.stages.train import train
+from genrec.workspace import Workspace
+
+STAGES = ("load_data", "encode", "build_ids", "train", "evaluate")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a whole run leaves in hand.
+
+    Attributes:
+        report: the figures beside the controls.
+        shown: recommendations for one user, from everything before the test.
+    """
+
+    report: Judgement
+    shown: Shown
+
+
+def run_recipe(
+    recipe: Recipe, workspace: Workspace, observer: Observer | None = None, *, until: str = ""
+) -> Outcome | None:
+    """Runs a recipe in a workspace; what is up to date there is used again.
+
+    Args:
+        until: the last stage to run, one of ``STAGES``; empty runs all.
+
+    Returns:
+        ``None`` when the run was told to end before the evaluation.
+    """
+    run = Run(recipe, workspace, observer or Observer())
+    with workspace.lock():
+        workspace.record("recipe", recipe.model_dump(mode="json"))
+        dataset = load_data(run)
+        if until == "load_data":
+            return None
+        vectors = encode(run, dataset)
+        if until == "encode":
+            return None
+        index = build_ids(run, dataset, vectors)
+        if until == "build_ids":
+            return None
+        training, test = dataset.split(recipe.evaluate.split)
+        recommender = train(run, training, index)
+        if until == "train":
+            return None
+        report = judge(run, recommender, training, test)
+        user = recipe.evaluate.show_user or typical_user(training)
+        shown = recommend(
+            recommender,
+            training.history(user),
+            n=10,
+            user=user,
+            exclude_seen=recipe.evaluate.exclude_seen,
+        )
+    return Outcome(report, shown)

@@ -1,0 +1,77 @@
+"""Recommendations from a finished workspace, for one user or for a history given by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from genrec.data.dataset import Dataset
+from genrec.data.sequences import History
+from genrec.recommenders.base import Recommendation
+from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.reasons import reason
+from genrec.stages.prepare import stored_data
+from genrec.stages.run import Run
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Recommendations with the history that they follow from.
+
+    Attributes:
+        user: whose; empty for a history given by hand.
+        history: titles of what they chose, oldest first.
+    """
+
+    user: str
+    history: list[str]
+    recommendations: list[Recommendation]
+
+
+def open_recommender(run: Run) -> tuple[Dataset, GenerativeRecommender]:
+    """The data set and the trained recommender of a workspace.
+
+    Raises:
+        ArtefactError: an artefact is missing or damaged; says what makes it.
+    """
+    dataset = stored_data(run)
+    folder = run.workspace.open("recommender")
+    return dataset, GenerativeRecommender.load(folder, dataset.catalog)
+
+
+def recommend(
+    recommender: GenerativeRecommender,
+    history: History,
+    *,
+    n: int,
+    user: str = "",
+    exclude_seen: bool = False,
+    why: bool = True,
+) -> Shown:
+    """The n best items after a history, each with its reason where asked for."""
+    found = recommender.recommend(history, n, exclude_seen=exclude_seen)
+    if why:
+        catalog, index = recommender.catalog, recommender.index
+        found = [
+            replace(one, reason=reason(catalog.position(one.item.id), history, catalog, index))
+            for one in found
+        ]
+    titles = [recommender.catalog[int(position)].title for position in history.items]
+    return Shown(user, titles, found)
+
+
+def history_of(dataset: Dataset, item_ids: Sequence[str]) -> History:
+    """A history from item ids, oldest first.
+
+    Raises:
+        InputError: names every unknown id.
+    """
+    return History(dataset.catalog.positions(item_ids))
+
+
+def typical_user(dataset: Dataset) -> str:
+    """The user with the median number of events."""
+    lengths = dataset.sequences.lengths
+    return str(dataset.users[int(np.argsort(lengths, kind="stable")[len(lengths) // 2])])

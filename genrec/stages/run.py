@@ -1,0 +1,98 @@
+"""What every stage shares: the recipe, the workspace, and somebody who watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from genrec.recipe import Recipe
+from genrec.workspace import Workspace, content_key
+
+# Raised when a stage comes to write something else from the same inputs.
+STAGE_VERSIONS = {
+    "dataset": 1,
+    "item_vectors": 1,
+    "semantic_ids": 1,
+    "recommender": 1,
+    "control_sasrec": 1,
+    "report": 1,
+}
+
+
+class Observer:
+    """Is told what happens; the command line draws it, a library caller may ignore it."""
+
+    def started(self, stage: str) -> None:
+        """A stage begins."""
+
+    def progressed(self, stage: str, done: float, total: float, note: str = "") -> None:
+        """A stage has done so many of its units."""
+
+    def finished(self, stage: str, note: str, seconds: float, *, reused: bool) -> None:
+        """A stage is over; ``reused`` if an artefact made earlier was up to date."""
+
+
+@dataclass
+class Run:
+    """One recipe in one workspace.
+
+    Attributes:
+        keys: of each artefact, by its inputs; filled as the stages go.
+    """
+
+    recipe: Recipe
+    workspace: Workspace
+    observer: Observer = field(default_factory=Observer)
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def key(self, name: str, *inputs: Any) -> str:
+        """The key of an artefact made from these inputs."""
+        self.keys[name] = content_key(name, STAGE_VERSIONS[name], *inputs)
+        return self.keys[name]
+
+    def is_current(self, name: str) -> bool:
+        return self.workspace.is_current(name, self.keys[name])
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[Stage]:
+        """Times a stage and tells the observer."""
+        self.observer.started(title)
+        stage = Stage(title, self.observer)
+        started = time.perf_counter()
+        yield stage
+        self.observer.finished(
+            title, stage.note, time.perf_counter() - started, reused=stage.reused
+        )
+
+    def write(self, name: str) -> Any:
+        """A folder to write the artefact into; see ``Workspace.write``."""
+        return self.workspace.write(name, self.keys[name])
+
+    def path(self, name: str) -> Path:
+        return self.workspace.path(name)
+
+
+@dataclass
+class Stage:
+    """A stage under way.
+
+    Attributes:
+        note: what came of it, for the line at its end.
+        reused: whether an artefact made earlier was up to date.
+    """
+
+    title: str
+    observer: Observer
+    note: str = ""
+    reused: bool = False
+
+    def progress(self, done: float, total: float, note: str = "") -> None:
+        self.observer.progressed(self.title, done, total, note)
+
+    def training(self, name: str = "") -> Callable[[int, int, float], None]:
+        """A callback for the training driver."""
+        return lambda step, steps, loss: self.progress(step, steps, f"{name} loss {loss:.3f}")

@@ -1,0 +1,91 @@
+"""The training stage: validate to choose the number of steps, refit where the protocol says so."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from genrec.data.dataset import Dataset, Holdout
+from genrec.evaluation.metrics import distinct_targets, hit_matrix, ndcg
+from genrec.prompting import PromptLibrary
+from genrec.recommenders.generative import GenerativeRecommender
+from genrec.semantic_ids.index import SemanticIndex
+from genrec.stages.run import Run, Stage
+
+
+def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecommender:
+    """The recipe's LLM, trained on ``training``; a killed run goes on from its checkpoint."""
+    recipe = run.recipe
+    run.key(
+        "recommender",
+        training.fingerprint,
+        run.keys["semantic_ids"],
+        asdict(recipe.generative),
+        PromptLibrary().hash(recipe.prompt.template),
+        [recipe.evaluate.refit, recipe.evaluate.split, recipe.evaluate.validation_users],
+    )
+    with run.stage(f"Train {recipe.llm.name}") as stage:
+        stage.reused = run.is_current("recommender")
+        if stage.reused:
+            recommender = GenerativeRecommender.load(run.path("recommender"), training.catalog)
+            stage.note = f"{recommender.backbone.trained_parameters:,} trained numbers"
+        else:
+            recommender = _trained(run, training, index, stage)
+            assert recommender.fitted is not None
+            with run.write("recommender") as folder:
+                recommender.write(folder)
+            stage.note = (
+                f"{recommender.fitted.steps} steps, "
+                f"{recommender.backbone.trained_parameters:,} trained numbers, "
+                f"last loss {recommender.fitted.losses[-1]:.3f}"
+                if recommender.fitted.losses
+                else f"{recommender.fitted.steps} steps"
+            )
+    return recommender
+
+
+def _trained(
+    run: Run, training: Dataset, index: SemanticIndex, stage: Stage
+) -> GenerativeRecommender:
+    recipe, config = run.recipe, run.recipe.generative
+    checkpoints = run.workspace.folder / "checkpoints"
+    if not config.fit.validate_every:
+        return GenerativeRecommender.train(
+            config.backbone,
+            training,
+            index,
+            config=config,
+            folder=checkpoints / "fit",
+            progress=stage.training(),
+        )
+    fitting, validation = training.split(recipe.evaluate.split)
+    rows = np.random.default_rng(config.fit.seed).permutation(len(validation))
+    cases = validation.take(np.sort(rows[: recipe.evaluate.validation_users]))
+    chosen = GenerativeRecommender.train(
+        config.backbone,
+        fitting,
+        index,
+        config=config,
+        folder=checkpoints / "fit",
+        validate=lambda recommender: _ndcg10(recommender, cases),
+        progress=stage.training(),
+    )
+    if not recipe.evaluate.refit:
+        return chosen
+    assert chosen.fitted is not None
+    steps = chosen.fitted.best_step or config.fit.steps
+    fit = replace(config.fit, steps=steps, validate_every=0, patience=0)
+    return GenerativeRecommender.train(
+        config.backbone,
+        training,
+        index,
+        config=replace(config, fit=fit),
+        folder=checkpoints / "refit",
+        progress=stage.training("refit,"),
+    )
+
+
+def _ndcg10(recommender: GenerativeRecommender, cases: Holdout) -> float:
+    hits = hit_matrix(recommender.rank(cases.histories, 10).items, cases.targets)
+    return float(ndcg(hits, distinct_targets(cases.targets), 10).mean())

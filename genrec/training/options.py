@@ -1,0 +1,91 @@
+"""What can be chosen about training. Loads nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genrec.errors import ConfigError
+
+SCHEDULES = ("cosine", "constant", "linear")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How long, how fast and how carefully to train.
+
+    Attributes:
+        steps: optimiser steps at most.
+        batch_size: rows per step.
+        learning_rate: peak rate of AdamW.
+        warmup_steps: steps over which the rate rises from 0.
+        schedule: ``cosine``, ``linear`` (both fall to 0) or ``constant``, after the warm-up.
+        weight_decay: decoupled; biases and norms are left out.
+        max_grad_norm: gradients are clipped to this norm.
+        seed: of data order, dropout and initial weights.
+        validate_every: steps between validations; 0 turns them off.
+        patience: validations without a new best before training stops; 0 never stops early.
+        checkpoint_every: steps between checkpoints; 0 keeps none.
+        bf16: compute in bfloat16 where autocast allows it.
+        log_every: steps that one logged loss is the mean of.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    steps: int = 1000
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    warmup_steps: int = 0
+    schedule: str = "cosine"
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    seed: int = 0
+    validate_every: int = 0
+    patience: int = 0
+    checkpoint_every: int = 0
+    bf16: bool = False
+    log_every: int = 10
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} is {getattr(self, name)}; it must be at least {low}"
+            for name, low in (("steps", 1), ("batch_size", 1), ("log_every", 1), ("patience", 0))
+            if getattr(self, name) < low
+        ]
+        if self.schedule not in SCHEDULES:
+            problems.append(f"schedule is '{self.schedule}'; choose {', '.join(SCHEDULES)}")
+        if not self.learning_rate > 0:
+            problems.append(f"learning_rate is {self.learning_rate}; it must be above 0")
+        if problems:
+            raise ConfigError("The training options do not fit: " + "; ".join(problems))
+
+
+@dataclass(frozen=True)
+class SftConfig:
+    """How packed rows are formed and scored.
+
+    Attributes:
+        row_tokens: tokens of one packed row.
+        windows: how many windows of each history are trained on, counted from its end; 0 takes
+            all. Few make long histories cheap and put the weight on what is recent.
+        label_smoothing: probability mass spread over the other codes of the level.
+        embedding_dropout: on the input embeddings; strong values help on sparse data.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    row_tokens: int = 512
+    windows: int = 0
+    label_smoothing: float = 0.0
+    embedding_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.label_smoothing < 1 and 0 <= self.embedding_dropout < 1):
+            raise ConfigError(
+                f"label_smoothing is {self.label_smoothing} and embedding_dropout "
+                f"{self.embedding_dropout}; both lie from 0 to below 1."
+            )
+        if self.row_tokens < 8 or self.windows < 0:
+            raise ConfigError(
+                f"row_tokens is {self.row_tokens} and windows {self.windows}; they must be at "
+                "least 8 and 0."
+            )
