@@ -15,7 +15,7 @@ from genrec.evaluation.report import Report
 OURS = "#2563a8"
 CONTROL_SHADES = ("#8a94a3", "#b3bac5", "#6b7684", "#cfd4db")
 INK, PALE = "#1f2733", "#e6e9ee"
-STYLE = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9.5,
     "text.color": INK,
@@ -201,7 +201,7 @@ def _figures(report: Report) -> str:
             [
                 report.title(metric),
                 *(
-                    f"{'*' if e.mean == best else ''}{e.mean:.4f} "
+                    f"{'*' if e.mean == best > 0 else ''}{e.mean:.4f} "
                     f"<small>[{e.low:.4f}, {e.high:.4f}]</small>"
                     for e in estimates
                 ),
@@ -222,7 +222,7 @@ def _slice_table(report: Report) -> str:
     rows = []
     for name, users, means in report.slice_rows():
         best = max(means)
-        cells = [f"{'*' if mean == best else ''}{mean:.4f}" for mean in means]
+        cells = [f"{'*' if mean == best > 0 else ''}{mean:.4f}" for mean in means]
         rows.append([escape(name), f"{users:,}", *cells])
     names = [escape(result.name) for result in report.results]
     return _html_table([escape(report.title(report.main)), "users", *names], rows)

@@ -114,12 +114,11 @@ class Report:
         p = self._comparison(best.name).p
         if level == mean:
             return f"{ours.name} equals its best control, {best.name}, on {metric} ({mean:.4f})."
-        sure = "" if p <= LEVEL else ", a difference that chance explains"
         gain = f" ({mean / level - 1:+.1%})" if level else ""
-        return (
-            f"{ours.name} beats every control on {metric}: {mean:.4f} against {best.name} "
-            f"{level:.4f}{gain}, {_probability(p)}{sure}."
-        )
+        figures = f"{mean:.4f} against {best.name} {level:.4f}{gain}, {_probability(p)}"
+        if p > LEVEL:
+            return f"{ours.name} leads on {metric}, but chance may explain it: {figures}."
+        return f"{ours.name} beats every control on {metric}: {figures}."
 
     def _comparison(self, control: str) -> Comparison:
         return next(row for row in self.comparisons if row.control == control)

@@ -60,7 +60,11 @@ class Cooccurrence(ScoredRecommender):
 
     @classmethod
     def train(
-        cls, dataset: Dataset, *, validation: Holdout | None = None, backoff: float = 1.0
+        cls,
+        dataset: Dataset,
+        *,
+        validation: Holdout | None = None,  # noqa: ARG003
+        backoff: float = 1.0,
     ) -> Cooccurrence:
         """Counts the transitions of ``dataset``; ``validation`` has nothing to choose here."""
         transitions = _transitions(dataset.sequences, len(dataset.catalog))

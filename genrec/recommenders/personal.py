@@ -36,7 +36,12 @@ class Personal(ScoredRecommender):
         self.catalog, self.counts = catalog, counts
 
     @classmethod
-    def train(cls, dataset: Dataset, *, validation: Holdout | None = None) -> Personal:
+    def train(
+        cls,
+        dataset: Dataset,
+        *,
+        validation: Holdout | None = None,  # noqa: ARG003
+    ) -> Personal:
         """Counts the events of ``dataset``; ``validation`` has nothing to choose here."""
         return cls(dataset.catalog, item_counts(dataset))
 

@@ -27,7 +27,12 @@ class Popular(ScoredRecommender):
         self.catalog, self.counts = catalog, counts
 
     @classmethod
-    def train(cls, dataset: Dataset, *, validation: Holdout | None = None) -> Popular:
+    def train(
+        cls,
+        dataset: Dataset,
+        *,
+        validation: Holdout | None = None,  # noqa: ARG003
+    ) -> Popular:
         """Counts the events of ``dataset``; ``validation`` has nothing to choose here."""
         return cls(dataset.catalog, item_counts(dataset))
 

@@ -28,7 +28,8 @@ from genrec.recommenders.sasrec_network import (
     windows,
 )
 from genrec.recommenders.scored import ScoredRecommender
-from genrec.training.fit import FitConfig, FitResult, Progress, fit
+from genrec.training.fit import FitResult, Progress, fit
+from genrec.training.options import FitConfig
 
 log = logging.getLogger(__name__)
 
