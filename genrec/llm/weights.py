@@ -137,8 +137,8 @@ def _downloaded(folder: Path) -> Path:
 
 def _convert(gguf: Path, folder: Path, progress: Progress) -> None:
     import torch
-    from transformers import modeling_gguf_pytorch_utils as gguf_reading
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GgufConfig
+    from transformers import modeling_gguf_pytorch_utils as gguf_reading
     from transformers.utils import logging as hf_logging
 
     bars, tensor_bar = hf_logging.is_progress_bar_enabled(), gguf_reading.tqdm
