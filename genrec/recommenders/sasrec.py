@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = "weights.safetensors"
 FIT = FitConfig(
-    steps=4000,
+    steps=3450,
     batch_size=256,
     learning_rate=2e-3,
     schedule="constant",

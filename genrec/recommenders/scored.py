@@ -10,15 +10,16 @@ from genrec.data.sequences import Sequences
 from genrec.errors import InputError
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender, allowed_mask, top_n
 
+CELLS_PER_BATCH = 16_000_000
+
 
 class ScoredRecommender(Recommender):
-    """Ranks by dense scores, a batch of users at a time.
+    """Ranks by dense scores, a batch of users at a time."""
 
-    Attributes:
-        users_per_batch: users whose scores are in memory together.
-    """
-
-    users_per_batch: int = 256
+    @property
+    def users_per_batch(self) -> int:
+        """Users whose scores are in memory together: at most 256, and 64 MB of scores."""
+        return max(1, min(256, CELLS_PER_BATCH // max(1, len(self.catalog))))
 
     @abstractmethod
     def scores(self, histories: Sequences) -> np.ndarray:

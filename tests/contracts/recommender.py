@@ -1,4 +1,4 @@
-"""What every recommender owes its callers. Subclass it, give a trained ``recommender``, and it runs.
+"""What every recommender owes its callers. Subclass it and give a trained ``recommender``.
 
 ::
 
