@@ -91,10 +91,12 @@ def _svg(figure: Figure) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Any]]:
+def _figure(
+    width: float, height: float, columns: int = 1, *, shares: list[int] | None = None
+) -> tuple[Figure, list[Any]]:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(1, columns, squeeze=False)[0].tolist()
+        axes = figure.subplots(1, columns, squeeze=False, width_ratios=shares)[0].tolist()
     return figure, axes
 
 
@@ -133,8 +135,12 @@ def _slices(report: Report) -> Figure:
     for name, users, means in report.slice_rows():
         kind, _, label = name.partition(" ")
         groups.setdefault(kind, []).append((label, users, means))
-    figure, axes = _figure(8.6, 2.9, len(groups))
-    labels = {"history": "by length of history (events)", "target": "by popularity of the target"}
+    shares = [1 + len(rows) for rows in groups.values()]
+    figure, axes = _figure(9.6, 2.9, len(groups), shares=shares)
+    labels = {
+        "history": "by events in the history (users)",
+        "target": "by popularity of the target (users)",
+    }
     width = 0.8 / len(report.results)
     for axis, (kind, rows) in zip(axes, groups.items(), strict=True):
         places = np.arange(len(rows))
@@ -142,7 +148,7 @@ def _slices(report: Report) -> Figure:
             offset = (number - (len(report.results) - 1) / 2) * width
             heights = [means[number] for _, _, means in rows]
             axis.bar(places + offset, heights, width, color=_colour(number), label=result.name)
-        axis.set_xticks(places, [f"{label}\n{users:,} users" for label, users, _ in rows])
+        axis.set_xticks(places, [f"{label}\n({users:,})" for label, users, _ in rows])
         axis.tick_params(axis="x", length=0, labelsize=8)
         axis.grid(axis="x", visible=False)
         title = f"{report.title(report.main)} {labels.get(kind, f'by {kind}')}"

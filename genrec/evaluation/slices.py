@@ -6,7 +6,7 @@ import numpy as np
 
 from genrec.data.sequences import Sequences
 
-LENGTHS = (0, 1, 5, 10, 20, 50)
+LENGTHS = (0, 1, 5, 10, 20, 50, 200, 1000)
 POPULARITY = (("head", 0.2), ("middle", 0.6), ("tail", 1.0))
 
 

@@ -222,13 +222,14 @@ def test_two_protocols_never_print_the_same_line() -> None:
 
 
 def test_slices_by_length_part_the_users() -> None:
-    histories = Sequences.of([[], [0], [0] * 4, [0] * 5, [0] * 70])
+    histories = Sequences.of([[], [0], [0] * 4, [0] * 5, [0] * 70, [0] * 1000])
     slices = by_history_length(histories)
     assert {name: rows.tolist() for name, rows in slices.items()} == {
         "history 0": [0],
         "history 1-4": [1, 2],
         "history 5-9": [3],
-        "history 50+": [4],
+        "history 50-199": [4],
+        "history 1000+": [5],
     }
 
 
