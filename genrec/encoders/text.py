@@ -185,7 +185,10 @@ class TextEncoder(Encoder):
     def _model(self) -> Any:
         _torch()
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as hf_logging
 
+        bars = hf_logging.is_progress_bar_enabled()
+        hf_logging.disable_progress_bar()
         try:
             model = SentenceTransformer(self._folder, trust_remote_code=False)
         # Hub, network, format, code: whatever stands in the way, a user can do the same about it.
@@ -195,6 +198,9 @@ class TextEncoder(Encoder):
                 f"{str(error).splitlines()[0] if str(error) else type(error).__name__}. "
                 "Offline there is 'minilm'; otherwise name a local folder or a model of the hub."
             ) from error
+        finally:
+            if bars:
+                hf_logging.enable_progress_bar()
         return model.to(self._dtype).eval()
 
     def _weights_hash(self) -> str:

@@ -120,7 +120,7 @@ class PromptLibrary:
             found |= meta.find_undeclared_variables(self._parse(part))
         return frozenset(found - set(self._environment.globals))
 
-    def render(self, name: str, **variables: object) -> str:
+    def render(self, name: str, /, **variables: object) -> str:
         """The prompt's text, without white space at either end.
 
         Args:
