@@ -20,6 +20,7 @@ from genrec.data.sequences import History, Sequences
 from genrec.errors import ArtefactError, InputError
 from genrec.recommenders.baskets import basket_ranks
 from genrec.recommenders.card import read_card, write_card
+from genrec.recommenders.counts import item_counts
 from genrec.recommenders.sasrec_network import (
     START_RANK,
     SASRecConfig,
@@ -118,7 +119,8 @@ class SASRec(ScoredRecommender):
         # The weights are drawn from the seed alone, and the caller's random state is left as it is.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(fit_config.seed)
-            recommender = cls(dataset.catalog, SASRecNetwork(len(dataset.catalog), config))
+            network = SASRecNetwork(len(dataset.catalog), config, counts=item_counts(dataset))
+            recommender = cls(dataset.catalog, network)
             cases = None if validation is None else _sample(validation, config, fit_config.seed)
             result = fit(
                 recommender.network,
@@ -147,7 +149,7 @@ class SASRec(ScoredRecommender):
         hidden = self.network.encode(items.to(device), ranks.to(device))
         weights = last.to(device, hidden.dtype)
         pooled = (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
-        return self.network.logits(pooled, self.network.items.weight)
+        return self.network.logits(pooled)
 
     def _validate(self, cases: Holdout) -> float:
         """Mean NDCG@10 over the cases, nothing filtered."""

@@ -22,6 +22,7 @@ from genrec.recommenders.baskets import basket_ranks
 
 NO_TARGET = -100
 START_RANK = 0
+MASKED = -1e4
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class SASRecConfig:
             softmax over the whole catalogue.
         label_smoothing: share of the target's probability spread over the other scored items.
         temperature: 0 scores by dot product; above 0 by cosine divided by the temperature.
+        item_bias: whether each item has a learned bias that starts at the logarithm of its
+            popularity. For short trainings on large catalogues, together with ``temperature=0``:
+            random cosines would drown the bias.
         validation_users: at most so many users choose the number of steps.
     """
 
@@ -51,6 +55,7 @@ class SASRecConfig:
     negatives: int = 2048
     label_smoothing: float = 0.0
     temperature: float = 0.06
+    item_bias: bool = False
     validation_users: int = 5000
 
     def __post_init__(self) -> None:
@@ -143,7 +148,9 @@ class SASRecNetwork(nn.Module):
     means nothing. The positions that are learned are basket numbers for the same reason.
     """
 
-    def __init__(self, items: int, config: SASRecConfig) -> None:
+    def __init__(
+        self, items: int, config: SASRecConfig, *, counts: np.ndarray | None = None
+    ) -> None:
         super().__init__()
         # Not called `config`: transformers' Trainer writes into a model's `config`.
         self.settings = config
@@ -155,6 +162,9 @@ class SASRecNetwork(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         for table in (self.items, self.ranks):
             nn.init.normal_(table.weight, std=0.02)
+        if config.item_bias:
+            start = np.zeros(items) if counts is None else np.log(counts + 1)
+            self.bias = nn.Parameter(torch.from_numpy(start - start.mean()).float())
 
     def encode(self, items: Tensor, ranks: Tensor) -> Tensor:
         """Hidden states, shape (rows, 1 + events, width); zero at padding."""
@@ -166,12 +176,16 @@ class SASRecNetwork(nn.Module):
             hidden = block(hidden, layout)
         return layout.padded(self.norm(hidden))
 
-    def logits(self, hidden: Tensor, table: Tensor) -> Tensor:
-        """Scores of the items in ``table``, shape (…, items)."""
+    def logits(self, hidden: Tensor, chosen: Tensor | None = None) -> Tensor:
+        """Scores of the chosen items, or of all, shape (…, items)."""
+        table = self.items.weight if chosen is None else self.items(chosen)
         if self.settings.temperature:
             hidden = F.normalize(hidden, dim=-1) / self.settings.temperature
             table = F.normalize(table, dim=-1)
-        return hidden @ table.T
+        scores = hidden @ table.T
+        if self.settings.item_bias:
+            scores = scores + (self.bias if chosen is None else self.bias[chosen])
+        return scores
 
     def forward(self, items: Tensor, ranks: Tensor, targets: Tensor) -> Tensor:
         """The mean cross-entropy over all positions that have a target, a scalar."""
@@ -180,24 +194,23 @@ class SASRecNetwork(nn.Module):
         hidden, wanted = hidden[known], targets[known]
         smoothing = self.settings.label_smoothing
         if self.settings.negatives == 0 or self.settings.negatives >= self.items.num_embeddings:
-            logits = self.logits(hidden, self.items.weight)
-            return F.cross_entropy(logits, wanted, label_smoothing=smoothing)
+            return F.cross_entropy(self.logits(hidden), wanted, label_smoothing=smoothing)
         sampled = torch.randint(
             self.items.num_embeddings, (self.settings.negatives,), device=hidden.device
         )
-        # Positives and negatives are gathered at once: one dense gradient instead of two.
-        rows = self.items(torch.cat([wanted, sampled]))
-        positive_rows, negative_rows = rows[: len(wanted)], rows[len(wanted) :]
-        negative = self.logits(hidden, negative_rows)
-        negative = negative.masked_fill(sampled[None, :] == wanted[:, None], -1e4)
-        if self.settings.temperature:
-            positive = (
-                F.cosine_similarity(hidden, positive_rows, dim=-1) / self.settings.temperature
-            )
-        else:
-            positive = (hidden * positive_rows).sum(-1)
-        logits = torch.cat([positive[:, None], negative], dim=1)
+        negative = self.logits(hidden, sampled)
+        negative = negative.masked_fill(sampled[None, :] == wanted[:, None], MASKED)
+        logits = torch.cat([self._of_each(hidden, wanted)[:, None], negative], dim=1)
         return _first_column_loss(logits, smoothing)
+
+    def _of_each(self, hidden: Tensor, wanted: Tensor) -> Tensor:
+        """The score of one item for each hidden state, shape (positions,)."""
+        rows = self.items(wanted)
+        if self.settings.temperature:
+            scores = F.cosine_similarity(hidden, rows, dim=-1) / self.settings.temperature
+        else:
+            scores = (hidden * rows).sum(-1)
+        return scores + self.bias[wanted] if self.settings.item_bias else scores
 
 
 def _first_column_loss(logits: Tensor, smoothing: float) -> Tensor:
@@ -205,7 +218,7 @@ def _first_column_loss(logits: Tensor, smoothing: float) -> Tensor:
     log_probs = logits.log_softmax(dim=1)
     loss = -log_probs[:, 0].mean()
     if smoothing:
-        scored = logits > -1e4
+        scored = logits > MASKED
         uniform = -(log_probs.masked_fill(~scored, 0).sum(1) / scored.sum(1)).mean()
         loss = (1 - smoothing) * loss + smoothing * uniform
     return loss

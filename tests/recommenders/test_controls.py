@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -58,6 +59,13 @@ class TestSASRec(StoredRecommenderContract):
     def test_it_learns_what_comes_next(self, recommender) -> None:
         ranking = recommender.rank(Sequences.of([[0, 1, 2], [4, 5, 6]]), 1)
         assert ranking.items[:, 0].tolist() == [3, 7]
+
+
+class TestSASRecWithItemBias(StoredRecommenderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def recommender(cls):
+        return SASRec.train(shop(), network=replace(SMALL, item_bias=True), fit_config=SHORT)
 
 
 class TestSASRecOfBaskets(StoredRecommenderContract):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -70,12 +72,11 @@ def test_padding_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.1])
-def test_sampling_every_item_would_give_the_full_loss(temperature, monkeypatch) -> None:
-    settings = SASRecConfig(
-        width=8, heads=2, max_history=4, dropout=0.0, negatives=12, temperature=temperature
-    )
+@pytest.mark.parametrize("item_bias", [False, True])
+def test_sampling_every_item_gives_the_full_loss(temperature, item_bias, monkeypatch) -> None:
+    settings = replace(SMALL, negatives=12, temperature=temperature, item_bias=item_bias)
     torch.manual_seed(0)
-    network = SASRecNetwork(13, settings).eval()
+    network = SASRecNetwork(13, settings, counts=np.arange(13)).eval()
     # Twelve of thirteen items are drawn; the target is the thirteenth.
     monkeypatch.setattr(torch, "randint", lambda *args, **kwargs: torch.arange(12))
     batch = {
@@ -84,7 +85,7 @@ def test_sampling_every_item_would_give_the_full_loss(temperature, monkeypatch) 
         "targets": torch.tensor([[NO_TARGET, NO_TARGET, 12]]),
     }
     hidden = network.encode(batch["items"], batch["ranks"])[:, -1]
-    full = F.cross_entropy(network.logits(hidden, network.items.weight), torch.tensor([12]))
+    full = F.cross_entropy(network.logits(hidden), torch.tensor([12]))
     assert network(**batch).item() == pytest.approx(full.item(), abs=1e-5)
 
 
