@@ -39,7 +39,7 @@ class SemanticIdTokenizer:
 
     def __init__(self, config: SemanticIdConfig | None = None, **options: Any) -> None:
         self.config = replace(config or SemanticIdConfig(), **options)
-        self.quantizer: Quantizer = QUANTIZERS.get(self.config.quantizer)(
+        self.quantizer: Quantizer = QUANTIZERS.load(self.config.quantizer)(
             levels=self.config.levels, codebook_size=self.config.codebook_size
         )
         self.quality: QualityReport | None = None

@@ -1,0 +1,119 @@
+"""Beam search against brute force: every item scored alone by plain causal forward passes."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from genrec.decoding.beam import beam_search
+from genrec.decoding.trie import Trie
+from genrec.llm.backbone import Backbone
+from genrec.llm.options import BackboneConfig
+from genrec.llm.presets import byte_tokenizer
+from tests.small import small_index
+
+SIZE = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "pad_token_id": 0,
+}
+FAMILIES = {
+    "llama": (LlamaForCausalLM, LlamaConfig, {}),
+    "qwen2": (Qwen2ForCausalLM, Qwen2Config, {}),
+    "qwen3": (Qwen3ForCausalLM, Qwen3Config, {"tie_word_embeddings": False}),
+    "gemma2": (Gemma2ForCausalLM, Gemma2Config, {"final_logit_softcapping": 2.0}),
+}
+PROMPTS = [[1, 5, 9], [1, 7], [1, 20, 30, 40, 50, 60, 70]]
+
+
+def backbone_of(family: str, attention: str = "sdpa") -> Backbone:
+    model_class, config_class, extra = FAMILIES[family]
+    index = small_index()
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens([*index.token_names, "<basket>"], special_tokens=True)
+    torch.manual_seed(0)
+    config = config_class(vocab_size=len(tokenizer), **SIZE, **extra)
+    config._attn_implementation = attention
+    model = model_class(config).eval()
+    # Larger weights than at the start of training, so that scores differ clearly.
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter.mul_(4)
+    settings = BackboneConfig(name="random", adapt="full")
+    return Backbone(model, tokenizer, settings, index.token_names, index.codebook_sizes).eval()
+
+
+@torch.no_grad()
+def brute_force(backbone: Backbone, prompt: list[int], numbers: np.ndarray, codes) -> np.ndarray:
+    """Log-probability of every item's codes, each item in a forward pass of its own row."""
+    ids = torch.tensor([prompt + backbone.token_ids[torch.tensor(n)].tolist() for n in numbers])
+    logits = backbone.model(input_ids=ids, use_cache=False).logits
+    total = torch.zeros(len(numbers))
+    for level, size in enumerate(backbone.codebook_sizes):
+        start = sum(backbone.codebook_sizes[:level])
+        rows = backbone.token_ids[start : start + size]
+        here = torch.log_softmax(logits[:, len(prompt) - 1 + level, rows].float(), dim=-1)
+        total += here[torch.arange(len(numbers)), torch.tensor(codes[:, level]).long()]
+    return total.numpy()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_scores_and_order_equal_brute_force(family, attention):
+    backbone, index = backbone_of(family, attention), small_index()
+    trie = Trie.build(index.codes)
+    found = beam_search(backbone, PROMPTS, trie, beams=len(index))
+    for row, prompt in enumerate(PROMPTS):
+        exact = brute_force(backbone, prompt, index.token_numbers, index.codes)
+        assert sorted(found.items[row].tolist()) == list(range(len(index)))
+        np.testing.assert_allclose(found.scores[row], exact[found.items[row]], atol=2e-5)
+        np.testing.assert_allclose(found.scores[row], np.sort(exact)[::-1], atol=2e-5)
+
+
+def test_a_batch_equals_one_by_one():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    together = beam_search(backbone, PROMPTS, trie, beams=10)
+    for row, prompt in enumerate(PROMPTS):
+        alone = beam_search(backbone, [prompt], trie, beams=10)
+        assert alone.items[0].tolist() == together.items[row].tolist()
+        np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=2e-5)
+
+
+def test_only_allowed_items_come_back_and_all_of_them_when_there_are_few():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    allowed = torch.zeros(3, 60, dtype=torch.bool)
+    allowed[0, [3, 30, 59]] = True
+    allowed[1, 10:40] = True
+    found = beam_search(backbone, PROMPTS, trie, beams=8, allowed=allowed)
+    assert set(found.items[0].tolist()) == {3, 30, 59, -1}
+    assert torch.isinf(found.scores[0, 3:]).all()
+    assert len(set(found.items[1].tolist()) & set(range(10, 40))) == 8
+    assert found.items[2].tolist() == [-1] * 8
+
+
+def test_a_narrow_beam_still_gives_as_many_items_as_beams():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    found = beam_search(backbone, PROMPTS, trie, beams=5)
+    assert (found.items >= 0).all()
+    assert all(len(set(row)) == 5 for row in found.items.tolist())
+
+
+def test_more_beams_than_items_are_filled_up():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    found = beam_search(backbone, PROMPTS[:1], trie, beams=100)
+    assert (found.items[0] >= 0).sum() == 60
+    assert found.items.shape == (1, 100)

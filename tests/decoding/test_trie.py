@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genrec.decoding.trie import Trie
+from genrec.errors import InputError
+
+item_codes = st.sets(
+    st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30
+).map(lambda rows: np.array(list(rows), np.int32))
+
+
+def walk(trie: Trie) -> dict[tuple[int, ...], int]:
+    """Every path of the trie and the item at its end."""
+    paths = {(): 0}
+    for depth in range(trie.levels):
+        longer = {}
+        for path, node in paths.items():
+            child, code, exists = trie.children(depth, torch.tensor([[node]]))
+            for c, k, there in zip(child[0, 0], code[0, 0], exists[0, 0], strict=True):
+                if there:
+                    longer[(*path, int(k))] = int(c)
+        paths = longer
+    return {path: int(trie.items[leaf]) for path, leaf in paths.items()}
+
+
+@settings(deadline=None)
+@given(item_codes)
+def test_the_paths_are_exactly_the_items(codes):
+    expected = {tuple(row): position for position, row in enumerate(codes.tolist())}
+    assert walk(Trie.build(codes)) == expected
+
+
+@settings(deadline=None)
+@given(item_codes, st.randoms())
+def test_folding_keeps_exactly_the_nodes_above_allowed_items(codes, random):
+    allowed = torch.tensor([[random.random() < 0.3 for _ in codes]])
+    trie = Trie.build(codes)
+    folded = trie.fold(allowed)
+    for depth in range(1, trie.levels + 1):
+        kept = {tuple(row[:depth]) for row, ok in zip(codes.tolist(), allowed[0], strict=True) if ok}
+        assert int(folded[depth - 1].sum()) == len(kept)
+    leaves = trie.items[folded[-1][0]]
+    assert set(leaves.tolist()) == set(torch.nonzero(allowed[0])[:, 0].tolist())
+
+
+def test_positions_may_be_given():
+    trie = Trie.build(np.array([[1, 0], [0, 1]]), positions=np.array([40, 7]))
+    assert walk(trie) == {(1, 0): 40, (0, 1): 7}
+
+
+def test_equal_ids_are_refused():
+    with pytest.raises(InputError, match="same semantic ID"):
+        Trie.build(np.array([[1, 0], [1, 0]]))
+
+
+def test_no_items_are_refused():
+    with pytest.raises(InputError, match="at least one item"):
+        Trie.build(np.zeros((0, 3), np.int32))

@@ -1,0 +1,146 @@
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from genrec.errors import ArtefactError, ConfigError, InputError
+from genrec.training.checkpoint import load_weights, save_weights
+from genrec.training.fit import FitConfig, fit
+
+
+def network() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.3), nn.Linear(16, 1))
+
+
+def rows(count: int = 50):
+    generator = torch.Generator().manual_seed(0)
+    return [
+        (torch.randn(8, generator=generator), torch.randn(1, generator=generator))
+        for _ in range(count)
+    ]
+
+
+def collate(batch):
+    return {"x": torch.stack([x for x, _ in batch]), "y": torch.stack([y for _, y in batch])}
+
+
+def squared(model, batch):
+    return ((model(batch["x"]) - batch["y"]) ** 2).mean()
+
+
+def config(**options) -> FitConfig:
+    chosen = {"steps": 20, "batch_size": 4, "log_every": 1, "checkpoint_every": 4, "seed": 3}
+    return FitConfig(**{**chosen, **options})
+
+
+def train(folder, model=None, *, stop_at=0, **options):
+    def progress(step, steps, loss):
+        if step == stop_at:
+            raise KeyboardInterrupt
+
+    return fit(
+        model or network(),
+        options.pop("data", None) or rows(),
+        collate=collate,
+        loss=options.pop("loss", squared),
+        validate=options.pop("validate", None),
+        job=options.pop("job", "job"),
+        config=config(**options),
+        folder=folder,
+        progress=progress,
+    )
+
+
+def test_a_stopped_run_goes_on_with_the_same_losses(tmp_path):
+    whole = train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "stopped", stop_at=11)
+    resumed = train(tmp_path / "stopped")
+    assert resumed.losses == whole.losses
+    assert len(whole.losses) == 20
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tmp_path):
+    first, second = train(tmp_path / "a").losses, train(tmp_path / "b").losses
+    assert first == second
+    assert train(tmp_path / "c", seed=4).losses != first
+
+
+def test_a_checkpoint_of_another_job_is_not_continued(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, stop_at=11)
+    fresh = train(tmp_path, job="other")
+    assert fresh.losses == train(tmp_path / "whole", job="other").losses
+
+
+def test_a_half_written_checkpoint_is_passed_over(tmp_path):
+    whole = train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "stopped", stop_at=11)
+    newest = tmp_path / "stopped" / "checkpoint-8"
+    (newest / "optimizer.safetensors").write_bytes(b"half")
+    assert train(tmp_path / "stopped").losses == whole.losses
+
+
+def test_nothing_in_a_checkpoint_is_a_pickle(tmp_path):
+    train(tmp_path)
+    kinds = {file.suffix for file in (tmp_path / "checkpoint-20").iterdir()}
+    assert kinds == {".json", ".safetensors"}
+
+
+def test_the_best_weights_come_back(tmp_path):
+    model = network()
+    seen = []
+
+    def validate():
+        seen.append(model[0].weight.detach().clone())
+        return {1: 0.1, 2: 0.9}.get(len(seen), 0.5)
+
+    result = train(tmp_path, model, validate=validate, validate_every=5)
+    assert (result.best_step, result.best_metric) == (10, 0.9)
+    assert torch.equal(model[0].weight, seen[1])
+
+
+def test_training_stops_when_patience_runs_out(tmp_path):
+    values = iter([0.3, 0.2, 0.1])
+    result = train(tmp_path, validate=lambda: next(values), validate_every=2, patience=2)
+    assert result.steps == 6
+    assert result.metrics == {2: 0.3, 4: 0.2, 6: 0.1}
+
+
+def test_validation_does_not_change_the_training(tmp_path):
+    plain = train(tmp_path / "plain")
+    watched = train(tmp_path / "watched", validate=lambda: float(torch.rand(1)), validate_every=3)
+    assert watched.losses == plain.losses
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice(tmp_path):
+    with pytest.raises(ConfigError, match="Lower learning_rate"):
+        train(tmp_path, loss=lambda model, batch: squared(model, batch) * float("nan"))
+
+
+def test_no_rows_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no rows"):
+        fit(network(), [], collate=collate, loss=squared, config=config(), folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options", [{"steps": 0}, {"batch_size": 0}, {"schedule": "x"}, {"learning_rate": 0.0}]
+)
+def test_options_that_do_not_fit_are_refused(options):
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        config(**options)
+
+
+def test_weights_of_another_model_are_refused(tmp_path):
+    save_weights(nn.Linear(2, 2), tmp_path / "weights.safetensors")
+    with pytest.raises(ArtefactError, match="another model"):
+        load_weights(network(), tmp_path / "weights.safetensors")
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    (tmp_path / "weights.safetensors").write_text(json.dumps({}))
+    with pytest.raises(ArtefactError, match="cannot be read"):
+        load_weights(network(), tmp_path / "weights.safetensors")
