@@ -112,9 +112,7 @@ class Recipe(BaseModel):
     @property
     def generative(self) -> GenerativeConfig:
         """The options of the generative recommender."""
-        return GenerativeConfig(
-            self.llm, self.prompt, self.packing, self.train, self.decode.beams
-        )
+        return GenerativeConfig(self.llm, self.prompt, self.packing, self.train, self.decode.beams)
 
     @staticmethod
     def load(name: str | Path, overrides: list[str] | None = None) -> Recipe:

@@ -52,9 +52,7 @@ def stored_recipe(workspace: Workspace) -> dict[str, Any]:
     return dict(stored)
 
 
-def _run(
-    recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, quiet: bool
-) -> None:
+def _run(recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, quiet: bool) -> None:
     from genrec.stages.pipeline import STAGES, run_recipe
 
     if until and until not in STAGES:

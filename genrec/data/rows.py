@@ -17,6 +17,7 @@ TIME_UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 EARLIEST, LATEST = -2_208_988_800, 7_258_118_400
 """Seconds since 1970 of the years 1900 and 2200: times outside are taken for another unit."""
 
+_ID_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Date, pl.Datetime, pl.Null)
 _DAY_NUMBER = r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
 _NUMBER = r"^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$"
 
@@ -71,7 +72,7 @@ def as_ids(column: pl.Series) -> tuple[pl.Series, str]:
         if bool(whole.fill_null(value=True).all()):
             return column.cast(pl.Int64).cast(pl.String), ""
         column = column.fill_nan(None)
-    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+    if not (column.dtype.is_numeric() or column.dtype in _ID_TYPES):
         nothing = pl.Series(name, [None] * len(column), dtype=pl.String)
         return nothing, f"column '{name}' holds {column.dtype}, not ids (text or whole numbers)"
     texts = column.cast(pl.String)
@@ -181,13 +182,18 @@ def _number_times(
         )
         return column.cast(pl.Int64, strict=False), problems
     scale = TIME_UNITS[unit or "s"]
+    given = column
+    column = column.cast(pl.Int64 if whole else pl.Float64, strict=False)
     inside = (column >= EARLIEST * scale) & (column <= LATEST * scale)
+    # What does not fit into 64 bits lies outside too.
+    inside |= given.is_null()
+    inside &= given.is_null() | column.is_not_null()
     hint = "" if unit else "; if these are milliseconds, pass time_unit='ms'"
     what = f"time {{value}} in '{unit or 's'}' is outside the years 1900 to 2200{hint}"
-    problems += found(~inside, column, what, rows)
-    column = column.set(~inside.fill_null(value=True), None)
+    problems += found(~inside, given, what, rows)
+    column = column.set(~inside, None)
     if whole:
-        return column.cast(pl.Int64, strict=False) // scale, problems
+        return column // scale, problems
     return (column / scale).floor().cast(pl.Int64, strict=False), problems
 
 

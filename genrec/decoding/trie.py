@@ -63,8 +63,12 @@ class Trie:
         if not new.all():
             raise InputError("Two items have the same semantic ID; resolve the collisions first.")
         held = order if positions is None else np.asarray(positions)[order]
-        as_tensors = [[torch.from_numpy(a) for a in part] for part in (starts, node_codes, leaf_ranges)]
-        return Trie(*as_tensors, torch.from_numpy(held.astype(np.int64)))
+        return Trie(
+            [torch.from_numpy(start) for start in starts],
+            [torch.from_numpy(code) for code in node_codes],
+            [torch.from_numpy(bounds) for bounds in leaf_ranges],
+            torch.from_numpy(held.astype(np.int64)),
+        )
 
     @property
     def levels(self) -> int:
@@ -79,8 +83,12 @@ class Trie:
         """The same trie on another device."""
         if self.items.device == device:
             return self
-        moved = [[t.to(device) for t in p] for p in (self.starts, self.codes, self.leaf_ranges)]
-        return Trie(*moved, self.items.to(device))
+        return Trie(
+            [start.to(device) for start in self.starts],
+            [code.to(device) for code in self.codes],
+            [bounds.to(device) for bounds in self.leaf_ranges],
+            self.items.to(device),
+        )
 
     def fold(self, allowed: Tensor) -> list[Tensor]:
         """Which nodes lead to an allowed item.

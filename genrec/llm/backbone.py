@@ -231,7 +231,7 @@ def _load_base(config: BackboneConfig, token_names: Sequence[str]) -> tuple[Any,
 
 def _dtype(config: BackboneConfig) -> torch.dtype:
     if config.dtype != "auto":
-        return getattr(torch, config.dtype)  # type: ignore[no-any-return]
+        return getattr(torch, config.dtype)
     return torch.bfloat16 if config.adapt != "full" and computes_bfloat16() else torch.float32
 
 

@@ -93,9 +93,7 @@ class Recommender(ABC):
             raise InputError(f"n is {n}; ask for at least 1 recommendation.")
         if not isinstance(history, History):
             history = History(self.catalog.positions([str(item) for item in history]))
-        ranking = self.rank(
-            Sequences.of([history]), n, allowed=allowed, exclude_seen=exclude_seen
-        )
+        ranking = self.rank(Sequences.of([history]), n, allowed=allowed, exclude_seen=exclude_seen)
         return [
             Recommendation(self.catalog[int(item)], float(score))
             for item, score in zip(ranking.items[0], ranking.scores[0], strict=True)

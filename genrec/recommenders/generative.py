@@ -111,7 +111,7 @@ class GenerativeRecommender(Recommender):
             llm,
             rows,
             collate=collate_packed,
-            loss=lambda model, batch: sft_loss(model, batch, chosen.sft),  # type: ignore[arg-type]
+            loss=lambda model, batch: sft_loss(model, batch, chosen.sft),
             config=chosen.fit,
             folder=Path(folder),
             validate=None if validate is None else (lambda: validate(recommender)),

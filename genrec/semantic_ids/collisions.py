@@ -76,16 +76,16 @@ def reassign(
         else:
             room.add(last)
     for row in waiting:
-        prefix = _prefix_with_room(tuple(codes[row, :-1].tolist()), used, codebook_sizes)
-        if prefix is None:
+        free = _prefix_with_room(tuple(codes[row, :-1].tolist()), used, codebook_sizes)
+        if free is None:
             raise InputError(
                 f"More than {np.prod(codebook_sizes[1:]):,} items share their first code. "
                 "Raise codebook_size or levels."
             )
-        room = used.setdefault(prefix, set())
+        room = used.setdefault(free, set())
         last = next(int(c) for c in np.argsort(distances[row], kind="stable") if int(c) not in room)
         room.add(last)
-        codes[row] = (*prefix, last)
+        codes[row] = (*free, last)
     return codes
 
 

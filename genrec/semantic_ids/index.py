@@ -111,7 +111,9 @@ class SemanticIndex:
             InputError: the item has none.
         """
         if item_id not in self._rows:
-            raise InputError(f"Item '{item_id}' has no semantic ID. Add it: SemanticIdTokenizer.add")
+            raise InputError(
+                f"Item '{item_id}' has no semantic ID. Add it: SemanticIdTokenizer.add"
+            )
         return SemanticID(self.codes[self._rows[item_id]].tolist())
 
     def item_id(self, semantic_id: Sequence[int]) -> str | None:
@@ -158,4 +160,3 @@ class SemanticIndex:
     def __repr__(self) -> str:
         sizes = "x".join(str(size) for size in self.codebook_sizes)
         return f"SemanticIndex({len(self):,} items; {sizes})"
-

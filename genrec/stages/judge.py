@@ -34,7 +34,9 @@ class Judgement:
     def read(folder: Path) -> Judgement:
         """The judgement in a report's folder."""
         text = (folder / "report.txt").read_text(encoding="utf-8").rstrip()
-        return Judgement(text, json.loads((folder / "report.json").read_text()), folder / "report.html")
+        return Judgement(
+            text, json.loads((folder / "report.json").read_text()), folder / "report.html"
+        )
 
 
 def judge(
@@ -94,7 +96,8 @@ def control_options(run: Run, name: str, stage: Stage) -> dict[str, Any]:
     options = dict(run.recipe.evaluate.control_options.get(name, {}))
     if name != "sasrec":
         return options
-    from genrec.recommenders.sasrec import FIT, SASRecConfig
+    from genrec.recommenders.sasrec import FIT
+    from genrec.recommenders.sasrec_network import SASRecConfig
 
     network, fitting = SASRecConfig(), FIT
     known = {f.name for f in (*fields(network), *fields(fitting))}

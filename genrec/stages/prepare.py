@@ -26,8 +26,7 @@ def load_data(run: Run) -> Dataset:
             with run.write("dataset") as folder:
                 write_dataset(dataset, folder)
         stage.note = (
-            f"{len(dataset.users):,} users, {len(dataset.catalog):,} items, "
-            f"{len(dataset):,} events"
+            f"{len(dataset.users):,} users, {len(dataset.catalog):,} items, {len(dataset):,} events"
         )
     return dataset
 
@@ -73,4 +72,3 @@ def build_ids(run: Run, dataset: Dataset, vectors: ItemVectors | None) -> Semant
             f"quantised, {tokenizer.quality.collisions_after} collisions left"
         )
     return index
-

@@ -1,4 +1,4 @@
-"""Checkpoints as safetensors and JSON, sealed last, so that a kill never leaves a half one in use."""
+"""Checkpoints as safetensors and JSON, sealed last: a kill never leaves a half one in use."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         stored = load_file(path)
     except Exception as error:
-        raise ArtefactError(f"{path} cannot be read ({error}). Delete it and train again.") from error
+        raise ArtefactError(
+            f"{path} cannot be read ({error}). Delete it and train again."
+        ) from error
     own = trained_tensors(model)
     if stored.keys() != own.keys():
         raise ArtefactError(f"{path} holds the weights of another model. Train into a new folder.")

@@ -10,10 +10,10 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,14 @@ Progress = Callable[[int, int, float], None]
 STATE_FILE = "fit.json"
 
 
+class Rows(Protocol):
+    """Training rows; a list will do. With ``set_epoch``, they are told each epoch's number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
 @dataclass(frozen=True)
 class FitResult:
     """What a training run did.
@@ -62,7 +70,7 @@ class FitResult:
 
 def fit(
     model: nn.Module,
-    rows: Sequence[Any],
+    rows: Rows,
     *,
     collate: Callable[[list[Any]], Batch],
     loss: Callable[[nn.Module, Batch], Tensor],
@@ -135,7 +143,9 @@ def _arguments(config: FitConfig, folder: Path) -> TrainingArguments:
         per_device_train_batch_size=config.batch_size,
         learning_rate=config.learning_rate,
         warmup_steps=config.warmup_steps,
-        lr_scheduler_type={"constant": "constant_with_warmup"}.get(config.schedule, config.schedule),
+        lr_scheduler_type={"constant": "constant_with_warmup"}.get(
+            config.schedule, config.schedule
+        ),
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         seed=config.seed,
@@ -160,8 +170,8 @@ def _has_tensorboard() -> bool:
     return find_spec("tensorboard") is not None
 
 
-class _Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
-    def __init__(self, rows: Sequence[Any]) -> None:
+class _Rows(torch.utils.data.Dataset[Any]):
+    def __init__(self, rows: Rows) -> None:
         self.rows = rows
 
     def __len__(self) -> int:
@@ -189,7 +199,7 @@ class _Watcher(TrainerCallback):
     best_step: int | None = None
     last_loss: float = float("nan")
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         step = state.global_step
         last = step >= self.config.steps
         due = self.config.validate_every and step % self.config.validate_every == 0
@@ -235,7 +245,7 @@ class _Trainer(Trainer):
         # Our loss is already a mean over the batch; the stock code must not rescale it.
         self.model_accepts_loss_kwargs = False
 
-    def compute_loss(self, model: nn.Module, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
+    def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
         value = self.loss(model, inputs)
         if not torch.isfinite(value):
             raise ConfigError(

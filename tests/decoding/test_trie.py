@@ -40,7 +40,9 @@ def test_folding_keeps_exactly_the_nodes_above_allowed_items(codes, random):
     trie = Trie.build(codes)
     folded = trie.fold(allowed)
     for depth in range(1, trie.levels + 1):
-        kept = {tuple(row[:depth]) for row, ok in zip(codes.tolist(), allowed[0], strict=True) if ok}
+        kept = {
+            tuple(row[:depth]) for row, ok in zip(codes.tolist(), allowed[0], strict=True) if ok
+        }
         assert int(folded[depth - 1].sum()) == len(kept)
     leaves = trie.items[folded[-1][0]]
     assert set(leaves.tolist()) == set(torch.nonzero(allowed[0])[:, 0].tolist())

@@ -132,7 +132,8 @@ def size_name(raw: str | None, department: str | None = None) -> str | None:
 
     For fruit and vegetables large sizes are the grower's crate, not what a shopper takes home.
     """
-    text = re.sub(r"^[^\d.]+|\(.*?\)", "", (raw or "").upper()).strip()
+    text = re.sub(r"\(.*?\)", "", (raw or "").upper())
+    text = re.sub(r"^[^\d.]+", "", text).strip()
     amount = re.match(r"[\d.]*\d", text)
     if not amount or re.search(r"\d{6}", text):
         return None
