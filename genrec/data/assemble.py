@@ -138,9 +138,11 @@ def _positions(
     ).with_columns(pl.col("number").cast(pl.UInt32))
     keys = pl.DataFrame({"key": distinct, "id": ids})
     known = keys.join(places, on="id", how="inner").select("key", "number")
-    empty_keys = keys.filter(pl.col("id").is_null()).select("key", number=pl.lit(0, pl.UInt32))
     position = _looked_up(column, known)
-    empty = _looked_up(column, empty_keys).is_not_null() | column.is_null()
+    blank = keys.filter(pl.col("id").is_null() & pl.col("key").is_not_null())["key"]
+    empty = column.is_null()
+    if len(blank):
+        empty |= column.is_in(blank.implode()).fill_null(value=False)
     problems = found(empty, None, "item_id is empty", rows)
     if unknown == "error":
         strange = position.is_null() & ~empty

@@ -1,0 +1,205 @@
+import io
+import json
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from genrec.data.dataset import Dataset
+from genrec.errors import ConfigError, InputError
+
+
+def written(folder, name, text):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def refused(**options):
+    with pytest.raises(InputError) as caught:
+        Dataset.load("tables", **options)
+    return caught.value
+
+
+def test_two_csv_files_with_their_own_column_names_become_a_data_set(tmp_path):
+    events = written(
+        tmp_path, "events.csv", "customer,sku,when\n9,02,2024-01-02\n9,01,2024-01-01\n"
+    )
+    items = written(tmp_path, "items.csv", "sku,name,price,stars,code\n01,Tea,2.5,4,007\n02,,,,1\n")
+    data = Dataset.load(
+        "tables",
+        interactions=events,
+        items=items,
+        columns={"user_id": "customer", "item_id": "sku", "time": "when", "title": "name"},
+    )
+    assert data.name == "events" and data.users.tolist() == ["9"]
+    assert [data.catalog[i].title for i in data.history("9").items] == ["Tea", "02"]
+    tea = data.catalog["01"]
+    assert tea.price == 2.5 and dict(tea.attributes) == {"stars": 4, "code": "007"}
+
+
+def test_without_items_the_catalogue_is_the_ids(tmp_path):
+    lines = '{"user_id": 1, "item_id": 5}\n{"user_id": 1, "item_id": 4}'
+    path = written(tmp_path, "e.jsonl", lines)
+    assert Dataset.load("tables", interactions=path).catalog.ids == ["5", "4"]
+
+
+def test_formats_may_be_mixed(tmp_path):
+    path = tmp_path / "e.parquet"
+    pl.DataFrame({"user_id": [1], "item_id": [2], "time": [10]}).write_parquet(path)
+    items = written(tmp_path, "i.tsv", "item_id\ttitle\tcolour\n2\tCup\tred\n")
+    data = Dataset.load("tables", interactions=path, items=items)
+    assert data.catalog[0].describe() == "Cup. colour: red"
+
+
+def test_every_problem_of_a_file_is_told_with_its_line(tmp_path):
+    text = "user_id,item_id,time\nu,a,2024-01-01\n,b,soon\nu,x,\n"
+    items = written(tmp_path, "i.csv", "item_id,title\na,A\nb,B\n")
+    error = refused(interactions=written(tmp_path, "e.csv", text), items=items)
+    assert sorted(error.problems) == [
+        "line 3: time 'soon' is neither a number nor an ISO date such as 2024-05-31T18:30:00",
+        "line 3: user_id is empty",
+        "line 4: item 'x' is not in the catalogue (add it, or pass unknown='drop')",
+        "line 4: time is empty",
+    ]
+    assert str(tmp_path / "e.csv") in str(error)
+
+
+def test_problems_of_both_files_are_told_together(tmp_path):
+    events = written(tmp_path, "e.csv", "user_id,item_id\n,a\n")
+    items = written(tmp_path, "i.csv", "item_id,title,price\na,A,1\na,B,cheap\n")
+    error = refused(interactions=events, items=items)
+    text = "\n".join(error.problems)
+    assert "e.csv" in text and "line 2: user_id is empty" in text
+    assert "i.csv" in text and "line 3: item_id 'a' stands in an earlier row too" in text
+    assert "line 3: price is cheap" in text
+
+
+def test_missing_columns_are_told_with_the_nearest_name(tmp_path):
+    path = written(tmp_path, "e.csv", "user,item_id\nu,a\n")
+    assert refused(interactions=path).problems == [
+        "no column 'user_id' for user_id; did you mean 'user'?"
+    ]
+    mapped = refused(interactions=path, columns={"user_id": "user", "time": "ts"})
+    assert "no column 'ts' for time" in mapped.problems[0]
+
+
+def test_a_column_that_looks_like_the_time_is_never_silently_left_out(tmp_path):
+    path = written(tmp_path, "e.csv", "user_id,item_id,timestamp\nu,a,1\n")
+    assert "columns={'time': 'timestamp'}" in str(refused(interactions=path))
+
+
+def test_options_that_do_not_exist_are_answered(tmp_path):
+    path = written(tmp_path, "e.csv", "user_id,item_id\nu,a\n")
+    with pytest.raises(ConfigError, match="mapping has 'user'; did you mean 'user_id'"):
+        Dataset.load("tables", interactions=path, columns={"user": "u"})
+    with pytest.raises(ConfigError, match=r"no option 'colums' \(did you mean 'columns'"):
+        Dataset.load("tables", interactions=path, colums={})
+    with pytest.raises(ConfigError, match="needs the option\\(s\\) interactions"):
+        Dataset.load("tables")
+    with pytest.raises(ConfigError, match="no data source 'tabels'; did you mean 'tables'"):
+        Dataset.load("tabels")
+
+
+def outcome(**options):
+    """A data set or an input error; anything else fails the test."""
+    try:
+        return Dataset.load("tables", **options)
+    except InputError as error:
+        assert str(error)
+        return None
+
+
+FUZZ = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+HEADERS = st.sampled_from([b"", b"user_id,item_id\n", b"user_id,item_id,time\n", b"PAR1", b"{"])
+
+
+@FUZZ
+@given(HEADERS, st.binary(max_size=200), st.sampled_from(["csv", "tsv", "jsonl", "parquet"]))
+def test_random_bytes_give_a_data_set_or_an_input_error(tmp_path, head, tail, kind):
+    path = written(tmp_path, f"e.{kind}", head + tail)
+    data = outcome(interactions=path)
+    assert data is None or len(data) > 0
+
+
+CELL = st.one_of(
+    st.none(),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.text(max_size=8),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+    st.sampled_from(["a", "b", "2024-01-01", "1700000000", 1_700_000_000]),
+)
+ROWS = st.lists(
+    st.fixed_dictionaries({"user_id": CELL, "item_id": CELL}, optional={"time": CELL}),
+    max_size=8,
+)
+
+
+@FUZZ
+@given(ROWS, ROWS)
+def test_random_records_give_a_data_set_or_an_input_error(tmp_path, rows, items):
+    events = written(tmp_path, "e.jsonl", "\n".join(map(json.dumps, rows)))
+    renamed = [{"item_id": r["item_id"], "title": r["user_id"], **r} for r in items]
+    catalogue = written(tmp_path, "i.jsonl", "\n".join(map(json.dumps, renamed)))
+    for options in ({}, {"items": catalogue}, {"items": catalogue, "unknown": "drop"}):
+        data = outcome(interactions=events, **options)
+        assert data is None or data.events["item"].max() < len(data.catalog)
+
+
+@FUZZ
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(codec="utf-8"), max_size=6), min_size=1, max_size=4),
+        max_size=8,
+    ),
+    st.booleans(),
+)
+def test_random_csv_tables_give_a_data_set_or_an_input_error(tmp_path, rows, quoted):
+    mark = '"' if quoted else ""
+    lines = [",".join(f"{mark}{cell}{mark}" for cell in row) for row in rows]
+    text = "\n".join(["user_id,item_id,time", *lines])
+    data = outcome(interactions=written(tmp_path, "e.csv", text.encode("utf-8")))
+    assert data is None or len(data) > 0
+
+
+COLUMN = st.sampled_from(
+    [
+        pl.Series([1, 2, None]),
+        pl.Series([1.5, float("nan"), None]),
+        pl.Series(["a", "b", ""]),
+        pl.Series([[1], [2], None]),
+        pl.Series([b"a", b"\xff", b""]),
+        pl.Series([True, False, None]),
+        pl.Series([None, None, None]),
+        pl.Series([{"x": 1}] * 3),
+        pl.Series(["a", "b", "a"], dtype=pl.Categorical),
+        pl.Series([1, 2, 3]).cast(pl.Decimal(10, 2)),
+        pl.Series([1, 2, 3]).cast(pl.Date),
+        pl.Series([1, 2, 3]).cast(pl.Time),
+        pl.Series([1, 2, 3]).cast(pl.Duration("ms")),
+        pl.Series([2**63, 1, 2], dtype=pl.UInt64),
+        pl.Series([1_700_000_000_000] * 3),
+        pl.Series(["2024-01-01", "1", "x"]),
+    ]
+)
+
+
+@FUZZ
+@given(COLUMN, COLUMN, COLUMN, COLUMN, st.integers(0, 3000), st.integers(0, 255))
+def test_any_parquet_even_with_a_flipped_byte_gives_a_data_set_or_an_input_error(
+    tmp_path, user, item, time, basket, place, byte
+):
+    table = pl.DataFrame({"user_id": user, "item_id": item, "time": time, "basket_id": basket})
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    data = bytearray(buffer.getvalue())
+    outcome(interactions=written(tmp_path, "e.parquet", bytes(data)))
+    data[place % len(data)] = byte
+    result = outcome(interactions=written(tmp_path, "e.parquet", bytes(data)))
+    assert result is None or result.events.null_count().sum_horizontal()[0] == 0
