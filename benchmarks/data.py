@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchmarks.harness import Figures, arguments, in_child, peak_gb, report
+from benchmarks.harness import Figures, arguments, in_child, peak_gb, report, side_by_side
 from genrec.data.dataset import Dataset
 
 EVENTS, QUICK_EVENTS = 10_000_000, 500_000
@@ -81,6 +81,34 @@ def load_10m(events: int) -> tuple[Figures, dict[str, object]]:
     return figures, details
 
 
+def clustering_beside_faiss(items: int) -> Figures:
+    """Seconds of our residual k-means over bare faiss k-means of as many levels, same vectors."""
+    import faiss
+
+    from genrec.semantic_ids.quantizer import ResidualKMeans
+
+    vectors = np.random.default_rng(SEED).normal(size=(items, 384)).astype(np.float32)
+
+    def ours() -> None:
+        quantizer = ResidualKMeans(levels=3, codebook_size=256, iterations=20)
+        quantizer.fit(vectors, seed=SEED)
+        quantizer.encode(vectors)
+
+    def bare() -> None:
+        residual = vectors.copy()
+        for level in range(3):
+            kmeans = faiss.Kmeans(residual.shape[1], 256, niter=20, seed=SEED + level)
+            kmeans.train(residual)
+            _, nearest = kmeans.assign(residual)
+            residual -= kmeans.centroids[nearest]
+
+    seconds = side_by_side({"ours": ours, "faiss": bare}, repeats=3)
+    name = "rkmeans_100k_vs_faiss"
+    if items != 100_000:
+        name = f"rkmeans_{items // 1000}k_vs_faiss"
+    return {name: round(seconds["ours"] / seconds["faiss"], 3)}
+
+
 def main() -> None:
     """Prints the figures of this area."""
     if sys.argv[1:2] == ["--child"]:
@@ -89,7 +117,7 @@ def main() -> None:
     options = arguments(__doc__ or "")
     events = QUICK_EVENTS if options.quick else EVENTS
     figures, details = load_10m(events)
-    # Further figures of this area (clustering beside faiss) join here: figures.update(…).
+    figures.update(clustering_beside_faiss(10_000 if options.quick else 100_000))
     report(
         figures,
         events=events,

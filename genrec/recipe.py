@@ -64,6 +64,7 @@ class EvaluateConfig:
         refit: train on everything before the test cases. With ``train.validate_every`` the number
             of steps is chosen on validation cases first, which costs a second training.
         validation_users: users whose validation cases are looked at during training.
+        test_users: judge only so many test users, drawn by the training seed; 0 judges all.
         drop_cold_targets: leave out targets that were never trained on.
         drop_seen_targets: leave out targets that the user had before.
         show_user: whose recommendations are printed at the end; empty takes a typical one.
@@ -77,6 +78,7 @@ class EvaluateConfig:
     exclude_seen: bool = False
     refit: bool = False
     validation_users: int = 500
+    test_users: int = 0
     drop_cold_targets: bool = False
     drop_seen_targets: bool = False
     show_user: str = ""

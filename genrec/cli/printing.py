@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from genrec.stages.recommend import Shown
 
 LAST = 8
+# A file or pipe has no width of its own; titles should stay on one line there.
+PIPE_WIDTH = 200
 
 
 def shown_values(shown: Shown) -> dict[str, Any]:
@@ -33,6 +35,8 @@ def shown_values(shown: Shown) -> dict[str, Any]:
 def print_shown(shown: Shown) -> None:
     """The last events of the history, then the recommendations."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_WIDTH)
     whose = f"user {shown.user}" if shown.user else "this history"
     if len(shown.history):
         console.print(f"[bold]The last of {len(shown.history):,} items of {whose}[/]")

@@ -43,12 +43,15 @@ class ConsoleObserver(Observer):
             self.bar.update(self.task, completed=done, total=total, note=note)
         elif time.monotonic() - self.last_line > PLAIN_EVERY:
             self.last_line = time.monotonic()
-            self.console.print(f"  … {stage}: {done:,.0f} of {total:,.0f}  {note}")
+            self.console.print(f"  … {stage}: {done:,.0f} of {total:,.0f}  {note}", soft_wrap=True)
 
     def finished(self, stage: str, note: str, seconds: float, *, reused: bool) -> None:
         self.close()
         mark = "[cyan]reused[/]" if reused else f"{seconds:6.1f} s"
-        self.console.print(f"[green]✓[/] {stage:<22} {mark:>8}  [dim]{note}[/]")
+        self.console.print(
+            f"[green]✓[/] {stage:<22} {mark:>8}  [dim]{note}[/]",
+            soft_wrap=True,
+        )
 
     def close(self) -> None:
         """Takes the bar away, also when a stage failed."""

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from genrec.data.catalog import Catalog
-from genrec.data.dataset import Dataset
+from genrec.data.dataset import Dataset, Holdout
+from genrec.data.sequences import Sequences
 from genrec.errors import ArtefactError
 
 
@@ -23,7 +24,11 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
         dataset.user_table.write_parquet(folder / "user_table.parquet")
     for name, table in dataset.extras.items():
         table.write_parquet(folder / f"extra_{name}.parquet")
-    (folder / "dataset.json").write_text(json.dumps({"name": dataset.name}))
+    for part, cases in dataset.published.items():
+        for role in ("histories", "targets"):
+            _table(getattr(cases, role)).write_parquet(folder / f"{part}_{role}.parquet")
+    about = {"name": dataset.name, "published": {p: c.split for p, c in dataset.published.items()}}
+    (folder / "dataset.json").write_text(json.dumps(about))
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -33,12 +38,13 @@ def read_dataset(folder: Path) -> Dataset:
         ArtefactError: a file is missing or damaged.
     """
     try:
-        name = json.loads((folder / "dataset.json").read_text())["name"]
+        about = json.loads((folder / "dataset.json").read_text())
         users = pl.read_parquet(folder / "users.parquet")["user_id"].to_list()
         about_users = folder / "user_table.parquet"
+        catalog = Catalog(pl.read_parquet(folder / "catalog.parquet"))
         return Dataset(
-            name,
-            Catalog(pl.read_parquet(folder / "catalog.parquet")),
+            about["name"],
+            catalog,
             np.array(users, dtype=object),
             pl.read_parquet(folder / "events.parquet"),
             pl.read_parquet(about_users) if about_users.exists() else None,
@@ -46,6 +52,45 @@ def read_dataset(folder: Path) -> Dataset:
                 file.stem.removeprefix("extra_"): pl.read_parquet(file)
                 for file in sorted(folder.glob("extra_*.parquet"))
             },
+            {
+                part: Holdout(
+                    catalog,
+                    _sequences(pl.read_parquet(folder / f"{part}_histories.parquet")),
+                    _sequences(pl.read_parquet(folder / f"{part}_targets.parquet")),
+                    split,
+                )
+                for part, split in about["published"].items()
+            },
         )
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
         raise ArtefactError(f"{folder} holds no data set ({error}). Run again.") from error
+
+
+def _table(sequences: Sequences) -> pl.DataFrame:
+    """One row per user, one list per array."""
+    columns: dict[str, pl.Series] = {"user_id": pl.Series([str(u) for u in sequences.users])}
+    for name in ("items", "times", "baskets"):
+        values = getattr(sequences, name)
+        if values is not None:
+            parts = np.split(values, sequences.offsets[1:-1])
+            columns[name] = pl.Series([part.tolist() for part in parts], dtype=pl.List(pl.Int64))
+    return pl.DataFrame(columns)
+
+
+def _sequences(table: pl.DataFrame) -> Sequences:
+    lengths = table["items"].list.len().to_numpy().astype(np.int64)
+
+    def joined(name: str, dtype: type) -> np.ndarray | None:
+        if name not in table.columns:
+            return None
+        return table[name].explode().drop_nulls().to_numpy().astype(dtype)
+
+    items = joined("items", np.int32)
+    assert items is not None
+    return Sequences(
+        np.array(table["user_id"].to_list(), dtype=object),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        items,
+        joined("times", np.int64),
+        joined("baskets", np.int32),
+    )

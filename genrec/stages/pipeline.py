@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from genrec.data.dataset import Holdout
 from genrec.recipe import Recipe
 from genrec.stages.judge import Judgement, judge
 from genrec.stages.prepare import build_ids, encode, load_data
@@ -55,7 +58,7 @@ def run_recipe(
         recommender = train(run, training, index)
         if until == "train":
             return None
-        report = judge(run, recommender, training, test)
+        report = judge(run, recommender, training, judged_cases(recipe, test))
         user = recipe.evaluate.show_user or typical_user(training)
         shown = recommend(
             recommender,
@@ -65,3 +68,12 @@ def run_recipe(
             exclude_seen=recipe.evaluate.exclude_seen,
         )
     return Outcome(report, shown)
+
+
+def judged_cases(recipe: Recipe, test: Holdout) -> Holdout:
+    """The test cases, or a seeded draw of as many as the recipe asks for."""
+    wanted = recipe.evaluate.test_users
+    if not 0 < wanted < len(test):
+        return test
+    rows = np.random.default_rng(recipe.train.seed).permutation(len(test))[:wanted]
+    return test.take(np.sort(rows))

@@ -1,0 +1,74 @@
+"""Writes the measured figures into ``docs/results.md``: ``python -m benchmarks.tables``.
+
+The page has one pair of markers per area, ``<!-- figures: AREA -->`` and ``<!-- /figures -->``;
+what stands between them is made from ``benchmarks/results/AREA.json`` and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "results.md"
+GOALS = {
+    "load_10m_seconds": "≤ 60",
+    "load_10m_peak_gb": "≤ 6",
+    "rkmeans_100k_vs_faiss": "≤ 1.5",
+    "minutes_after_install": "≤ 10",
+    "peak_gb": "≤ 6",
+    "ndcg10": "≥ ndcg10_cooccurrence",
+    "invalid_generations": "0",
+    "help_vs_empty_typer": "≤ 2",
+    "beauty_recall10": ".092",
+    "beauty_ndcg10": ".053",
+    "toys_recall10": ".100",
+    "toys_ndcg10": ".057",
+    "beauty_refit_recall10": ".105",
+    "beauty_refit_ndcg10": ".061",
+    "toys_refit_recall10": ".110",
+    "toys_refit_ndcg10": ".065",
+    "beauty_sasrec_refit_recall10": ".092",
+}
+_BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- /figures -->)", re.DOTALL)
+
+
+def table(area: str) -> str:
+    """The figures of one area as a Markdown table, with the command and the machine."""
+    file = ROOT / "benchmarks" / "results" / f"{area}.json"
+    if not file.exists():
+        return f"Not measured yet: `python -m benchmarks {area}`.\n"
+    measured = json.loads(file.read_text())
+    figures, machine = measured["figures"], measured["machine"]
+    lines = ["| figure | measured | goal |", "|---|---|---|"]
+    for key, value in figures.items():
+        if key.endswith("_reason"):
+            continue
+        shown = f"{value}" if value is not None else f"– ({figures.get(f'{key}_reason', '')})"
+        lines.append(f"| {key} | {shown} | {GOALS.get(key, '')} |")
+    lines.append("")
+    lines.append(
+        f"`python -m benchmarks {area}`, on {machine['cores']} cores ({machine['cpu']}), load "
+        f"{machine['load']} at the end."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def filled(text: str) -> str:
+    """The page with every block made anew."""
+    return _BLOCK.sub(lambda block: f"{block[1]}{table(block[2])}{block[3]}", text)
+
+
+def main() -> None:
+    """Rewrites the page; with ``--check``, only says whether it is up to date."""
+    before = PAGE.read_text(encoding="utf-8")
+    after = filled(before)
+    if "--check" in sys.argv:
+        sys.exit(0 if before == after else "docs/results.md is out of date: run benchmarks.tables")
+    PAGE.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

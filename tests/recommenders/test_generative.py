@@ -1,0 +1,154 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from genrec.data.sequences import Sequences
+from genrec.errors import ArtefactError, ConfigError
+from genrec.recommenders.generative import GenerativeRecommender, code_words
+from genrec.recommenders.options import GenerativeConfig
+from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
+from tests.contracts.recommender import ITEMS, RecommenderContract, shop
+from tests.small import next_item, small_catalog, small_dataset, small_index, small_recommender
+
+
+class Generative(RecommenderContract):
+    baskets = False
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def recommender(cls, tmp_path_factory):
+        dataset = shop(baskets=cls.baskets)
+        vectors = np.random.default_rng(0).normal(size=(ITEMS, 6)).astype(np.float32)
+        index = SemanticIdTokenizer(levels=2, codebook_size=8).fit(dataset.catalog, vectors)
+        return GenerativeRecommender.train(
+            "tiny",
+            dataset,
+            index,
+            folder=tmp_path_factory.mktemp("fit"),
+            adapt="full",
+            steps=5,
+            batch_size=2,
+            row_tokens=64,
+            favourites=2,
+            history=4,
+        )
+
+
+class TestGenerative(Generative):
+    pass
+
+
+class TestGenerativeWithBaskets(Generative):
+    baskets = True
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> GenerativeRecommender:
+    return small_recommender(
+        tmp_path_factory.mktemp("fit"), steps=150, warmup_steps=10, log_every=50
+    )
+
+
+def test_a_rule_of_the_histories_is_learned(trained):
+    histories = small_dataset(50, seed=9).sequences.last(2)
+    best = trained.rank(histories, 1).items[:, 0]
+    expected = [next_item(int(history.items[-1])) for history in histories]
+    assert np.mean(best == expected) > 0.9
+
+
+def test_every_generated_item_is_real_and_distinct(trained):
+    ranking = trained.rank(small_dataset(50).sequences, 20)
+    assert ((ranking.items >= 0) & (ranking.items < 60)).all()
+    assert all(len(set(row)) == 20 for row in ranking.items.tolist())
+
+
+def test_a_saved_recommender_ranks_as_before(trained, tmp_path):
+    trained.save(tmp_path / "model")
+    loaded = GenerativeRecommender.load(tmp_path / "model", small_catalog())
+    histories = small_dataset(10).sequences
+    before, after = trained.rank(histories, 5), loaded.rank(histories, 5)
+    np.testing.assert_array_equal(before.items, after.items)
+    np.testing.assert_allclose(before.scores, after.scores, atol=1e-5)
+
+
+def test_a_saved_recommender_is_refused_when_a_weight_changed(trained, tmp_path):
+    folder = tmp_path / "model"
+    trained.save(folder)
+    weights = folder / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(ArtefactError, match="changed or truncated"):
+        GenerativeRecommender.load(folder, small_catalog())
+
+
+def test_a_saved_recommender_is_refused_for_another_catalogue(trained, tmp_path):
+    trained.save(tmp_path / "model")
+    with pytest.raises(ConfigError, match="catalogue 59"):
+        GenerativeRecommender.load(tmp_path / "model", small_catalog(59))
+
+
+def test_an_index_of_other_sizes_is_refused(trained):
+    other = small_index(levels=2, codebook_size=16)
+    with pytest.raises(ConfigError, match=r"\(16, 16\)"):
+        GenerativeRecommender(trained.backbone, small_catalog(), other, trained.config)
+
+
+def test_an_unknown_option_names_the_nearest(tmp_path):
+    with pytest.raises(ConfigError, match="lora_rank"):
+        small_recommender(tmp_path, lora_rnk=3)
+
+
+def test_options_reach_the_part_they_belong_to():
+    config = GenerativeConfig().with_options(lora_rank=3, history=7, steps=9, row_tokens=64)
+    found = (config.backbone.lora_rank, config.prompt.history, config.fit.steps)
+    assert found == (3, 7, 9)
+    assert config.sft.row_tokens == 64
+
+
+def test_every_token_knows_titles_of_its_items():
+    index = small_index()
+    words = code_words(index, small_catalog(), each=1000)
+    for row, tokens in enumerate(index.token_numbers.tolist()):
+        assert all(f"thing {row}" in words[token] for token in tokens)
+
+
+KILLED = """
+import os, signal, sys
+from tests.small import small_recommender, small_dataset
+from genrec.recommenders import generative
+
+fit = generative.fit
+def until(*args, **kwargs):
+    def progress(step, steps, loss):
+        if step == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return fit(*args, **{**kwargs, "progress": progress})
+generative.fit = until
+recommender = small_recommender(sys.argv[1], steps=12, checkpoint_every=3, log_every=1)
+print(recommender.fitted.losses)
+"""
+
+
+@pytest.mark.slow
+def test_a_training_killed_in_the_middle_resumes_with_the_same_losses(tmp_path, repository):
+    def run(folder, step):
+        return subprocess.run(
+            [sys.executable, "-c", KILLED, str(folder), str(step)],
+            cwd=repository,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    whole = run(tmp_path / "whole", 0)
+    assert whole.returncode == 0, whole.stderr
+    assert run(tmp_path / "killed", 8).returncode == -9
+    resumed = run(tmp_path / "killed", 0)
+    assert json.loads(resumed.stdout) == json.loads(whole.stdout)
+
+
+def test_a_history_without_items_is_answered(trained):
+    ranking = trained.rank(Sequences.of([[]]), 5)
+    assert (ranking.items >= 0).all()

@@ -1,0 +1,161 @@
+"""The whole way on a small shop, through the real command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from tests.small import ITEMS, next_item
+
+RECIPE = {
+    "name": "mini",
+    "data": {"source": "tables", "options": {"interactions": "events.csv", "items": "items.csv"}},
+    "semantic_ids": {"levels": 2, "codebook_size": 16},
+    "llm": {"name": "tiny", "adapt": "full"},
+    "prompt": {"history": 10},
+    "packing": {"row_tokens": 128},
+    "train": {"steps": 30, "batch_size": 4, "learning_rate": 0.003, "checkpoint_every": 5},
+    "evaluate": {"split": "last-out", "against": ["popular", "cooccurrence"]},
+}
+
+
+@pytest.fixture(scope="module")
+def shop_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    generator = np.random.default_rng(0)
+    events = []
+    for user in range(80):
+        item = int(generator.integers(ITEMS))
+        for day in range(1, int(generator.integers(5, 9))):
+            events.append((f"u{user}", f"i{item}", f"2024-05-{day:02d}"))
+            item = next_item(item)
+    pl.DataFrame(events, schema=["user_id", "item_id", "time"], orient="row").write_csv(
+        folder / "events.csv"
+    )
+    items = {
+        "item_id": [f"i{n}" for n in range(ITEMS)],
+        "title": [f"Thing {n}" for n in range(ITEMS)],
+    }
+    pl.DataFrame(items).write_csv(folder / "items.csv")
+    (folder / "mini.yaml").write_text(yaml.safe_dump(RECIPE))
+    return folder
+
+
+def genrec(folder: Path, *words: str, text: str = "") -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "genrec.cli.main", *words],
+        cwd=folder,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def first(shop_folder) -> subprocess.CompletedProcess:
+    return genrec(shop_folder, "run", "mini.yaml", "--json")
+
+
+def test_a_run_ends_with_figures_and_recommendations(first, shop_folder):
+    assert first.returncode == 0, first.stderr
+    values = json.loads(first.stdout)
+    assert set(values["report"]["recommenders"]) == {"genrec", "popular", "cooccurrence"}
+    assert values["report"]["recommenders"]["genrec"]["invalid_generations"] == 0
+    assert len(values["shown"]["recommendations"]) == 10
+    page = (shop_folder / "runs" / "mini" / "report" / "report.html").read_text()
+    assert "<svg" in page
+
+
+def test_a_second_run_reuses_everything_and_says_so(first, shop_folder):
+    second = genrec(shop_folder, "run", "mini.yaml", "--json")
+    assert second.stderr.count("reused") == 5, second.stderr
+    assert json.loads(second.stdout) == json.loads(first.stdout)
+
+
+def test_the_same_seed_gives_the_same_table_elsewhere(first, shop_folder):
+    again = genrec(shop_folder, "run", "mini.yaml", "--json", "--into", "runs/again")
+    ours, theirs = (json.loads(run.stdout)["report"] for run in (first, again))
+    for report in (ours, theirs):
+        for recommender in report["recommenders"].values():
+            recommender.pop("seconds")
+    assert ours == theirs
+
+
+def test_another_option_redoes_only_what_depends_on_it(first, shop_folder):
+    changed = genrec(shop_folder, "run", "mini.yaml", "decode.beams=15")
+    lines = [line for line in changed.stderr.splitlines() if "✓" in line]
+    assert ["reused" in line for line in lines] == [True, True, True, False, False]
+
+
+def test_recommendations_for_a_user_and_for_a_history(first, shop_folder):
+    by_user = genrec(shop_folder, "recommend", "runs/mini", "--user", "u3", "-n", "4", "--json")
+    assert len(json.loads(by_user.stdout)["recommendations"]) == 4
+    words = ("recommend", "runs/mini", "--history", "-", "-n", "3", "--new", "--why", "--json")
+    by_hand = genrec(shop_folder, *words, text="i4 i31\ni40")
+    found = [one["item_id"] for one in json.loads(by_hand.stdout)["recommendations"]]
+    assert len(found) == 3
+    assert not {"i4", "i31", "i40"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["recommend", "runs/mini", "--user", "nobody"], 2, "no user 'nobody'"),
+        (["recommend", "runs/mini", "--history", "i4,zzz,yyy"], 2, "unknown item 'yyy'"),
+        (["recommend", "runs/mini"], 2, "either --user"),
+        (["recommend", "runs/none", "--user", "u3"], 3, "genrec run"),
+        (["run", "quickstrat"], 2, "did you mean 'quickstart'"),
+        (["run", "mini.yaml", "train.stepz=4"], 2, "did you mean 'steps'"),
+        (["run", "mini.yaml", "train.steps=none"], 2, "train.steps"),
+        (["run", "mini.yaml", "--until", "trian"], 2, "did you mean 'train'"),
+        (["run", "mini.yaml", "nonsense"], 2, "train.steps=2000"),
+        (["show", "nothing"], 2, "A run is named by its folder"),
+        (["ls", "recipe"], 2, "did you mean 'recipes'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(first, shop_folder, words, code, message):
+    done = genrec(shop_folder, *words)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_tampered_artefact_is_refused_and_made_again(first, shop_folder):
+    genrec(shop_folder, "run", "mini.yaml", "--into", "runs/harmed", "train.steps=5")
+    codes = shop_folder / "runs" / "harmed" / "recommender" / "codes.parquet"
+    codes.write_bytes(codes.read_bytes()[:-20])
+    refused = genrec(shop_folder, "recommend", "runs/harmed", "--user", "u3")
+    assert refused.returncode == 3
+    assert "codes.parquet (changed or truncated)" in refused.stderr
+    again = genrec(shop_folder, "run", "mini.yaml", "--into", "runs/harmed", "train.steps=5")
+    assert again.returncode == 0
+    assert genrec(shop_folder, "recommend", "runs/harmed", "--user", "u3").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [3, 6, 9])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_stopped_anywhere_goes_on_to_the_same_table(first, shop_folder, delay, how):
+    into = f"runs/stopped-{delay}-{how.value}"
+    words = [sys.executable, "-m", "genrec.cli.main", "run", "mini.yaml", "--into", into]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        words, cwd=shop_folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
+    )
+    time.sleep(delay)
+    process.send_signal(how)
+    _, errors = process.communicate()
+    assert b"Traceback" not in errors
+    done = genrec(shop_folder, "run", "mini.yaml", "--into", into, "--json")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = (json.loads(run.stdout)["report"] for run in (first, done))
+    assert ours["recommenders"]["genrec"]["figures"] == theirs["recommenders"]["genrec"]["figures"]

@@ -1,0 +1,96 @@
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genrec.data.sources import available_sources
+from genrec.errors import ConfigError
+from genrec.evaluation.controls import CONTROLS
+from genrec.recipe import Recipe
+from genrec.shipped import RECIPES, shipped_file, shipped_names
+
+MINIMAL = {"name": "x", "data": {"source": "tables"}}
+NAMES = shipped_names(RECIPES)
+
+
+def test_recipes_are_shipped():
+    assert len(NAMES) >= 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_shipped_recipe_loads_and_names_things_that_exist(name):
+    recipe = Recipe.load(name)
+    assert recipe.data.source in available_sources()
+    assert all(control in CONTROLS for control in recipe.evaluate.against)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_shipped_recipe_opens_with_what_cost_figure_and_command(name):
+    head = [
+        line for line in shipped_file(RECIPES, name).read_text().splitlines() if line[:1] == "#"
+    ]
+    text = "\n".join(head)
+    assert all(word in text for word in ("Data:", "Cost:", "Expect:", "Command: genrec"))
+
+
+def test_overrides_reach_their_option():
+    recipe = Recipe.load("quickstart", ["train.steps=7", "evaluate.against=[popular]"])
+    assert recipe.train.steps == 7
+    assert recipe.evaluate.against == ["popular"]
+
+
+def test_the_generative_options_are_the_recipe_s():
+    recipe = Recipe.parse({**MINIMAL, "train": {"steps": 5}, "decode": {"beams": 3}})
+    assert (recipe.generative.fit.steps, recipe.generative.beams) == (5, 3)
+
+
+def test_all_problems_are_named_at_once():
+    content = {**MINIMAL, "trian": {}, "llm": {"lora_rnk": 3}, "train": {"steps": "many"}}
+    with pytest.raises(ConfigError) as caught:
+        Recipe.parse(content)
+    message = str(caught.value)
+    assert "did you mean 'train'" in message
+    assert "did you mean 'lora_rank'" in message
+    assert "'many'" in message
+
+
+def test_a_value_that_does_not_fit_its_range_is_named():
+    with pytest.raises(ConfigError, match="steps is 0"):
+        Recipe.parse({**MINIMAL, "train": {"steps": 0}})
+
+
+@pytest.mark.parametrize("override", ["steps", "=3", "train..steps=1", "name.x=1", "train.steps={"])
+def test_overrides_that_are_none_are_refused(override):
+    with pytest.raises(ConfigError):
+        Recipe.load("quickstart", [override])
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "", "\x00"])
+def test_files_that_are_no_recipe_are_refused(tmp_path, text):
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(ConfigError):
+        Recipe.load(tmp_path / "r.yaml")
+
+
+def test_a_recipe_of_one_s_own_is_named_by_its_path(tmp_path):
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(MINIMAL))
+    assert Recipe.load(tmp_path / "r.yaml").name == "x"
+    with pytest.raises(ConfigError, match=r"ending in \.yaml"):
+        Recipe.load("r")
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(list(Recipe.model_fields)), values))
+def test_any_mapping_is_a_recipe_or_a_config_error(content):
+    try:
+        assert isinstance(Recipe.parse(content), Recipe)
+    except ConfigError as error:
+        assert str(error)
