@@ -127,12 +127,16 @@ class Recipe(BaseModel):
         if path.suffix not in (".yaml", ".yml"):
             if str(name) not in shipped_names(RECIPES):
                 raise ConfigError(
-                    f"No recipe '{name}'; {nearest(str(name), shipped_names(RECIPES))} "
+                    f"No recipe '{name}'; {nearest(str(name), shipped_names(RECIPES))}\n"
                     "A recipe of your own is named by its path, ending in .yaml."
                 )
             path = shipped_file(RECIPES, str(name))
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(
+                f"There is no file {path}. Copy a recipe to start from: genrec cp quickstart {path}"
+            ) from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"The recipe {path} cannot be read: {error}") from error
         if not isinstance(content, dict):

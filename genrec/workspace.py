@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -149,10 +148,9 @@ class Workspace:
     @contextmanager
     def write(self, name: str, key: str, **about: Any) -> Iterator[Path]:
         """A folder to write the artefact into, recorded with the key of its inputs."""
-        started = time.time()
         with write_artefact(self.path(name), name, key=key, **about) as folder:
             yield folder
-        self.record("artefacts", {name: {"key": key, "seconds": round(time.time() - started, 3)}})
+        self.record("artefacts", {name: {"key": key}})
 
     def open(self, name: str) -> Path:
         """The verified folder of an artefact.

@@ -77,7 +77,9 @@ def _show_run(workspace: Workspace, *, as_json: bool) -> None:
     print(f"{workspace.folder}: recipe {run.get('recipe', {}).get('name', '?')}")
     for name, facts in run.get("artefacts", {}).items():
         size = sum(f.stat().st_size for f in workspace.path(name).rglob("*") if f.is_file())
-        print(f"  {name:<16} {facts['seconds']:>8.1f} s  {size / 1e6:>8.1f} MB  {facts['key']}")
+        print(f"  {name:<16} {size / 1e6:>8.1f} MB  {facts['key']}")
+    for title, seconds in run.get("seconds", {}).items():
+        print(f"  {title:<22} {seconds:>8.1f} s")
     print("  " + ", ".join(f"{name} {version}" for name, version in run["versions"].items()))
     report = workspace.path("report") / "report.txt"
     if report.is_file():

@@ -39,9 +39,6 @@ def main() -> None:
     except GenrecError as error:
         print(f"genrec: {error}", file=sys.stderr)
         sys.exit(_exit_code(error))
-    except KeyboardInterrupt:
-        print("\ngenrec: stopped. The same command goes on from here.", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         # Whoever read our output has gone; closing stdout quietly is all that is left to do.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genrec.cli.printing import print_shown, shown_values
 from genrec.cli.progress import ConsoleObserver
 from genrec.errors import ArtefactError, ConfigError, nearest
 from genrec.recipe import Recipe
+from genrec.shipped import RECIPES, shipped_names
 from genrec.workspace import Workspace
+
+if TYPE_CHECKING:
+    from genrec.stages.pipeline import Outcome
 
 
 def run_command(
@@ -33,8 +39,12 @@ def evaluate_command(folder: Path, against: str, *, as_json: bool, quiet: bool) 
     content = stored_recipe(workspace)
     if against:
         content["evaluate"]["against"] = [name.strip() for name in against.split(",")]
-    workspace.open("recommender")
-    _run(Recipe.parse(content), workspace, "", as_json=as_json, quiet=quiet)
+    recipe = Recipe.parse(content)
+    from genrec.stages.pipeline import evaluate_again
+
+    with drawn(quiet=quiet) as observer:
+        outcome = evaluate_again(recipe, workspace, observer)
+    _print(outcome, recipe, workspace, as_json=as_json)
 
 
 def stored_recipe(workspace: Workspace) -> dict[str, Any]:
@@ -57,23 +67,41 @@ def _run(recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, qui
 
     if until and until not in STAGES:
         raise ConfigError(f"There is no stage '{until}'; {nearest(until, STAGES)}")
+    with drawn(quiet=quiet) as observer:
+        outcome = run_recipe(recipe, workspace, observer, until=until)
+    if outcome is not None:
+        _print(outcome, recipe, workspace, as_json=as_json)
+
+
+@contextmanager
+def drawn(*, quiet: bool) -> Iterator[ConsoleObserver]:
+    """Draws stages; a Ctrl-C ends the program with one line instead of a traceback."""
     observer = ConsoleObserver(quiet=quiet)
     try:
-        outcome = run_recipe(recipe, workspace, observer, until=until)
+        yield observer
+    except KeyboardInterrupt:
+        observer.close()
+        print("\ngenrec: stopped. The same command goes on from here.", file=sys.stderr)
+        raise SystemExit(130) from None
     finally:
         observer.close()
-    if outcome is None:
-        return
+
+
+def _print(outcome: Outcome, recipe: Recipe, workspace: Workspace, *, as_json: bool) -> None:
     if as_json:
         values = {"report": outcome.report.values, "shown": shown_values(outcome.shown)}
         json.dump(values, sys.stdout, indent=1)
         print()
         return
     folder = workspace.folder
-    print(f"\n{outcome.report.text}\n")
+    print(file=sys.stderr)
+    print(f"{outcome.report.text}\n")
     print_shown(outcome.shown)
     print(f"\nReport with plots: {outcome.report.page}")
     print("Next:")
     print(f"  genrec recommend {folder} --user {outcome.shown.user} -n 5 --new --why")
     print(f"  genrec show {folder}")
-    print("  genrec cp quickstart my.yaml && genrec run my.yaml llm.name=small")
+    if recipe.name in shipped_names(RECIPES):
+        print(f"  genrec cp {recipe.name} my.yaml && genrec run my.yaml llm.name=small")
+    else:
+        print(f"  genrec evaluate {folder} --against popular,cooccurrence,sasrec")

@@ -59,7 +59,9 @@ def evaluate(
             ``train`` is missing where it is needed.
         ConfigError: the main metric is none of those measured, or two recommenders share a name.
     """
-    protocol = protocol or Protocol(split=test.split)
+    protocol = protocol or Protocol(
+        split=test.split, beam=recommender.beams, seeds=(recommender.seed,)
+    )
     known = [f"{name}@{k}" for name in metrics.ACCURACY for k in cutoffs]
     if main not in known:
         raise ConfigError(f"No metric '{main}'; {nearest(main, known)}")

@@ -50,10 +50,14 @@ class Recommender(ABC):
     Attributes:
         name: as printed in reports.
         catalog: the items that it can recommend.
+        beams: beam width, if it generates; 0 if it scores every item.
+        seed: of its training.
     """
 
     name: str
     catalog: Catalog
+    beams: int = 0
+    seed: int = 0
 
     @abstractmethod
     def rank(

@@ -55,6 +55,7 @@ class GenerativeRecommender(Recommender):
                 f"index has {index.codebook_sizes}. Train again, or load the index it came with."
             )
         self.backbone, self.catalog, self.index, self.config = backbone, catalog, index, config
+        self.beams, self.seed = config.beams, config.fit.seed
         self.trie = Trie.build(index.codes)
         self.prompt = HistoryPrompt(config.prompt, backbone, index)
         self.fitted: FitResult | None = None

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genrec.data.dataset import Holdout
+from genrec.data.dataset import Dataset, Holdout
 from genrec.recipe import Recipe
+from genrec.recommenders.generative import GenerativeRecommender
 from genrec.stages.judge import Judgement, judge
 from genrec.stages.prepare import build_ids, encode, load_data
-from genrec.stages.recommend import Shown, recommend, typical_user
+from genrec.stages.recommend import Shown, open_recommender, recommend, typical_user
 from genrec.stages.run import Observer, Run
 from genrec.stages.train import train
 from genrec.workspace import Workspace
@@ -58,15 +59,38 @@ def run_recipe(
         recommender = train(run, training, index)
         if until == "train":
             return None
-        report = judge(run, recommender, training, judged_cases(recipe, test))
-        user = recipe.evaluate.show_user or typical_user(training)
-        shown = recommend(
-            recommender,
-            training.history(user),
-            n=10,
-            user=user,
-            exclude_seen=recipe.evaluate.exclude_seen,
-        )
+        return _outcome(run, recommender, training, test)
+
+
+def evaluate_again(
+    recipe: Recipe, workspace: Workspace, observer: Observer | None = None
+) -> Outcome:
+    """Judges a workspace's recommender on its stored data; nothing is read or trained anew.
+
+    Raises:
+        ArtefactError: the workspace has no data set or no recommender, or they are damaged.
+    """
+    run = Run(recipe, workspace, observer or Observer())
+    with workspace.lock():
+        dataset, recommender = open_recommender(run)
+        run.keys["recommender"] = workspace.run["artefacts"]["recommender"]["key"]
+        training, test = dataset.split(recipe.evaluate.split)
+        return _outcome(run, recommender, training, test)
+
+
+def _outcome(
+    run: Run, recommender: GenerativeRecommender, training: Dataset, test: Holdout
+) -> Outcome:
+    recipe = run.recipe
+    report = judge(run, recommender, training, judged_cases(recipe, test))
+    user = recipe.evaluate.show_user or typical_user(training)
+    shown = recommend(
+        recommender,
+        training.history(user),
+        n=10,
+        user=user,
+        exclude_seen=recipe.evaluate.exclude_seen,
+    )
     return Outcome(report, shown)
 
 

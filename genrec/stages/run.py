@@ -64,9 +64,10 @@ class Run:
         stage = Stage(title, self.observer)
         started = time.perf_counter()
         yield stage
-        self.observer.finished(
-            title, stage.note, time.perf_counter() - started, reused=stage.reused
-        )
+        seconds = time.perf_counter() - started
+        if not stage.reused:
+            self.workspace.record("seconds", {title: round(seconds, 1)})
+        self.observer.finished(title, stage.note, seconds, reused=stage.reused)
 
     def write(self, name: str) -> Any:
         """A folder to write the artefact into; see ``Workspace.write``."""

@@ -106,6 +106,21 @@ def test_recommendations_for_a_user_and_for_a_history(first, shop_folder):
     assert not {"i4", "i31", "i40"} & set(found)
 
 
+def test_a_run_is_judged_again_from_anywhere_and_keeps_its_recipe(first, shop_folder, tmp_path):
+    run = shop_folder / "runs" / "judged"
+    genrec(shop_folder, "run", "mini.yaml", "--into", str(run), "train.steps=5")
+    words = ("evaluate", str(run), "--against", "popular,personal", "--json")
+    judged = json.loads(genrec(tmp_path, *words).stdout)
+    assert set(judged["report"]["recommenders"]) == {"genrec", "popular", "personal"}
+    stored = json.loads((run / "run.json").read_text())["recipe"]["evaluate"]["against"]
+    assert stored == ["popular", "cooccurrence"]
+
+
+def test_the_first_line_of_a_report_says_who_wins(first, shop_folder):
+    again = genrec(shop_folder, "run", "mini.yaml", "--quiet")
+    assert "NDCG@10" in again.stdout.splitlines()[0]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -113,6 +128,7 @@ def test_recommendations_for_a_user_and_for_a_history(first, shop_folder):
         (["recommend", "runs/mini", "--history", "i4,zzz,yyy"], 2, "unknown item 'yyy'"),
         (["recommend", "runs/mini"], 2, "either --user"),
         (["recommend", "runs/none", "--user", "u3"], 3, "genrec run"),
+        (["run", "absent.yaml"], 2, "no file absent.yaml"),
         (["run", "quickstrat"], 2, "did you mean 'quickstart'"),
         (["run", "mini.yaml", "train.stepz=4"], 2, "did you mean 'steps'"),
         (["run", "mini.yaml", "train.steps=none"], 2, "train.steps"),
@@ -155,6 +171,8 @@ def test_a_run_stopped_anywhere_goes_on_to_the_same_table(first, shop_folder, de
     process.send_signal(how)
     _, errors = process.communicate()
     assert b"Traceback" not in errors
+    if how == signal.SIGINT and process.returncode == 130:
+        assert b"goes on from here" in errors
     done = genrec(shop_folder, "run", "mini.yaml", "--into", into, "--json")
     assert done.returncode == 0, done.stderr
     ours, theirs = (json.loads(run.stdout)["report"] for run in (first, done))
