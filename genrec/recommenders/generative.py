@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +69,7 @@ class GenerativeRecommender(Recommender):
         dataset: Dataset,
         index: SemanticIndex,
         *,
-        folder: str | Path,
+        folder: str | Path | None = None,
         config: GenerativeConfig | None = None,
         validate: Callable[[GenerativeRecommender], float] | None = None,
         progress: Callable[[int, int, float], None] | None = None,
@@ -78,6 +80,7 @@ class GenerativeRecommender(Recommender):
         Args:
             backbone: an LLM's name, or its whole configuration.
             folder: for checkpoints; a killed run of the same data and options continues there.
+                A temporary one if not given.
             validate: higher is better; looked at every ``validate_every`` steps.
             options: any option of ``GenerativeConfig``'s parts, such as ``lora_rank=16``.
 
@@ -108,17 +111,19 @@ class GenerativeRecommender(Recommender):
             row_tokens=chosen.sft.row_tokens,
             seed=chosen.fit.seed,
         )
-        recommender.fitted = fit(
-            llm,
-            rows,
-            collate=collate_packed,
-            loss=lambda model, batch: sft_loss(model, batch, chosen.sft),
-            config=chosen.fit,
-            folder=Path(folder),
-            validate=None if validate is None else (lambda: validate(recommender)),
-            progress=progress,
-            job=f"{dataset.fingerprint} {recommender.prompt.template_hash} {asdict(chosen)}",
-        )
+        place = nullcontext(str(folder)) if folder else tempfile.TemporaryDirectory()
+        with place as name:
+            recommender.fitted = fit(
+                llm,
+                rows,
+                collate=collate_packed,
+                loss=lambda model, batch: sft_loss(model, batch, chosen.sft),
+                config=chosen.fit,
+                folder=Path(name),
+                validate=None if validate is None else (lambda: validate(recommender)),
+                progress=progress,
+                job=f"{dataset.fingerprint} {recommender.prompt.template_hash} {asdict(chosen)}",
+            )
         return recommender
 
     def rank(
