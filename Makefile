@@ -47,8 +47,9 @@ install: $(VENV)/.installed-dev
 demo: $(VENV)/.installed-demo
 	$(BIN)/genrec run quickstart
 
+# Two workers with one thread each: torch threads that share two cores wait for one another.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not realdata" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not realdata" $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
