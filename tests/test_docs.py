@@ -38,7 +38,9 @@ def genrec_commands(repository):
     found = []
     for page in pages(repository):
         text = page.read_text()
-        lines = [line for _, block in FENCE.findall(text) for line in block.splitlines()]
+        # Blocks of output may start a line with the program's name.
+        shown = [block for language, block in FENCE.findall(text) if language != "text"]
+        lines = [line for block in shown for line in block.splitlines()]
         lines += re.findall(r"`(genrec [^`\n]+)`", FENCE.sub("", text))
         for line in lines:
             line = line.strip().removeprefix("$ ").partition(" #")[0]

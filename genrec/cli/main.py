@@ -39,6 +39,11 @@ def main() -> None:
     except GenrecError as error:
         print(f"genrec: {error}", file=sys.stderr)
         sys.exit(_exit_code(error))
+    except SystemExit as end:
+        # Typer turns a Ctrl-C into this code and says nothing.
+        if end.code == 130:
+            print("\ngenrec: stopped. The same command goes on from here.", file=sys.stderr)
+        raise
     except BrokenPipeError:
         # Whoever read our output has gone; closing stdout quietly is all that is left to do.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -75,14 +75,10 @@ def _run(recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, qui
 
 @contextmanager
 def drawn(*, quiet: bool) -> Iterator[ConsoleObserver]:
-    """Draws stages; a Ctrl-C ends the program with one line instead of a traceback."""
+    """Draws stages, and takes the bar away however they end."""
     observer = ConsoleObserver(quiet=quiet)
     try:
         yield observer
-    except KeyboardInterrupt:
-        observer.close()
-        print("\ngenrec: stopped. The same command goes on from here.", file=sys.stderr)
-        raise SystemExit(130) from None
     finally:
         observer.close()
 
