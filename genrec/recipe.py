@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from genrec.data.dataset import SPLITS
+from genrec.decoding.options import DecodeConfig
 from genrec.encoders.options import TextEncoderConfig
 from genrec.errors import ConfigError, nearest
 from genrec.llm.options import BackboneConfig
@@ -37,19 +38,6 @@ class DataConfig:
     options: dict[str, Any] = field(default_factory=dict)
     core: int = 0
     core_basis: str = "events"
-
-
-@dataclass(frozen=True)
-class DecodeConfig:
-    """How items are generated.
-
-    Attributes:
-        beams: kept at each level of a semantic ID.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}
-
-    beams: int = 20
 
 
 @dataclass(frozen=True)
@@ -114,7 +102,7 @@ class Recipe(BaseModel):
     @property
     def generative(self) -> GenerativeConfig:
         """The options of the generative recommender."""
-        return GenerativeConfig(self.llm, self.prompt, self.packing, self.train, self.decode.beams)
+        return GenerativeConfig(self.llm, self.prompt, self.packing, self.train, self.decode)
 
     @staticmethod
     def load(name: str | Path, overrides: list[str] | None = None) -> Recipe:

@@ -41,7 +41,7 @@ def test_overrides_reach_their_option():
 
 def test_the_generative_options_are_the_recipe_s():
     recipe = Recipe.parse({**MINIMAL, "train": {"steps": 5}, "decode": {"beams": 3}})
-    assert (recipe.generative.fit.steps, recipe.generative.beams) == (5, 3)
+    assert (recipe.generative.fit.steps, recipe.generative.decode.beams) == (5, 3)
 
 
 def test_all_problems_are_named_at_once():

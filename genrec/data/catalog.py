@@ -106,6 +106,10 @@ class Catalog(Sequence[Item]):
             )
         return np.fromiter((self._positions[i] for i in item_ids), np.int32, len(item_ids))
 
+    def has(self, item_id: str) -> bool:
+        """Whether an item has this id."""
+        return item_id in self._positions
+
     def __contains__(self, item: object) -> bool:
         return (item.id if isinstance(item, Item) else item) in self._positions
 

@@ -7,15 +7,23 @@ score of an item is the sum over levels of log p(code), normalised over the code
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from genrec.data.allowed import AllowedItems
+from genrec.decoding.folded import FoldedTrie
+from genrec.decoding.frontier import Beams, Frontier
+from genrec.decoding.options import DecodeConfig
 from genrec.decoding.trie import Trie
+
+# Beams in one forward pass; more go in several, so that exact scoring needs little memory.
+QUERIES = 1024
 
 
 class Scorer(Protocol):
@@ -24,138 +32,191 @@ class Scorer(Protocol):
     @property
     def device(self) -> torch.device: ...
 
+    @property
+    def sliding_window(self) -> int | None: ...
+
+    @property
+    def mixes_windows(self) -> bool: ...
+
     token_ids: Tensor
     codebook_sizes: tuple[int, ...]
 
-    def hidden_states(self, **inputs: object) -> object: ...
+    def hidden_states(self, **inputs: Any) -> Any: ...
 
     def head_rows(self) -> Tensor: ...
 
     def level_logits(self, hidden: Tensor, level: int, rows: Tensor | None = None) -> Tensor: ...
 
 
-@dataclass(frozen=True)
-class Beams:
-    """Finished beams of many users, best first.
-
-    Attributes:
-        items: catalogue positions, shape (users, beams), int64; -1 where there are fewer items.
-        scores: log-probabilities, shape (users, beams), float32; -inf where there is no item.
-    """
-
-    items: Tensor
-    scores: Tensor
-
-
 @torch.inference_mode()
 def beam_search(
     backbone: Scorer,
     prompts: Sequence[Sequence[int]],
-    trie: Trie,
+    trie: Trie | FoldedTrie,
     *,
     beams: int,
-    allowed: Tensor | None = None,
+    allowed: np.ndarray | Tensor | AllowedItems | None = None,
+    config: DecodeConfig | None = None,
     batch_size: int = 64,
     progress: Callable[[int, int], None] | None = None,
 ) -> Beams:
     """The most probable items after each prompt.
 
-    With ``beams`` at least the number of items, this is exact scoring of the whole catalogue.
-    When ``beams`` allowed items exist, that many come back: at each level either every node that
-    leads to an allowed item is kept, or ``beams`` of them are.
+    With ``beams`` at least the number of items, or ``config.exact``, this is exact scoring of the
+    whole catalogue. When ``beams`` allowed items exist, that many come back.
 
     Args:
         prompts: token ids, at least one each.
-        allowed: bool over catalogue positions, shape (catalogue,) or (users, catalogue).
+        trie: a ``FoldedTrie`` keeps folded filters from call to call.
+        allowed: bool over catalogue positions, shape (catalogue,) or (users, catalogue), or rules.
+        config: strategy; its ``beams`` is not looked at.
         batch_size: prompts at a time; prompts of like length go together.
     """
-    trie = trie.to(backbone.device)
+    folded = (trie if isinstance(trie, FoldedTrie) else FoldedTrie(trie)).to(backbone.device)
+    config = config or DecodeConfig()
+    rules = _rules(allowed, len(prompts))
+    width = max(beams, len(folded.trie.items)) if config.exact else beams
     items = torch.full((len(prompts), beams), -1)
     scores = torch.full((len(prompts), beams), float("-inf"))
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
+    if width > QUERIES:
+        batch_size = 1
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        mask = None
-        if allowed is not None:
-            mask = (allowed if allowed.dim() == 1 else allowed[rows]).to(backbone.device)
-            mask = mask[None] if mask.dim() == 1 else mask
-        found = _search(backbone, [prompts[row] for row in rows], trie, beams, mask)
-        items[rows], scores[rows] = found.items.cpu(), found.scores.cpu()
+        part = [prompts[row] for row in rows]
+        frontier = Frontier(
+            folded,
+            len(part),
+            width,
+            rules=None if rules is None else rules.take(rows),
+            config=config,
+            seeds=[zlib.crc32(np.asarray(prompt, np.int64).tobytes()) for prompt in part],
+        )
+        found = _search(backbone, part, frontier)
+        items[rows] = found.items[:, :beams].cpu()
+        scores[rows] = found.scores[:, :beams].cpu()
         if progress is not None:
             progress(start + len(rows), len(order))
     return Beams(items, scores)
 
 
-def _search(
-    backbone: Scorer,
-    prompts: Sequence[Sequence[int]],
-    trie: Trie,
-    beams: int,
-    allowed: Tensor | None,
-) -> Beams:
-    device = backbone.device
-    users, longest = len(prompts), max(map(len, prompts))
-    ids = torch.zeros(users, longest, dtype=torch.long)
-    real = torch.zeros(users, longest, dtype=torch.bool)
-    for row, prompt in enumerate(prompts):
-        ids[row, longest - len(prompt) :] = torch.as_tensor(prompt)
-        real[row, longest - len(prompt) :] = True
-    ids, real = ids.to(device), real.to(device)
-    positions = (real.long().cumsum(1) - 1).clamp(min=0)
-    lengths = positions[:, -1:] + 1
-
-    cache = DynamicCache()
-    output = backbone.hidden_states(
-        input_ids=ids,
-        attention_mask=real.long(),
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
+def _rules(allowed: Any, users: int) -> AllowedItems | None:
+    if allowed is None or isinstance(allowed, AllowedItems):
+        return allowed
+    mask = np.asarray(allowed)
+    shared = mask.ndim == 1
+    return AllowedItems(
+        mask.shape[-1],
+        [mask] if shared else list(mask),
+        [None] * (1 if shared else users),
+        np.zeros(users, np.int64) if shared else np.arange(users),
+        [np.zeros(0, np.int64)] * users,
     )
-    hidden = output.last_hidden_state[:, -1:]  # type: ignore[attr-defined]
-    dtype = hidden.dtype
-    head = backbone.head_rows()
-    nodes_allowed = None if allowed is None else trie.fold(allowed)
-    offsets = [sum(backbone.codebook_sizes[:level]) for level in range(trie.levels)]
 
-    nodes = torch.zeros(users, 1, dtype=torch.long, device=device)
-    total = torch.zeros(users, 1, device=device)
-    # visible[u, w, c]: whether beam w of user u may see the beam token in cache column c.
-    visible = torch.zeros(users, 1, 0, dtype=torch.bool, device=device)
-    for level in range(trie.levels):
-        logits = backbone.level_logits(hidden, level, head)
-        log_probabilities = torch.log_softmax(logits, dim=-1)
-        child, code, exists = trie.children(level, nodes)
-        gain = log_probabilities.gather(2, code)
-        if nodes_allowed is not None:
-            allowed_here = nodes_allowed[level].expand(users, -1)
-            exists = exists & allowed_here.gather(1, child.flatten(1)).view_as(child)
-        scored = (total[..., None] + gain).masked_fill(~exists, float("-inf")).flatten(1)
-        total, best = scored.topk(min(beams, scored.shape[1]), dim=1)
-        parent = best // child.shape[2]
-        nodes = child.flatten(1).gather(1, best)
-        if level + 1 == trie.levels:
-            break
-        code = code.flatten(1).gather(1, best)
-        width = code.shape[1]
-        columns = visible.shape[2]
-        inherited = visible.gather(1, parent[..., None].expand(-1, -1, columns))
-        own = torch.eye(width, dtype=torch.bool, device=device).expand(users, -1, -1)
-        visible = torch.cat([inherited, own], dim=2)
-        seen = torch.cat([real[:, None, :].expand(-1, width, -1), visible], dim=2)
-        mask = torch.zeros(seen.shape, dtype=dtype, device=device)
-        mask.masked_fill_(~seen, torch.finfo(dtype).min)
+
+def _search(backbone: Scorer, prompts: Sequence[Sequence[int]], frontier: Frontier) -> Beams:
+    tree = _Tree(backbone, prompts)
+    head = backbone.head_rows()
+    while True:
+        level = frontier.level
+        logits = backbone.level_logits(tree.hidden, level, head)
+        frontier.advance(torch.log_softmax(logits, dim=-1))
+        if frontier.done:
+            return frontier.finish()
+        offset = sum(backbone.codebook_sizes[:level])
+        tree.grow(
+            backbone.token_ids[frontier.codes + offset],
+            frontier.parents,
+            last=level + 2 == frontier.trie.levels,
+        )
+
+
+class _Tree:
+    """Prompts and the beams after them, in one cache.
+
+    Attributes:
+        hidden: the state after each live beam, shape (users, width, hidden size).
+    """
+
+    def __init__(self, backbone: Scorer, prompts: Sequence[Sequence[int]]) -> None:
+        self.backbone, device = backbone, backbone.device
+        users, longest = len(prompts), max(map(len, prompts))
+        ids = torch.zeros(users, longest, dtype=torch.long)
+        real = torch.zeros(users, longest, dtype=torch.bool)
+        for row, prompt in enumerate(prompts):
+            ids[row, longest - len(prompt) :] = torch.as_tensor(prompt)
+            real[row, longest - len(prompt) :] = True
+        ids, self.real = ids.to(device), real.to(device)
+        self.positions = (self.real.long().cumsum(1) - 1).clamp(min=0)
+        self.lengths = self.positions[:, -1:] + 1
+        # Layers of the plain kind for every layer: a sliding cache would drop what beams need.
+        self.cache = DynamicCache()
         output = backbone.hidden_states(
-            input_ids=backbone.token_ids[code + offsets[level]],
-            attention_mask=mask[:, None],
-            position_ids=(lengths + level).expand(-1, width),
-            past_key_values=cache,
+            input_ids=ids,
+            attention_mask=self.real.long(),
+            position_ids=self.positions,
+            past_key_values=self.cache,
             use_cache=True,
         )
-        hidden = output.last_hidden_state  # type: ignore[attr-defined]
-    found = torch.where(total > float("-inf"), trie.items[nodes], -1)
-    missing = beams - found.shape[1]
-    return Beams(
-        torch.nn.functional.pad(found, (0, missing), value=-1),
-        torch.nn.functional.pad(total, (0, missing), value=float("-inf")).float(),
-    )
+        self.hidden = output.last_hidden_state[:, -1:]
+        self.depth = 0
+        # visible[u, w, c]: whether beam w of user u may see the beam token in cache column c.
+        self.visible = torch.zeros(users, 1, 0, dtype=torch.bool, device=device)
+        self.column_depths = torch.zeros(0, dtype=torch.long, device=device)
+
+    def grow(self, tokens: Tensor, parents: Tensor, *, last: bool) -> None:
+        """Adds one token to each beam.
+
+        Args:
+            tokens: shape (users, width).
+            parents: the former beam that each goes on from, shape (users, width).
+            last: whether no beam will grow from these.
+        """
+        users, width = tokens.shape
+        columns = self.visible.shape[2]
+        inherited = self.visible.gather(1, parents[..., None].expand(-1, -1, columns))
+        own = torch.eye(width, dtype=torch.bool, device=tokens.device).expand(users, -1, -1)
+        hidden = []
+        for start in range(0, width, QUERIES):
+            part = slice(start, min(start + QUERIES, width))
+            first = start if last else 0
+            visible = torch.cat([inherited[:, part], own[:, part, first : part.stop]], dim=2)
+            depths = torch.nn.functional.pad(
+                self.column_depths, (0, part.stop - first), value=self.depth
+            )
+            hidden.append(self._forward(tokens[:, part], visible, depths))
+            if last and part.stop < width:
+                self.cache.crop(self.real.shape[1] + columns)
+        self.hidden = hidden[0] if len(hidden) == 1 else torch.cat(hidden, dim=1)
+        self.visible = torch.cat([inherited, own], dim=2)
+        self.column_depths = torch.nn.functional.pad(
+            self.column_depths, (0, width), value=self.depth
+        )
+        self.depth += 1
+
+    def _forward(self, tokens: Tensor, visible: Tensor, depths: Tensor) -> Tensor:
+        width = tokens.shape[1]
+        seen = torch.cat([self.real[:, None, :].expand(-1, width, -1), visible], dim=2)
+        backbone, mask = self.backbone, self._additive(seen)
+        window = backbone.sliding_window
+        if window is not None:
+            here = self.lengths + self.depth
+            beam_positions = self.lengths + depths
+            positions = torch.cat([self.positions, beam_positions], dim=1)
+            near = (here - positions < window)[:, None, :]
+            sliding = self._additive(seen & near)
+            both = {"full_attention": mask, "sliding_attention": sliding}
+            mask = both if backbone.mixes_windows else sliding
+        output = backbone.hidden_states(
+            input_ids=tokens,
+            attention_mask=mask,
+            position_ids=(self.lengths + self.depth).expand(-1, width),
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        return output.last_hidden_state
+
+    def _additive(self, seen: Tensor) -> Any:
+        dtype = self.hidden.dtype
+        mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+        return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]

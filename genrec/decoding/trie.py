@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from genrec.errors import InputError
+from genrec.errors import ArtefactError, InputError
+from genrec.workspace import open_artefact, write_artefact
+
+_FILE = "trie.safetensors"
 
 
 @dataclass(frozen=True)
@@ -21,10 +26,11 @@ class Trie:
     nodes ``starts[d][i]`` to ``starts[d][i + 1] - 1`` of depth ``d + 1``.
 
     Attributes:
-        starts: one per depth 0 … levels - 1, shape (nodes + 1,), int64.
-        codes: one per depth 1 … levels, shape (nodes,), int64: the last code of each node.
-        leaf_ranges: one per depth 1 … levels, shape (nodes + 1,), int64: the leaves below a node.
-        items: catalogue position of each leaf, shape (items,), int64.
+        starts: one per depth 0 … levels - 1, shape (nodes + 1,), int32.
+        codes: one per depth 1 … levels, shape (nodes,), int32: the last code of each node.
+        leaf_ranges: one per depth 1 … levels - 1, shape (nodes + 1,), int32: the leaves below a
+            node. A node of the last depth is a leaf.
+        items: catalogue position of each leaf, shape (items,), int32.
     """
 
     starts: list[Tensor]
@@ -45,29 +51,27 @@ class Trie:
         """
         if not len(codes):
             raise InputError("A trie needs at least one item.")
-        order = np.lexsort(codes.T[::-1])
-        rows = np.asarray(codes, np.int64)[order]
-        new = np.ones(len(rows), bool)
+        order = _order(np.asarray(codes))
         starts, node_codes, leaf_ranges = [], [], []
-        opened = np.array([0, len(rows)])
-        first = np.zeros(len(rows), bool)
+        opened = np.array([0, len(codes)], np.int32)
+        first = np.zeros(len(codes), bool)
         first[0] = True
-        for level in range(rows.shape[1]):
-            new = first.copy()
-            new[1:] |= rows[1:, level] != rows[:-1, level]
-            bounds = np.append(np.flatnonzero(new), len(rows))
-            starts.append(np.searchsorted(bounds, opened))
-            node_codes.append(rows[bounds[:-1], level])
+        for level in range(codes.shape[1]):
+            column = np.asarray(codes[:, level], np.int32)[order]
+            first[1:] |= column[1:] != column[:-1]
+            bounds = np.append(np.flatnonzero(first), len(codes)).astype(np.int32)
+            starts.append(np.searchsorted(bounds, opened).astype(np.int32))
+            node_codes.append(column[bounds[:-1]])
             leaf_ranges.append(bounds)
-            opened, first = bounds, new
-        if not new.all():
+            opened = bounds
+        if not first.all():
             raise InputError("Two items have the same semantic ID; resolve the collisions first.")
         held = order if positions is None else np.asarray(positions)[order]
         return Trie(
             [torch.from_numpy(start) for start in starts],
             [torch.from_numpy(code) for code in node_codes],
-            [torch.from_numpy(bounds) for bounds in leaf_ranges],
-            torch.from_numpy(held.astype(np.int64)),
+            [torch.from_numpy(bounds) for bounds in leaf_ranges[:-1]],
+            torch.from_numpy(held.astype(np.int32)),
         )
 
     @property
@@ -78,6 +82,12 @@ class Trie:
     def widest(self) -> list[int]:
         """The largest number of children of any node at each depth."""
         return [int((start[1:] - start[:-1]).max()) for start in self.starts]
+
+    @property
+    def megabytes(self) -> float:
+        """Memory that it takes."""
+        tensors = [*self.starts, *self.codes, *self.leaf_ranges, self.items]
+        return sum(tensor.nbytes for tensor in tensors) / 1e6
 
     def to(self, device: torch.device) -> Trie:
         """The same trie on another device."""
@@ -90,30 +100,86 @@ class Trie:
             self.items.to(device),
         )
 
-    def fold(self, allowed: Tensor) -> list[Tensor]:
-        """Which nodes lead to an allowed item.
+    def save(self, folder: Path) -> None:
+        """Writes it as a whole or not at all."""
+        with write_artefact(folder, "trie", levels=self.levels) as temporary:
+            named = {"items": self.items}
+            for name in ("starts", "codes", "leaf_ranges"):
+                for depth, tensor in enumerate(getattr(self, name)):
+                    named[f"{name}.{depth}"] = tensor
+            save_file({name: t.cpu().contiguous() for name, t in named.items()}, temporary / _FILE)
 
-        Args:
-            allowed: bool over catalogue positions, shape (users or 1, catalogue).
+    @staticmethod
+    def load(folder: Path) -> Trie:
+        """Reads what ``save`` wrote.
 
-        Returns:
-            One per depth 1 … levels, bool, shape (users or 1, nodes).
+        Raises:
+            ArtefactError: missing, truncated or changed.
         """
-        leaves = allowed[:, self.items].long()
-        before = torch.nn.functional.pad(leaves.cumsum(1), (1, 0))
-        return [before[:, r[1:]] > before[:, r[:-1]] for r in self.leaf_ranges]
+        levels = int(open_artefact(folder, "trie")["levels"])
+        try:
+            held = load_file(folder / _FILE)
+            return Trie(
+                [held[f"starts.{depth}"] for depth in range(levels)],
+                [held[f"codes.{depth}"] for depth in range(levels)],
+                [held[f"leaf_ranges.{depth}"] for depth in range(levels - 1)],
+                held["items"],
+            )
+        except (OSError, KeyError, ValueError) as error:
+            raise ArtefactError(f"{folder} holds no trie ({error}). Build it again.") from error
 
     def children(self, depth: int, nodes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The children of nodes at a depth, padded to the widest.
 
         Args:
-            nodes: shape (users, beams).
+            nodes: shape (users, beams), int64.
 
         Returns:
-            Child nodes, their codes, and which of them exist; shape (users, beams, widest).
+            Child nodes and their codes, int64, and which of them exist, bool; shape (users,
+            beams, widest).
         """
         start, end = self.starts[depth][nodes], self.starts[depth][nodes + 1]
-        child = start[..., None] + torch.arange(self.widest[depth], device=nodes.device)
+        child = start[..., None] + torch.arange(
+            self.widest[depth], dtype=torch.int32, device=nodes.device
+        )
         exists = child < end[..., None]
-        child = child.clamp(max=len(self.codes[depth]) - 1)
-        return child, self.codes[depth][child], exists
+        child = child.clamp(max=len(self.codes[depth]) - 1).long()
+        return child, self.codes[depth][child].long(), exists
+
+    def leaves_below(self, counts: Tensor) -> list[Tensor]:
+        """Sums over the leaves below each node.
+
+        Args:
+            counts: a number for each leaf, bool or int32, shape (items,).
+
+        Returns:
+            One per depth 1 … levels - 1, int32, shape (nodes,).
+        """
+        if not self.leaf_ranges:
+            return []
+        before = torch.zeros(len(counts) + 1, dtype=torch.int32, device=counts.device)
+        torch.cumsum(counts, 0, dtype=torch.int32, out=before[1:])
+        return [before[r[1:]] - before[r[:-1]] for r in self.leaf_ranges]
+
+    @cached_property
+    def leaf_of_item(self) -> Tensor:
+        """The leaf of each catalogue position, int32; -1 for positions without one."""
+        leaves = torch.full(
+            (int(self.items.max()) + 1,), -1, dtype=torch.int32, device=self.items.device
+        )
+        leaves[self.items] = torch.arange(
+            len(self.items), dtype=torch.int32, device=self.items.device
+        )
+        return leaves
+
+
+def _order(codes: np.ndarray) -> np.ndarray:
+    """Rows in the order of their codes, int32; one sort of packed numbers where they fit."""
+    bits = [max(int(column.max()).bit_length(), 1) for column in codes.T]
+    if sum(bits) > 63 or codes.min() < 0:
+        return np.lexsort(codes.T[::-1]).astype(np.int32)
+    packed = np.zeros(len(codes), np.int64)
+    for column, width in zip(codes.T, bits, strict=True):
+        packed <<= width
+        packed |= column.astype(np.int64)
+    return np.argsort(packed, kind="stable").astype(np.int32)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from genrec.data.allowed import AllowedItems
 from genrec.data.dataset import Dataset, Holdout
 from genrec.data.sequences import Sequences
 from genrec.errors import ConfigError, InputError, nearest
@@ -19,7 +20,7 @@ from genrec.evaluation.protocol import Protocol
 from genrec.evaluation.report import Comparison, Report, Result
 from genrec.evaluation.significance import bootstrap, paired_randomisation
 from genrec.evaluation.slices import by_history_length, by_item_popularity
-from genrec.recommenders.base import NO_ITEM, Recommender, allowed_mask
+from genrec.recommenders.base import NO_ITEM, Recommender
 
 log = logging.getLogger(__name__)
 
@@ -196,9 +197,7 @@ def rank_cases(
         part = cases.histories[rows]
         if protocol.max_history:
             # The filter looks at the whole history, of which the recommender reads only the end.
-            allowed = allowed_mask(
-                part, len(cases.catalog), None, exclude_seen=protocol.exclude_seen
-            )
+            allowed = AllowedItems.of(part, len(cases.catalog), exclude_seen=protocol.exclude_seen)
             ranking = recommender.rank(part.last(protocol.max_history), n, allowed=allowed)
         else:
             ranking = recommender.rank(part, n, exclude_seen=protocol.exclude_seen)

@@ -131,6 +131,19 @@ class Backbone(nn.Module):
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
     @property
+    def sliding_window(self) -> int | None:
+        """Tokens that some layer looks back at most; ``None`` when all see everything."""
+        config = base(self.model).config.get_text_config()
+        kinds = getattr(config, "layer_types", None)
+        window: int | None = getattr(config, "sliding_window", None)
+        return window if kinds is None or "sliding_attention" in kinds else None
+
+    @property
+    def mixes_windows(self) -> bool:
+        """Whether the model takes one mask for each kind of layer."""
+        return hasattr(base(self.model).config.get_text_config(), "layer_types")
+
+    @property
     def trained_parameters(self) -> int:
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 

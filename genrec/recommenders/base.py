@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog, Item
+from genrec.data.filters import FilterCompiler, ItemFilter
 from genrec.data.sequences import History, Sequences
 from genrec.errors import InputError
+from genrec.recommenders.filtered import FilteredList, rules_of
 
 NO_ITEM = -1
 
@@ -44,6 +49,23 @@ class Ranking:
     scores: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one user asks for.
+
+    Attributes:
+        history: what they chose so far.
+        n: how many items.
+        where: which items are allowed; see ``ItemFilter``.
+        exclude_seen: leave out items of the history.
+    """
+
+    history: History
+    n: int = 10
+    where: ItemFilter | Mapping[str, Any] | None = None
+    exclude_seen: bool = False
+
+
 class Recommender(ABC):
     """Ranks the catalogue for a history. Subclasses implement ``rank``; the rest follows.
 
@@ -65,14 +87,14 @@ class Recommender(ABC):
         histories: Sequences,
         n: int,
         *,
-        allowed: np.ndarray | None = None,
+        allowed: np.ndarray | AllowedItems | None = None,
         exclude_seen: bool = False,
     ) -> Ranking:
         """The n best items for each history.
 
         Args:
             allowed: which items may be returned, bool, shape (items,) for all users or
-                (users, items).
+                (users, items), or rules that share bitmaps.
             exclude_seen: leave out items of the user's own history.
 
         Returns:
@@ -85,37 +107,59 @@ class Recommender(ABC):
         history: Sequence[str] | History,
         n: int = 10,
         *,
-        allowed: np.ndarray | None = None,
+        where: ItemFilter | Mapping[str, Any] | None = None,
         exclude_seen: bool = False,
     ) -> list[Recommendation]:
         """The n best items for one history of item ids, oldest first.
 
+        Args:
+            where: which items are allowed, such as ``{"price": {"max": 10}}``; see ``ItemFilter``.
+
         Raises:
-            InputError: n is below 1, or the history names unknown items (all are listed).
+            InputError: n is below 1, the history names unknown items, or the filter is wrong (all
+                problems are listed).
         """
-        if n < 1:
-            raise InputError(f"n is {n}; ask for at least 1 recommendation.")
         if not isinstance(history, History):
             history = History(self.catalog.positions([str(item) for item in history]))
-        ranking = self.rank(Sequences.of([history]), n, allowed=allowed, exclude_seen=exclude_seen)
+        return self.recommend_many([Request(history, n, where, exclude_seen)])[0]
+
+    def recommend_many(self, requests: Sequence[Request]) -> list[list[Recommendation]]:
+        """A list for each request, computed together; n items whenever n are allowed.
+
+        Raises:
+            InputError: as of ``recommend``, for the first request that is wrong.
+        """
+        for request in requests:
+            if request.n < 1:
+                raise InputError(f"n is {request.n}; ask for at least 1 recommendation.")
+        filters = [self.filters.compile(request.where) for request in requests]
+        histories = Sequences.of([request.history for request in requests])
+        lists = [
+            FilteredList(
+                compiled,
+                request.n,
+                seen=request.history.items if request.exclude_seen or not compiled.seen else (),
+            )
+            for request, compiled in zip(requests, filters, strict=True)
+        ]
+        # Only limits such as "two of a brand" ever need a second round.
+        rows = list(range(len(lists)))
+        while rows:
+            wanted = max(lists[row].wanted for row in rows)
+            rules = rules_of(len(self.catalog), [lists[row] for row in rows])
+            ranking = self.rank(histories.take(rows), wanted, allowed=rules)
+            for row, items, scores in zip(rows, ranking.items, ranking.scores, strict=True):
+                lists[row].add(items, scores)
+            rows = [row for row in rows if not lists[row].complete]
         return [
-            Recommendation(self.catalog[int(item)], float(score))
-            for item, score in zip(ranking.items[0], ranking.scores[0], strict=True)
-            if item != NO_ITEM
+            [Recommendation(self.catalog[item], score) for item, score in one.chosen]
+            for one in lists
         ]
 
-
-def allowed_mask(
-    histories: Sequences, items: int, allowed: np.ndarray | None, *, exclude_seen: bool
-) -> np.ndarray | None:
-    """Bool mask, shape (items,) or (users, items), of both rules together; None if all may be."""
-    if not exclude_seen:
-        return allowed
-    mask = np.ones((len(histories), items), bool)
-    if allowed is not None:
-        mask &= allowed
-    mask[np.repeat(np.arange(len(histories)), histories.lengths), histories.items] = False
-    return mask
+    @cached_property
+    def filters(self) -> FilterCompiler:
+        """Compiles filters over the catalogue, and keeps the latest."""
+        return FilterCompiler(self.catalog)
 
 
 def top_n(scores: np.ndarray, n: int, allowed: np.ndarray | None = None) -> Ranking:

@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.sequences import Sequences
 from genrec.decoding.beam import beam_search
+from genrec.decoding.folded import FoldedTrie
+from genrec.decoding.options import DecodeConfig
 from genrec.decoding.trie import Trie
 from genrec.errors import ArtefactError, ConfigError
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
-from genrec.recommenders.base import NO_ITEM, Ranking, Recommender, allowed_mask
+from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
 from genrec.recommenders.options import GenerativeConfig, PromptConfig
 from genrec.semantic_ids.index import SemanticIndex
@@ -57,8 +60,9 @@ class GenerativeRecommender(Recommender):
                 f"index has {index.codebook_sizes}. Train again, or load the index it came with."
             )
         self.backbone, self.catalog, self.index, self.config = backbone, catalog, index, config
-        self.beams, self.seed = config.beams, config.fit.seed
-        self.trie = Trie.build(index.codes)
+        self.beams = 0 if config.decode.exact else config.decode.beams
+        self.seed = config.fit.seed
+        self.trie = FoldedTrie(Trie.build(index.codes))
         self.prompt = HistoryPrompt(config.prompt, backbone, index)
         self.fitted: FitResult | None = None
 
@@ -122,7 +126,8 @@ class GenerativeRecommender(Recommender):
                 folder=Path(name),
                 validate=None if validate is None else (lambda: validate(recommender)),
                 progress=progress,
-                job=f"{dataset.fingerprint} {recommender.prompt.template_hash} {asdict(chosen)}",
+                job=f"{dataset.fingerprint} {recommender.prompt.template_hash} "
+                f"{asdict(replace(chosen, decode=DecodeConfig()))}",
             )
         return recommender
 
@@ -131,19 +136,21 @@ class GenerativeRecommender(Recommender):
         histories: Sequences,
         n: int,
         *,
-        allowed: np.ndarray | None = None,
+        allowed: np.ndarray | AllowedItems | None = None,
         exclude_seen: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> Ranking:
         """See ``Recommender.rank``; the scores are log-probabilities of the semantic IDs."""
         self.backbone.eval()
-        mask = allowed_mask(histories, len(self.catalog), allowed, exclude_seen=exclude_seen)
+        rules = AllowedItems.of(histories, len(self.catalog), allowed, exclude_seen=exclude_seen)
+        self.trie = self.trie.to(self.backbone.device)
         found = beam_search(
             self.backbone,
             [self.prompt.tokens(history) for history in histories],
             self.trie,
-            beams=min(max(self.config.beams, n), len(self.catalog)),
-            allowed=None if mask is None else torch.from_numpy(mask),
+            beams=min(max(self.config.decode.beams, n), len(self.catalog)),
+            allowed=rules,
+            config=self.config.decode,
             progress=progress,
         )
         items = np.full((len(histories), n), NO_ITEM, np.int32)
@@ -184,7 +191,7 @@ class GenerativeRecommender(Recommender):
                 prompt=PromptConfig(**options["prompt"]),
                 sft=SftConfig(**options["sft"]),
                 fit=FitConfig(**options["fit"]),
-                beams=options["beams"],
+                decode=DecodeConfig(**options["decode"]),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(f"{folder} holds no recommender ({error}).") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from genrec.decoding.options import DecodeConfig
 from genrec.errors import ConfigError, nearest
 from genrec.llm.options import BackboneConfig
 from genrec.training.options import FitConfig, SftConfig
@@ -44,7 +45,7 @@ class GenerativeConfig:
         prompt: how a history is written down.
         sft: packing and loss.
         fit: optimisation.
-        beams: kept at each level of a semantic ID; at least as many items as are asked for.
+        decode: how semantic IDs are chosen.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -53,11 +54,7 @@ class GenerativeConfig:
     prompt: PromptConfig = field(default_factory=PromptConfig)
     sft: SftConfig = field(default_factory=SftConfig)
     fit: FitConfig = field(default_factory=FitConfig)
-    beams: int = 20
-
-    def __post_init__(self) -> None:
-        if self.beams < 1:
-            raise ConfigError(f"beams is {self.beams}; it must be at least 1.")
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
 
     def with_options(self, **options: Any) -> GenerativeConfig:
         """A copy with options set by their bare names, wherever they live.
@@ -65,9 +62,8 @@ class GenerativeConfig:
         Raises:
             ConfigError: an option that does not exist.
         """
-        parts = {name: getattr(self, name) for name in ("backbone", "prompt", "sft", "fit")}
-        beams = options.pop("beams", self.beams)
-        known: set[str] = {"beams"}
+        parts = {part.name: getattr(self, part.name) for part in fields(self)}
+        known: set[str] = set()
         for part, value in parts.items():
             own = {option.name for option in fields(value)}
             known |= own
@@ -75,4 +71,4 @@ class GenerativeConfig:
         unknown = [name for name in options if name not in known]
         if unknown:
             raise ConfigError(f"No option '{unknown[0]}'; {nearest(unknown[0], known)}")
-        return GenerativeConfig(**parts, beams=beams)
+        return GenerativeConfig(**parts)

@@ -6,9 +6,10 @@ from abc import abstractmethod
 
 import numpy as np
 
+from genrec.data.allowed import AllowedItems
 from genrec.data.sequences import Sequences
 from genrec.errors import InputError
-from genrec.recommenders.base import NO_ITEM, Ranking, Recommender, allowed_mask, top_n
+from genrec.recommenders.base import NO_ITEM, Ranking, Recommender, top_n
 
 CELLS_PER_BATCH = 16_000_000
 
@@ -30,7 +31,7 @@ class ScoredRecommender(Recommender):
         histories: Sequences,
         n: int,
         *,
-        allowed: np.ndarray | None = None,
+        allowed: np.ndarray | AllowedItems | None = None,
         exclude_seen: bool = False,
     ) -> Ranking:
         """The n best items for each history; see ``Recommender.rank``.
@@ -41,18 +42,12 @@ class ScoredRecommender(Recommender):
         users, items = len(histories), len(self.catalog)
         if n < 1:
             raise InputError(f"n is {n}; ask for at least 1 item.")
-        if allowed is not None and allowed.shape not in {(items,), (users, items)}:
-            raise InputError(
-                f"allowed has the shape {allowed.shape}; give ({items},) for all users together "
-                f"or ({users}, {items}) for each."
-            )
+        rules = AllowedItems.of(histories, items, allowed, exclude_seen=exclude_seen)
         ranked = np.full((users, n), NO_ITEM, np.int32)
         best = np.full((users, n), -np.inf, np.float32)
         for start in range(0, users, self.users_per_batch):
             rows = slice(start, min(start + self.users_per_batch, users))
-            part = histories[rows]
-            of_part = allowed[rows] if allowed is not None and allowed.ndim == 2 else allowed
-            mask = allowed_mask(part, items, of_part, exclude_seen=exclude_seen)
-            ranking = top_n(self.scores(part), n, mask)
+            mask = rules.take(np.arange(users)[rows]).dense()
+            ranking = top_n(self.scores(histories[rows]), n, mask)
             ranked[rows], best[rows] = ranking.items, ranking.scores
         return Ranking(ranked, best)

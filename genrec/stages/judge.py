@@ -44,7 +44,7 @@ def judge(
 ) -> Judgement:
     """Figures, slices, intervals and tests, beside those of the controls."""
     options = run.recipe.evaluate
-    run.key("report", run.keys["recommender"], asdict(options), run.recipe.decode.beams)
+    run.key("report", run.keys["recommender"], asdict(options), asdict(run.recipe.decode))
     with run.stage("Evaluate") as stage:
         stage.reused = run.is_current("report")
         if not stage.reused:
@@ -82,7 +82,7 @@ def protocol(run: Run) -> Protocol:
         exclude_seen=options.exclude_seen,
         drop_seen_targets=options.drop_seen_targets,
         drop_cold_targets=options.drop_cold_targets,
-        beam=recipe.decode.beams,
+        beam=0 if recipe.decode.exact else recipe.decode.beams,
         seeds=(recipe.train.seed,),
     )
 

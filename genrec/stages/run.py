@@ -17,7 +17,7 @@ STAGE_VERSIONS = {
     "dataset": 1,
     "item_vectors": 1,
     "semantic_ids": 1,
-    "recommender": 1,
+    "recommender": 2,
     "control_sasrec": 1,
     "report": 1,
 }

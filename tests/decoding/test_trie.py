@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.decoding.trie import Trie
-from genrec.errors import InputError
+from genrec.errors import ArtefactError, InputError
 
 item_codes = st.sets(
     st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30
@@ -35,17 +35,39 @@ def test_the_paths_are_exactly_the_items(codes):
 
 @settings(deadline=None)
 @given(item_codes, st.randoms())
-def test_folding_keeps_exactly_the_nodes_above_allowed_items(codes, random):
-    allowed = torch.tensor([[random.random() < 0.3 for _ in codes]])
+def test_leaves_are_counted_below_every_node(codes, random):
+    allowed = torch.tensor([random.random() < 0.3 for _ in codes])
     trie = Trie.build(codes)
-    folded = trie.fold(allowed)
-    for depth in range(1, trie.levels + 1):
-        kept = {
-            tuple(row[:depth]) for row, ok in zip(codes.tolist(), allowed[0], strict=True) if ok
-        }
-        assert int(folded[depth - 1].sum()) == len(kept)
-    leaves = trie.items[folded[-1][0]]
-    assert set(leaves.tolist()) == set(torch.nonzero(allowed[0])[:, 0].tolist())
+    counts = trie.leaves_below(allowed[trie.items.long()])
+    for depth in range(1, trie.levels):
+        prefixes = sorted({tuple(row[:depth]) for row in codes.tolist()})
+        expected = [
+            sum(
+                bool(ok) and tuple(row[:depth]) == prefix
+                for row, ok in zip(codes.tolist(), allowed, strict=True)
+            )
+            for prefix in prefixes
+        ]
+        assert counts[depth - 1].tolist() == expected
+
+
+def test_stored_and_loaded_it_is_the_same(tmp_path):
+    trie = Trie.build(np.array([[1, 0, 3], [0, 1, 2], [1, 0, 2]]))
+    trie.save(tmp_path / "trie")
+    assert walk(Trie.load(tmp_path / "trie")) == walk(trie)
+
+
+def test_a_truncated_trie_is_refused(tmp_path):
+    Trie.build(np.array([[1, 0], [0, 1]])).save(tmp_path / "trie")
+    path = tmp_path / "trie" / "trie.safetensors"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(ArtefactError, match="damaged"):
+        Trie.load(tmp_path / "trie")
+
+
+def test_codes_too_wide_to_pack_into_one_number_are_sorted_all_the_same():
+    codes = np.array([[2**30, 5, 2**30], [1, 2**30, 7], [1, 2**30, 2]])
+    assert walk(Trie.build(codes)) == {tuple(row): i for i, row in enumerate(codes.tolist())}
 
 
 def test_positions_may_be_given():

@@ -1,0 +1,367 @@
+"""Which items a request allows: a small typed language in JSON, compiled to one bit per item.
+
+::
+
+    {"category": "bakery", "price": {"min": 2, "max": 10}, "in_stock": true}
+    {"brand": ["Alpine", "Nordic"], "not": {"tags": "alcohol"}, "at_most": {"brand": 2}}
+    {"any": [{"price": {"below": 5}}, {"on_sale": true}], "deny": ["p17"], "seen": false}
+
+Every condition of one object must hold. Knows catalogues; knows nothing of users or models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
+
+from genrec.data.catalog import Catalog
+from genrec.data.filter_columns import Column, columns_of, read_column
+from genrec.errors import InputError, nearest
+
+Value = StrictBool | StrictInt | StrictFloat | StrictStr
+DEEPEST = 8
+_WORDS = {"all", "any", "not", "allow", "deny", "seen", "at_most", "attributes"}
+
+
+class Condition(BaseModel):
+    """What one attribute must be; all given parts must hold.
+
+    An item whose attribute is unknown satisfies only ``not`` and ``known: false``. An attribute
+    that holds a list satisfies ``is`` and ``in`` when one of its values does.
+    """
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
+
+    is_: Value | None = Field(None, alias="is", description="Equal to this value.")
+    in_: list[Value] | None = Field(None, alias="in", description="Equal to one of these.")
+    not_: Value | list[Value] | None = Field(None, alias="not", description="None of these.")
+    contains: StrictStr | None = Field(None, description="Has these letters in it, in any case.")
+    min: Value | None = Field(None, description="At least; a number or an ISO date.")
+    max: Value | None = Field(None, description="At most.")
+    above: Value | None = Field(None, description="More than.")
+    below: Value | None = Field(None, description="Less than.")
+    known: StrictBool | None = Field(None, description="Whether there is a value at all.")
+
+
+class ItemFilter(BaseModel):
+    """Which items are allowed. Further keys are attributes of the catalogue (and ``price``).
+
+    An attribute's value is a ``Condition``, one value (equal to) or a list (one of these). An
+    attribute that is called like a word of the language goes into ``attributes``.
+    """
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True, frozen=True)
+    __pydantic_extra__: dict[str, Condition | Value | list[Value]]
+
+    all_: list[ItemFilter] | None = Field(None, alias="all", description="Every one must hold.")
+    any_: list[ItemFilter] | None = Field(None, alias="any", description="One must hold.")
+    not_: ItemFilter | None = Field(None, alias="not", description="Must not hold.")
+    allow: list[StrictStr] | None = Field(None, description="Only these item ids.")
+    deny: list[StrictStr] | None = Field(None, description="None of these item ids.")
+    seen: StrictBool | None = Field(
+        None, description="false: no items of the history. Top level only."
+    )
+    at_most: dict[str, int] | None = Field(
+        None, description="Attribute to the most items of one value in a list. Top level only."
+    )
+    attributes: dict[str, Condition | Value | list[Value]] = Field(
+        default_factory=dict, description="Attributes by name, for names that are words here."
+    )
+
+    @staticmethod
+    def parse(where: ItemFilter | Mapping[str, Any] | None) -> ItemFilter:
+        """A filter from JSON values; ``None`` allows everything.
+
+        Raises:
+            InputError: lists every place that is wrong.
+        """
+        if isinstance(where, ItemFilter):
+            return where
+        if (depth := _depth(where)) > 3 * DEEPEST:
+            raise InputError(f"The filter is nested {depth} deep; {3 * DEEPEST} is the limit.")
+        try:
+            return ItemFilter.model_validate(where or {})
+        except ValidationError as error:
+            problems = {_place(p["loc"]): p["msg"] for p in error.errors(include_url=False)}
+            raise InputError(
+                f"The filter has {len(problems)} problem(s).",
+                [f"{place or 'filter'}: {text}" for place, text in problems.items()],
+            ) from error
+
+    @property
+    def conditions(self) -> dict[str, Condition]:
+        """Each attribute's condition in its full form."""
+        given = {**self.attributes, **(self.__pydantic_extra__ or {})}
+        return {name: _condition(value) for name, value in given.items()}
+
+    @property
+    def key(self) -> str:
+        """A hash of the content: equal filters, equal key."""
+        text = self.model_dump_json(exclude_none=True, by_alias=True)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _condition(value: Any) -> Condition:
+    if isinstance(value, Condition):
+        return value
+    return Condition.model_validate({"in" if isinstance(value, list) else "is": value})
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    # pydantic names the kinds of value that it tried ("bool", "list[...]"); a reader needs none.
+    kinds = {"bool", "int", "float", "str", "Condition"}
+    return ".".join(str(p) for p in location if p not in kinds and "[" not in str(p))
+
+
+def _depth(value: Any) -> int:
+    deepest, stack = 0, [(value, 1)]
+    while stack:
+        here, depth = stack.pop()
+        if isinstance(here, Mapping):
+            here = list(here.values())
+        if isinstance(here, list | tuple):
+            deepest = max(deepest, depth)
+            stack += [(inner, depth + 1) for inner in here]
+    return deepest
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most so many items of one value.
+
+    Attributes:
+        groups: number of each item's value, shape (items,), int32; -1 where it is unknown, and
+            such items are not limited.
+    """
+
+    attribute: str
+    most: int
+    groups: np.ndarray
+
+
+@dataclass(frozen=True)
+class CompiledFilter:
+    """A filter over one catalogue.
+
+    Attributes:
+        allowed: bool, shape (items,), read-only; ``None`` when all are.
+        key: equal for equal filters.
+        seen: whether items of the history may come back.
+        limits: rules about a list as a whole.
+        doubts: values that no item has, in words, for the message of an empty result.
+    """
+
+    allowed: np.ndarray | None
+    key: str
+    seen: bool = True
+    limits: tuple[Limit, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+class FilterCompiler:
+    """Compiles filters over one catalogue and keeps the latest. Safe to share between threads.
+
+    Args:
+        keep: how many compiled filters; each takes a byte per item.
+    """
+
+    def __init__(self, catalog: Catalog, *, keep: int = 64) -> None:
+        self.catalog, self.keep = catalog, keep
+        self._columns: dict[str, Column] = {}
+        self._kept: OrderedDict[str, CompiledFilter] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def compile(self, where: ItemFilter | Mapping[str, Any] | None) -> CompiledFilter:
+        """The filter over the catalogue.
+
+        Raises:
+            InputError: lists every unknown attribute or item, and every value of the wrong kind.
+        """
+        parsed = ItemFilter.parse(where)
+        key = parsed.key
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        compiled = _Compilation(self, parsed).run(key)
+        with self._lock:
+            self._kept[key] = compiled
+            while len(self._kept) > self.keep:
+                self._kept.popitem(last=False)
+        return compiled
+
+    def column(self, name: str) -> Column | None:
+        """An attribute as arrays; ``None`` if the catalogue has none of that name."""
+        if name not in self._columns:
+            if name not in self.names:
+                return None
+            self._columns[name] = read_column(self.catalog.table[name])
+        return self._columns[name]
+
+    @property
+    def names(self) -> list[str]:
+        """Attributes that a filter may name."""
+        return columns_of(self.catalog)
+
+
+class _Compilation:
+    """One filter being compiled: gathers every problem before it gives up."""
+
+    def __init__(self, compiler: FilterCompiler, parsed: ItemFilter) -> None:
+        self.compiler, self.parsed = compiler, parsed
+        self.problems: list[str] = []
+        self.doubts: list[str] = []
+
+    def run(self, key: str) -> CompiledFilter:
+        parsed = self.parsed
+        allowed = self._mask(parsed, "", 0)
+        limits = tuple(self._limits(parsed))
+        if self.problems:
+            raise InputError(f"The filter has {len(self.problems)} problem(s).", self.problems)
+        if allowed is not None:
+            allowed.setflags(write=False)
+        return CompiledFilter(
+            allowed, key, seen=parsed.seen is not False, limits=limits, doubts=tuple(self.doubts)
+        )
+
+    def _mask(self, part: ItemFilter, place: str, depth: int) -> np.ndarray | None:
+        if depth > DEEPEST:
+            self.problems.append(f"{place}: nested deeper than {DEEPEST}")
+            return None
+        if depth and (part.seen is not None or part.at_most is not None):
+            self.problems.append(f"{place}: 'seen' and 'at_most' belong to the top level")
+        masks: list[np.ndarray] = []
+        for name, condition in part.conditions.items():
+            masks += self._condition(name, condition, f"{place}{name}")
+        for number, inner in enumerate(part.all_ or ()):
+            mask = self._mask(inner, f"{place}all.{number}.", depth + 1)
+            masks += [] if mask is None else [mask]
+        if part.any_ is not None:
+            held = [
+                self._mask(inner, f"{place}any.{number}.", depth + 1)
+                for number, inner in enumerate(part.any_)
+            ]
+            if not any(mask is None for mask in held):
+                masks.append(_joined(held, np.logical_or, self._constant(value=False)))
+        if part.not_ is not None:
+            mask = self._mask(part.not_, f"{place}not.", depth + 1)
+            masks.append(self._constant(value=False) if mask is None else ~mask)
+        if part.allow is not None:
+            masks.append(self._named(part.allow, f"{place}allow", value=True))
+        if part.deny:
+            masks.append(self._named(part.deny, f"{place}deny", value=False))
+        return _joined(masks, np.logical_and, None)
+
+    def _constant(self, *, value: bool) -> np.ndarray:
+        return np.full(len(self.compiler.catalog), value)
+
+    def _named(self, item_ids: list[str], place: str, *, value: bool) -> np.ndarray:
+        catalog = self.compiler.catalog
+        unknown = [item_id for item_id in item_ids if not catalog.has(item_id)]
+        # To deny what is no longer sold asks for nothing; to allow it is a mistake worth a word.
+        unknown = unknown if value else []
+        self.problems += [f"{place}: the catalogue has no item '{one}'" for one in unknown[:20]]
+        if len(unknown) > 20:
+            self.problems.append(f"{place}: and {len(unknown) - 20} more unknown items")
+        mask = self._constant(value=not value)
+        mask[catalog.positions([one for one in item_ids if catalog.has(one)])] = value
+        return mask
+
+    def _condition(self, name: str, condition: Condition, place: str) -> Iterator[np.ndarray]:
+        column = self._column(name, place)
+        if column is None:
+            return
+        if condition.model_dump(exclude_none=True) == {}:
+            self.problems.append(
+                f"{place}: an empty condition; give is, in, not, min, max, above, below, contains "
+                "or known"
+            )
+        if condition.is_ is not None:
+            yield from self._values(column, [condition.is_], place)
+        if condition.in_ is not None:
+            yield from self._values(column, condition.in_, place)
+        if condition.not_ is not None:
+            unwanted = condition.not_ if isinstance(condition.not_, list) else [condition.not_]
+            yield from (~mask for mask in self._values(column, unwanted, place))
+        if condition.known is not None:
+            yield column.known == condition.known
+        if condition.contains is not None:
+            mask = column.contains(condition.contains)
+            if mask is None:
+                self.problems.append(f"{place}.contains: {name} holds {column.kind}, not text")
+            else:
+                yield mask
+        for word in ("min", "max", "above", "below"):
+            bound = getattr(condition, word)
+            if bound is None:
+                continue
+            try:
+                yield column.bounded(word, bound)
+            except ValueError as error:
+                self.problems.append(f"{place}.{word}: {error}")
+
+    def _values(self, column: Column, values: list[Any], place: str) -> Iterator[np.ndarray]:
+        wrong = [value for value in values if not column.accepts(value)]
+        self.problems += [
+            f"{place}: {value!r} is not of the kind that it holds ({column.kind})"
+            for value in wrong
+        ]
+        if wrong:
+            return
+        absent = [value for value in values if not column.has(value)]
+        for value in absent[:5]:
+            close = get_close_matches(str(value), column.texts[:5000], n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            self.doubts.append(f"no item has {place} {value!r}{hint}")
+        yield column.among(values)
+
+    def _limits(self, parsed: ItemFilter) -> Iterator[Limit]:
+        for name, most in (parsed.at_most or {}).items():
+            column = self._column(name, f"at_most.{name}")
+            if column is None:
+                continue
+            if most < 1:
+                self.problems.append(f"at_most.{name}: {most} is below 1")
+            elif (groups := column.groups()) is None:
+                self.problems.append(f"at_most.{name}: it holds {column.kind}, not single values")
+            else:
+                yield Limit(name, most, groups)
+
+    def _column(self, name: str, place: str) -> Column | None:
+        column = self.compiler.column(name)
+        if column is None:
+            names = self.compiler.names
+            self.problems.append(
+                f"{place}: the catalogue has no attribute '{name}'. {nearest(name, names)} "
+                f"There are: {', '.join(names) or 'none'}."
+            )
+        return column
+
+
+def _joined(masks: list[Any], how: Any, empty: np.ndarray | None) -> Any:
+    if not masks:
+        return empty
+    first, *others = masks
+    if not others:
+        return first.copy()
+    joined = how(first, others[0])
+    for mask in others[1:]:
+        how(joined, mask, out=joined)
+    return joined

@@ -1,0 +1,156 @@
+"""Allowed items folded up a trie: which nodes still lead to one, for each user of a batch."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genrec.data.allowed import AllowedItems
+from genrec.decoding.trie import Trie
+
+
+@dataclass(frozen=True)
+class FoldedMask:
+    """One bitmap over the nodes of every depth.
+
+    Attributes:
+        counts: allowed leaves below each node, one per depth 1 … levels - 1, int32.
+        leaves: which leaves are allowed, bool, shape (items,).
+    """
+
+    counts: list[Tensor]
+    leaves: Tensor
+
+
+class FoldedTrie:
+    """A trie with the bitmaps that were folded up it lately. Safe to share between threads.
+
+    Args:
+        keep: how many bitmaps with a key are kept; each takes one to a few bytes per item.
+    """
+
+    def __init__(self, trie: Trie, *, keep: int = 64) -> None:
+        self.trie, self.keep = trie, keep
+        self._kept: OrderedDict[str, FoldedMask] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def to(self, device: torch.device) -> FoldedTrie:
+        """The same on another device, with nothing kept yet."""
+        if self.trie.items.device == device:
+            return self
+        return FoldedTrie(self.trie.to(device), keep=self.keep)
+
+    def fold(self, allowed: np.ndarray, key: str | None = None) -> FoldedMask:
+        """Folds a bitmap over catalogue positions; equal keys are folded once."""
+        if key is not None:
+            with self._lock:
+                if key in self._kept:
+                    self._kept.move_to_end(key)
+                    return self._kept[key]
+        trie = self.trie
+        leaves = torch.from_numpy(np.ascontiguousarray(allowed)).to(trie.items.device)[trie.items]
+        folded = FoldedMask(trie.leaves_below(leaves), leaves)
+        if key is not None:
+            with self._lock:
+                self._kept[key] = folded
+                while len(self._kept) > self.keep:
+                    self._kept.popitem(last=False)
+        return folded
+
+    @property
+    def everything(self) -> FoldedMask:
+        """The bitmap that allows all items."""
+        found = self._kept.get("")
+        return found or self.fold(np.ones(int(self.trie.items.max()) + 1, bool), "")
+
+
+class FoldedRules:
+    """The rules of a batch of users, ready to be asked level by level.
+
+    A node is open when some allowed leaf below it is not excluded. Bitmaps are shared between
+    users; what a user may not get beyond that is a short list of closed nodes per depth.
+    """
+
+    def __init__(self, folded: FoldedTrie, rules: AllowedItems) -> None:
+        self.trie = folded.trie
+        masks = [folded.fold(mask, key) for mask, key in zip(rules.masks, rules.keys, strict=True)]
+        self._groups = [
+            (mask, np.flatnonzero(rules.which == number)) for number, mask in enumerate(masks)
+        ]
+        self._closed = self._close(folded, masks, rules)
+
+    def open(self, level: int, child: Tensor) -> Tensor | None:
+        """Which children a bitmap leaves open, bool, shaped as ``child``; ``None``: all.
+
+        Args:
+            child: nodes of depth ``level + 1``, shape (users, beams, widest).
+        """
+        last = level + 1 == self.trie.levels
+        if not self._groups:
+            return None
+        if len(self._groups) == 1 and len(self._groups[0][1]) == len(child):
+            mask = self._groups[0][0]
+            return mask.leaves[child] if last else mask.counts[level][child] > 0
+        is_open = torch.ones_like(child, dtype=torch.bool)
+        for mask, users in self._groups:
+            rows = torch.from_numpy(users).to(child.device)
+            held = mask.leaves[child[rows]] if last else mask.counts[level][child[rows]] > 0
+            is_open[rows] = held
+        return is_open
+
+    def close(self, level: int, nodes: Tensor, exists: Tensor) -> None:
+        """Strikes each user's closed nodes from ``exists``, in place.
+
+        Args:
+            nodes: of depth ``level``, shape (users, beams).
+            exists: of their children, shape (users, beams, widest).
+        """
+        closed = self._closed[level]
+        if closed is None:
+            return
+        parents, slots = closed
+        # user, beam, entry: the beam that stands on the closed node's parent.
+        user, beam, entry = (nodes[:, :, None] == parents[:, None, :]).nonzero(as_tuple=True)
+        exists[user, beam, slots[user, entry]] = False
+
+    def _close(
+        self, folded: FoldedTrie, masks: list[FoldedMask], rules: AllowedItems
+    ) -> list[tuple[Tensor, Tensor] | None]:
+        levels = self.trie.levels
+        lists: list[list[np.ndarray]] = [[] for _ in range(levels)]
+        if not any(len(off) for off in rules.excluded):
+            return [None] * levels
+        leaf_of = self.trie.leaf_of_item.cpu().numpy()
+        ranges = [bounds.cpu().numpy() for bounds in self.trie.leaf_ranges]
+        for one, off in zip(rules.which, rules.excluded, strict=True):
+            mask = folded.everything if one < 0 else masks[int(one)]
+            off = np.unique(off)
+            leaves = leaf_of[off[off < len(leaf_of)]]
+            leaves = leaves[leaves >= 0]
+            leaves = leaves[mask.leaves[torch.from_numpy(leaves).long()].cpu().numpy()]
+            for depth in range(levels - 1):
+                nodes = np.searchsorted(ranges[depth], leaves, side="right") - 1
+                node, lost = np.unique(nodes, return_counts=True)
+                held = mask.counts[depth][torch.from_numpy(node)].cpu().numpy()
+                lists[depth].append(node[held <= lost])
+            lists[levels - 1].append(leaves)
+        return [self._padded(depth, each) for depth, each in enumerate(lists)]
+
+    def _padded(self, depth: int, each: list[np.ndarray]) -> tuple[Tensor, Tensor] | None:
+        longest = max(map(len, each))
+        if not longest:
+            return None
+        parents = np.full((len(each), longest), -1, np.int64)
+        slots = np.zeros((len(each), longest), np.int64)
+        starts = self.trie.starts[depth].cpu().numpy()
+        for user, nodes in enumerate(each):
+            above = np.searchsorted(starts, nodes, side="right") - 1
+            parents[user, : len(nodes)] = above
+            slots[user, : len(nodes)] = nodes - starts[above]
+        device = self.trie.items.device
+        return torch.from_numpy(parents).to(device), torch.from_numpy(slots).to(device)

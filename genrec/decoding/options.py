@@ -1,0 +1,46 @@
+"""What can be chosen about decoding. Loads nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genrec.errors import ConfigError, nearest
+
+STRATEGIES = ("best", "diverse", "sample")
+
+
+@dataclass(frozen=True)
+class DecodeConfig:
+    """How semantic IDs are chosen.
+
+    Attributes:
+        beams: kept at each level; at least as many items as are asked for.
+        strategy: ``best`` keeps the most probable; ``diverse`` lowers a branch by its rank among
+            its siblings; ``sample`` draws items without replacement, by their probabilities.
+        diversity: how much a rank among siblings costs, in nats, for ``diverse``.
+        temperature: above 1 flattens what ``sample`` draws from.
+        seed: of ``sample``; the same history gets the same draw, alone or in a batch.
+        exact: score every item; for small catalogues, and as a yardstick.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    beams: int = 20
+    strategy: str = "best"
+    diversity: float = 0.5
+    temperature: float = 1.0
+    seed: int = 0
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        if self.beams < 1:
+            raise ConfigError(f"beams is {self.beams}; it must be at least 1.")
+        if self.strategy not in STRATEGIES:
+            raise ConfigError(
+                f"No decoding strategy '{self.strategy}'; {nearest(self.strategy, STRATEGIES)}"
+            )
+        if self.diversity < 0 or self.temperature <= 0:
+            raise ConfigError(
+                f"diversity is {self.diversity} and temperature {self.temperature}; they must be "
+                "at least 0 and above 0."
+            )
