@@ -97,7 +97,7 @@ class ItemFilter(BaseModel):
         if (depth := _depth(where)) > 3 * DEEPEST:
             raise InputError(f"The filter is nested {depth} deep; {3 * DEEPEST} is the limit.")
         try:
-            return ItemFilter.model_validate(where or {})
+            return ItemFilter.model_validate({} if where is None else where)
         except ValidationError as error:
             problems = {_place(p["loc"]): p["msg"] for p in error.errors(include_url=False)}
             raise InputError(

@@ -1,0 +1,186 @@
+"""Filters against a plain row-by-row reading of the same conditions."""
+
+import json
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genrec.data.catalog import Catalog
+from genrec.data.filters import FilterCompiler, ItemFilter
+from genrec.errors import InputError
+
+ROWS = [
+    # id, brand, price, stock, stars, tags, since
+    ("a", "Alpine", 2.0, True, 5, ["red", "wool"], date(2026, 1, 1)),
+    ("b", "Nordic", 10.0, False, 3, ["blue"], date(2026, 3, 1)),
+    ("c", None, None, True, None, [], None),
+    ("d", "Alpine", 7.5, None, 4, None, date(2025, 12, 31)),
+    ("e", "", 10.0, True, 1, ["red", None], date(2026, 3, 1)),
+]
+
+
+def shop() -> Catalog:
+    names = ["item_id", "brand", "price", "in_stock", "stars", "tags", "since"]
+    table = pl.DataFrame(ROWS, schema=names, orient="row")
+    return Catalog(table.with_columns(pl.format("The {} thing", "item_id").alias("title")))
+
+
+def ids(where) -> str:
+    allowed = FilterCompiler(shop()).compile(where).allowed
+    return "abcde" if allowed is None else "".join(np.array(list("abcde"))[allowed])
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (None, "abcde"),
+        ({}, "abcde"),
+        ({"brand": "Alpine"}, "ad"),
+        ({"brand": ["Alpine", "Nordic"]}, "abd"),
+        ({"brand": {"is": "Nordic"}}, "b"),
+        ({"brand": {"in": []}}, ""),
+        ({"brand": {"not": "Alpine"}}, "bce"),
+        ({"brand": {"not": ["Alpine", "Nordic"]}}, "ce"),
+        ({"brand": {"known": False}}, "c"),
+        ({"brand": {"contains": "DIC"}}, "b"),
+        ({"title": {"contains": "the d"}}, "d"),
+        ({"price": {"max": 7.5}}, "ad"),
+        ({"price": {"min": 7.5}}, "bde"),
+        ({"price": {"above": 7.5}}, "be"),
+        ({"price": {"below": 7.5}}, "a"),
+        ({"price": {"min": 3, "max": 8}}, "d"),
+        ({"price": 10}, "be"),
+        ({"stars": [1, 3]}, "be"),
+        ({"in_stock": True}, "ace"),
+        ({"in_stock": {"not": True}}, "bd"),
+        ({"tags": "red"}, "ae"),
+        ({"tags": ["blue", "wool"]}, "ab"),
+        ({"tags": {"not": "red"}}, "bcd"),
+        ({"tags": {"contains": "ue"}}, "b"),
+        ({"tags": {"known": True}}, "abe"),
+        ({"since": {"min": "2026-03-01"}}, "be"),
+        ({"since": {"below": "2026-01-01T00:00:00"}}, "d"),
+        ({"since": "2026-01-01"}, "a"),
+        ({"all": [{"brand": "Alpine"}, {"price": {"max": 5}}]}, "a"),
+        ({"any": [{"brand": "Nordic"}, {"price": {"max": 5}}]}, "ab"),
+        ({"any": []}, ""),
+        ({"any": [{}, {"brand": "Nordic"}]}, "abcde"),
+        ({"not": {"brand": "Alpine"}}, "bce"),
+        ({"not": {}}, ""),
+        ({"not": {"any": [{"brand": "Nordic"}, {"stars": {"min": 4}}]}}, "ce"),
+        ({"allow": ["e", "a"]}, "ae"),
+        ({"allow": []}, ""),
+        ({"deny": ["a", "gone"]}, "bcde"),
+        ({"allow": ["a", "b"], "deny": ["b"], "in_stock": True}, "a"),
+        ({"attributes": {"brand": "Nordic"}}, "b"),
+    ],
+)
+def test_each_word_of_the_language(where, expected):
+    assert ids(where) == expected
+    assert ids(json.loads(json.dumps(where))) == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"brnad": "Alpine"}, "no attribute 'brnad'. did you mean 'brand'"),
+        ({"price": "cheap"}, "price: 'cheap' is not of the kind that it holds (numbers)"),
+        ({"price": {"min": "2"}}, "price.min: '2' is not a number"),
+        ({"price": {"min": float("nan")}}, "price.min: nan is not a number"),
+        ({"brand": {"min": 2}}, "brand.min: it holds text, which have no order"),
+        ({"brand": {"like": "A%"}}, "brand.like"),
+        ({"brand": {}}, "brand: an empty condition"),
+        ({"in_stock": "yes"}, "in_stock: 'yes' is not of the kind"),
+        ({"in_stock": 1}, "in_stock: 1 is not of the kind"),
+        ({"stars": True}, "stars: True is not of the kind"),
+        ({"since": {"min": "yesterday"}}, "since.min: 'yesterday' is not an ISO date"),
+        ({"price": {"contains": "1"}}, "price.contains: price holds numbers, not text"),
+        ({"allow": ["nope"]}, "allow: the catalogue has no item 'nope'"),
+        ({"at_most": {"brand": 0}}, "at_most.brand: 0 is below 1"),
+        ({"at_most": {"tags": 1}}, "at_most.tags: it holds lists of text"),
+        ({"at_most": {"colour": 1}}, "no attribute 'colour'"),
+        ({"any": [{"seen": False}]}, "any.0.: 'seen' and 'at_most' belong to the top level"),
+        ({"seen": "no"}, "seen"),
+        ({"item_id": "a"}, "no attribute 'item_id'"),
+        ({"all": {"brand": "x"}}, "all"),
+        ([], "filter"),
+    ],
+)
+def test_what_is_wrong_is_said(where, said):
+    with pytest.raises(InputError) as caught:
+        FilterCompiler(shop()).compile(where)
+    assert said in str(caught.value)
+
+
+def test_all_problems_of_a_filter_come_at_once():
+    with pytest.raises(InputError) as caught:
+        FilterCompiler(shop()).compile({"price": "x", "colour": 1, "any": [{"brand": 3}]})
+    assert len(caught.value.problems) == 3
+
+
+def test_a_bottomless_filter_is_refused():
+    where: dict = {}
+    for _ in range(5000):
+        where = {"not": where}
+    with pytest.raises(InputError, match="nested"):
+        FilterCompiler(shop()).compile(where)
+
+
+def test_values_that_no_item_has_allow_nothing_and_are_named():
+    compiled = FilterCompiler(shop()).compile({"brand": "Alpin"})
+    assert not compiled.allowed.any()
+    assert compiled.doubts == ("no item has brand 'Alpin'; did you mean 'Alpine'?",)
+
+
+def test_equal_filters_are_compiled_once_and_the_oldest_is_forgotten():
+    compiler = FilterCompiler(shop(), keep=2)
+    first = compiler.compile({"brand": "Alpine"})
+    assert compiler.compile(ItemFilter.parse({"brand": "Alpine"})) is first
+    compiler.compile({"stars": 1})
+    compiler.compile({"stars": 3})
+    assert compiler.compile({"brand": "Alpine"}) is not first
+
+
+def test_an_attribute_called_like_a_word_is_reached():
+    table = pl.DataFrame({"item_id": ["x", "y"], "title": ["x", "y"], "seen": ["often", "never"]})
+    compiled = FilterCompiler(Catalog(table)).compile({"attributes": {"seen": "never"}})
+    assert compiled.allowed.tolist() == [False, True]
+
+
+values = st.sampled_from(["Alpine", "Nordic", "", "other"])
+leaf = st.one_of(
+    st.builds(lambda v: ({"brand": v}, lambda r: r[1] == v), values),
+    st.builds(lambda v: ({"brand": {"not": v}}, lambda r: r[1] != v), values),
+    st.builds(
+        lambda v: ({"price": {"max": v}}, lambda r: r[2] is not None and r[2] <= v),
+        st.integers(0, 12),
+    ),
+    st.builds(lambda v: ({"in_stock": v}, lambda r: r[3] is v), st.booleans()),
+    st.builds(
+        lambda v: ({"tags": v}, lambda r: v in (r[5] or [])), st.sampled_from(["red", "blue"])
+    ),
+)
+trees = st.recursive(
+    leaf,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(
+            lambda many: ({"all": [m[0] for m in many]}, lambda r: all(m[1](r) for m in many))
+        ),
+        st.lists(inner, max_size=3).map(
+            lambda many: ({"any": [m[0] for m in many]}, lambda r: any(m[1](r) for m in many))
+        ),
+        inner.map(lambda one: ({"not": one[0]}, lambda r: not one[1](r))),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None)
+@given(trees)
+def test_any_nesting_means_what_it_says(tree):
+    where, holds = tree
+    assert ids(where) == "".join(row[0] for row in ROWS if holds(row))
