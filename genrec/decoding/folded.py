@@ -53,7 +53,7 @@ class FoldedTrie:
                     self._kept.move_to_end(key)
                     return self._kept[key]
         trie = self.trie
-        leaves = torch.from_numpy(np.ascontiguousarray(allowed)).to(trie.items.device)[trie.items]
+        leaves = torch.from_numpy(allowed[trie.items.cpu().numpy()]).to(trie.items.device)
         folded = FoldedMask(trie.leaves_below(leaves), leaves)
         if key is not None:
             with self._lock:

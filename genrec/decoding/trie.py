@@ -159,7 +159,7 @@ class Trie:
             return []
         before = torch.zeros(len(counts) + 1, dtype=torch.int32, device=counts.device)
         torch.cumsum(counts, 0, dtype=torch.int32, out=before[1:])
-        return [before[r[1:]] - before[r[:-1]] for r in self.leaf_ranges]
+        return [before[bounds].diff() for bounds in self.leaf_ranges]
 
     @cached_property
     def leaf_of_item(self) -> Tensor:

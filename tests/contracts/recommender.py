@@ -21,15 +21,20 @@ from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.sequences import History, Sequences
 from genrec.errors import ArtefactError, InputError
-from genrec.recommenders.base import NO_ITEM, Recommender
+from genrec.recommenders.base import NO_ITEM, Recommender, Request
 
 ITEMS = 12
 
 
 def shop(*, baskets: bool = False) -> Dataset:
     """Ten users who walk round twelve items, one after the other (or two at a time)."""
-    titles = [f"Product {n}" for n in range(ITEMS)]
-    catalog = Catalog(pl.DataFrame({"item_id": [f"p{n}" for n in range(ITEMS)], "title": titles}))
+    columns = {
+        "item_id": [f"p{n}" for n in range(ITEMS)],
+        "title": [f"Product {n}" for n in range(ITEMS)],
+        "price": [float(n) for n in range(ITEMS)],
+        "brand": [None if n == 11 else f"brand {n % 3}" for n in range(ITEMS)],
+    }
+    catalog = Catalog(pl.DataFrame(columns))
     events = 6
     users = np.repeat(np.arange(10), events)
     step = np.tile(np.arange(events), 10)
@@ -159,6 +164,49 @@ class RecommenderContract:
         best = recommender.recommend(["p0", "p1"], n=3)
         ranked = recommender.rank(Sequences.of([[0, 1]]), 3)
         assert [r.item.id for r in best] == [f"p{item}" for item in ranked.items[0]]
+
+    def test_a_filter_allows_what_it_says(self, recommender) -> None:
+        where = {"price": {"max": 7}, "brand": ["brand 0", "brand 2"], "deny": ["p3"]}
+        best = recommender.recommend(["p0", "p1"], n=ITEMS, where=where)
+        assert sorted(r.item.id for r in best) == ["p0", "p2", "p5", "p6"]
+
+    def test_seen_items_may_be_left_out_by_the_filter(self, recommender) -> None:
+        best = recommender.recommend(["p0", "p1"], n=ITEMS, where={"seen": False})
+        assert {r.item.id for r in best} == {f"p{n}" for n in range(2, ITEMS)}
+
+    @pytest.mark.parametrize("most", [1, 2])
+    def test_limits_give_the_walk_down_the_whole_ranking(self, recommender, most) -> None:
+        every = recommender.recommend(["p0", "p1"], n=ITEMS, where={"price": {"max": 9}})
+        expected, held = [], {}
+        for one in every:
+            brand = one.item.attributes["brand"]
+            held[brand] = held.get(brand, 0) + 1
+            if held[brand] <= most:
+                expected.append(one.item.id)
+        for n in (2, ITEMS):
+            where = {"price": {"max": 9}, "at_most": {"brand": most}}
+            best = recommender.recommend(["p0", "p1"], n=n, where=where)
+            assert [r.item.id for r in best] == expected[:n]
+
+    def test_items_of_an_unknown_value_are_not_limited(self, recommender) -> None:
+        where = {"at_most": {"brand": 1}}
+        found = [r.item.id for r in recommender.recommend(["p0"], n=ITEMS, where=where)]
+        assert len(found) == 4
+        assert "p11" in found
+
+    def test_many_requests_equal_each_alone(self, recommender) -> None:
+        wishes = [None, {"price": {"max": 4}}, {"at_most": {"brand": 1}}, {"seen": False}]
+        requests = [
+            Request(History(np.array([user, user + 1], np.int32)), 2 + user, where, user == 1)
+            for user, where in enumerate(wishes)
+        ]
+        for one, request in zip(recommender.recommend_many(requests), requests, strict=True):
+            alone = recommender.recommend_many([request])[0]
+            assert [r.item.id for r in one] == [r.item.id for r in alone]
+
+    def test_a_wrong_filter_is_an_error(self, recommender) -> None:
+        with pytest.raises(InputError, match="did you mean 'brand'"):
+            recommender.recommend(["p1"], where={"brnd": "brand 0"})
 
     def test_unknown_items_are_all_named(self, recommender) -> None:
         with pytest.raises(InputError, match=r"(?s)nope.*neither"):

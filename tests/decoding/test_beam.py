@@ -6,15 +6,21 @@ import torch
 from transformers import (
     Gemma2Config,
     Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
 )
 
+from genrec.data.allowed import AllowedItems
 from genrec.decoding.beam import beam_search
+from genrec.decoding.options import DecodeConfig
 from genrec.decoding.trie import Trie
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
@@ -35,6 +41,15 @@ FAMILIES = {
     "qwen2": (Qwen2ForCausalLM, Qwen2Config, {}),
     "qwen3": (Qwen3ForCausalLM, Qwen3Config, {"tie_word_embeddings": False}),
     "gemma2": (Gemma2ForCausalLM, Gemma2Config, {"final_logit_softcapping": 2.0}),
+    "gemma3": (Gemma3ForCausalLM, Gemma3TextConfig, {}),
+    # Windows shorter than the longest prompt: beams must not see what the model would not.
+    "gemma2 window": (Gemma2ForCausalLM, Gemma2Config, {"sliding_window": 4}),
+    "gemma3 window": (
+        Gemma3ForCausalLM,
+        Gemma3TextConfig,
+        {"sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]},
+    ),
+    "mistral window": (MistralForCausalLM, MistralConfig, {"sliding_window": 3}),
 }
 PROMPTS = [[1, 5, 9], [1, 7], [1, 20, 30, 40, 50, 60, 70]]
 
@@ -84,13 +99,56 @@ def test_scores_and_order_equal_brute_force(family, attention):
         np.testing.assert_allclose(found.scores[row], np.sort(exact)[::-1], atol=2e-5)
 
 
-def test_a_batch_equals_one_by_one():
-    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
-    together = beam_search(backbone, PROMPTS, trie, beams=10)
-    for row, prompt in enumerate(PROMPTS):
-        alone = beam_search(backbone, [prompt], trie, beams=10)
+@pytest.mark.parametrize("family", ["llama", "gemma2 window"])
+@pytest.mark.parametrize("strategy", ["best", "diverse", "sample"])
+def test_a_batch_of_32_equals_one_by_one(family, strategy):
+    backbone, trie = backbone_of(family), Trie.build(small_index().codes)
+    generator = np.random.default_rng(0)
+    prompts = [generator.integers(1, 90, size=length).tolist() for length in range(1, 33)]
+    config = DecodeConfig(strategy=strategy)
+    together = beam_search(backbone, prompts, trie, beams=10, config=config)
+    for row, prompt in enumerate(prompts):
+        alone = beam_search(backbone, [prompt], trie, beams=10, config=config)
         assert alone.items[0].tolist() == together.items[row].tolist()
         np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=2e-5)
+
+
+def test_in_bfloat16_scores_stay_near():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    full = beam_search(backbone, PROMPTS, trie, beams=60)
+    backbone.to(torch.bfloat16)
+    half = beam_search(backbone, PROMPTS, trie, beams=60)
+    for row in range(len(PROMPTS)):
+        exact = torch.empty(60).scatter_(0, full.items[row], full.scores[row])
+        assert (exact[half.items[row]] - half.scores[row]).abs().max() < 0.35
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3 window"])
+def test_many_beams_in_several_passes_score_as_in_one(family, monkeypatch):
+    backbone, trie = backbone_of(family), Trie.build(small_index().codes)
+    whole = beam_search(backbone, PROMPTS, trie, beams=60)
+    monkeypatch.setattr("genrec.decoding.beam.QUERIES", 3)
+    parts = beam_search(backbone, PROMPTS, trie, beams=60)
+    assert parts.items.tolist() == whole.items.tolist()
+    np.testing.assert_allclose(parts.scores, whole.scores, atol=2e-5)
+
+
+def test_exact_scoring_finds_what_a_narrow_beam_may_lose():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    every = beam_search(backbone, PROMPTS, trie, beams=60)
+    exact = beam_search(backbone, PROMPTS, trie, beams=4, config=DecodeConfig(exact=True))
+    assert exact.items.tolist() == every.items[:, :4].tolist()
+
+
+def test_a_few_items_off_for_each_user_are_left_out():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    every = beam_search(backbone, PROMPTS, trie, beams=60)
+    off = [every.items[row, :7].numpy() for row in range(3)]
+    rules = AllowedItems(60, [], [], np.full(3, -1), off)
+    found = beam_search(backbone, PROMPTS, trie, beams=60, allowed=rules)
+    for row in range(3):
+        assert found.items[row, :53].tolist() == every.items[row, 7:].tolist()
+        assert (found.items[row, 53:] == -1).all()
 
 
 def test_only_allowed_items_come_back_and_all_of_them_when_there_are_few():
