@@ -74,7 +74,7 @@ def beam_search(
     """
     folded = (trie if isinstance(trie, FoldedTrie) else FoldedTrie(trie)).to(backbone.device)
     config = config or DecodeConfig()
-    rules = _rules(allowed, len(prompts))
+    rules = rules_from(allowed, len(prompts))
     width = max(beams, len(folded.trie.items)) if config.exact else beams
     items = torch.full((len(prompts), beams), -1)
     scores = torch.full((len(prompts), beams), float("-inf"))
@@ -100,7 +100,8 @@ def beam_search(
     return Beams(items, scores)
 
 
-def _rules(allowed: Any, users: int) -> AllowedItems | None:
+def rules_from(allowed: Any, users: int) -> AllowedItems | None:
+    """Rules in the form that the search reads; ``None`` allows everything."""
     if allowed is None or isinstance(allowed, AllowedItems):
         return allowed
     mask = np.asarray(allowed)
@@ -115,7 +116,7 @@ def _rules(allowed: Any, users: int) -> AllowedItems | None:
 
 
 def _search(backbone: Scorer, prompts: Sequence[Sequence[int]], frontier: Frontier) -> Beams:
-    tree = _Tree(backbone, prompts)
+    tree = Prefilled(backbone, prompts)
     head = backbone.head_rows()
     while True:
         level = frontier.level
@@ -131,8 +132,8 @@ def _search(backbone: Scorer, prompts: Sequence[Sequence[int]], frontier: Fronti
         )
 
 
-class _Tree:
-    """Prompts and the beams after them, in one cache.
+class Prefilled:
+    """Prompts and the beams after them, in one cache. Prompts are padded on the left.
 
     Attributes:
         hidden: the state after each live beam, shape (users, width, hidden size).
