@@ -60,11 +60,16 @@ class GenerativeRecommender(Recommender):
                 f"index has {index.codebook_sizes}. Train again, or load the index it came with."
             )
         self.backbone, self.catalog, self.index, self.config = backbone, catalog, index, config
-        self.beams = 0 if config.decode.exact else config.decode.beams
         self.seed = config.fit.seed
+        self.decode_by(config.decode)
         self.trie = FoldedTrie(Trie.build(index.codes))
         self.prompt = HistoryPrompt(config.prompt, backbone, index)
         self.fitted: FitResult | None = None
+
+    def decode_by(self, decode: DecodeConfig) -> None:
+        """Changes how semantic IDs are chosen; nothing needs to be trained for it."""
+        self.config = replace(self.config, decode=decode)
+        self.beams = 0 if decode.exact else decode.beams
 
     @classmethod
     def train(

@@ -38,7 +38,9 @@ def open_recommender(run: Run) -> tuple[Dataset, GenerativeRecommender]:
     """
     dataset = stored_data(run)
     folder = run.workspace.open("recommender")
-    return dataset, GenerativeRecommender.load(folder, dataset.catalog)
+    recommender = GenerativeRecommender.load(folder, dataset.catalog)
+    recommender.decode_by(run.recipe.decode)
+    return dataset, recommender
 
 
 def recommend(

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from genrec.data.dataset import Dataset, Holdout
+from genrec.decoding.options import DecodeConfig
 from genrec.evaluation.metrics import distinct_targets, hit_matrix, ndcg
 from genrec.prompting import PromptLibrary
 from genrec.recommenders.generative import GenerativeRecommender
@@ -21,7 +22,8 @@ def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecomm
         "recommender",
         training.fingerprint,
         run.keys["semantic_ids"],
-        asdict(recipe.generative),
+        # How IDs are chosen later needs no training.
+        asdict(replace(recipe.generative, decode=DecodeConfig())),
         PromptLibrary().hash(recipe.prompt.template),
         [recipe.evaluate.refit, recipe.evaluate.split, recipe.evaluate.validation_users],
     )
@@ -29,6 +31,7 @@ def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecomm
         stage.reused = run.is_current("recommender")
         if stage.reused:
             recommender = GenerativeRecommender.load(run.path("recommender"), training.catalog)
+            recommender.decode_by(recipe.decode)
             stage.note = f"{recommender.backbone.trained_parameters:,} trained numbers"
         else:
             recommender = _trained(run, training, index, stage)

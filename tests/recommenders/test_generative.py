@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from genrec.data.sequences import Sequences
+from genrec.decoding.options import DecodeConfig
 from genrec.errors import ArtefactError, ConfigError
 from genrec.recommenders.generative import GenerativeRecommender, code_words
 from genrec.recommenders.options import GenerativeConfig
@@ -63,6 +64,20 @@ def test_every_generated_item_is_real_and_distinct(trained):
     ranking = trained.rank(small_dataset(50).sequences, 20)
     assert ((ranking.items >= 0) & (ranking.items < 60)).all()
     assert all(len(set(row)) == 20 for row in ranking.items.tolist())
+
+
+def test_how_ids_are_chosen_may_change_after_training(trained, tmp_path):
+    trained.save(tmp_path / "model")
+    other = GenerativeRecommender.load(tmp_path / "model", trained.catalog)
+    histories = small_dataset(20).sequences
+    best = trained.rank(histories, 20).items
+    other.decode_by(DecodeConfig(exact=True))
+    assert other.beams == 0
+    assert np.array_equal(other.rank(histories, 1).items, best[:, :1])
+    other.decode_by(DecodeConfig(strategy="sample", temperature=3.0))
+    drawn = other.rank(histories, 20).items
+    assert not np.array_equal(drawn, best)
+    assert all(len(set(row)) == 20 for row in drawn.tolist())
 
 
 def test_a_saved_recommender_ranks_as_before(trained, tmp_path):

@@ -93,7 +93,9 @@ def test_the_same_seed_gives_the_same_table_elsewhere(first, shop_folder):
 def test_another_option_redoes_only_what_depends_on_it(first, shop_folder):
     changed = genrec(shop_folder, "run", "mini.yaml", "decode.beams=15")
     lines = [line for line in changed.stderr.splitlines() if "✓" in line]
-    assert ["reused" in line for line in lines] == [True, True, True, False, False]
+    assert ["reused" in line for line in lines] == [True, True, True, True, False]
+    trained = genrec(shop_folder, "run", "mini.yaml", "train.steps=7", "--into", "runs/mini7")
+    assert "reused" not in trained.stderr
 
 
 def test_recommendations_for_a_user_and_for_a_history(first, shop_folder):

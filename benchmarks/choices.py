@@ -1,0 +1,86 @@
+"""The choices of the quickstart, made on validation: the last basket before the test basket.
+
+Each option is trained on all but each household's last two baskets and judged on the last but one,
+on 1,000 households drawn by the seed. The test baskets are not looked at. ``--quick`` trains 20
+steps of each, which shows that it runs and nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness import Figures, arguments, report
+from genrec.data.dataset import Dataset, Holdout
+from genrec.evaluation.evaluate import evaluate
+from genrec.recipe import Recipe
+from genrec.recommenders.base import Recommender
+from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.sasrec import SASRec
+from genrec.stages.judge import control_options
+from genrec.stages.prepare import build_ids, encode, load_data
+from genrec.stages.run import Run, Stage
+from genrec.workspace import Workspace
+
+HOUSEHOLDS = 1000
+GENERATIVE = {
+    "history60_favourites20": [],
+    "history40_favourites40": ["prompt.history=40", "prompt.favourites=40"],
+    "history60_favourites40": ["prompt.favourites=40"],
+    "steps700": ["train.steps=700"],
+}
+SASREC: dict[str, dict[str, Any]] = {
+    "sasrec_dot": {},
+    "sasrec_cosine_no_bias": {"temperature": 0.05, "item_bias": False},
+    "sasrec_dot_no_bias": {"item_bias": False},
+}
+
+
+def chosen(words: list[str], train: Dataset, index: Any) -> Recommender:
+    """The generative recommender of the recipe with these changes."""
+    config = Recipe.load("quickstart", words).generative
+    return GenerativeRecommender.train(config.backbone, train, index, config=config)
+
+
+def main() -> None:
+    """Prints NDCG@10 on validation of every option."""
+    options = arguments(__doc__ or "")
+    run = Run(Recipe.load("quickstart"), Workspace(Path("runs/choices")))
+    dataset = load_data(run)
+    index = build_ids(run, dataset, encode(run, dataset))
+    before_test, _ = dataset.split("last-basket")
+    train, validation = before_test.split("last-basket")
+    rows = np.random.default_rng(0).permutation(len(validation))[:HOUSEHOLDS]
+    cases = validation.take(np.sort(rows))
+    figures: Figures = {}
+
+    def judge(name: str, recommender: Recommender, seconds: float, held: Holdout) -> None:
+        result = evaluate(recommender, held).results[0].estimates["ndcg@10"]
+        figures[f"validation_ndcg10_{name}"] = round(result.mean, 4)
+        figures[f"minutes_{name}"] = round(seconds / 60, 1)
+        print(f"{name}: {result.mean:.4f} in {seconds:.0f} s", file=sys.stderr)
+
+    brief = ["train.steps=20"] if options.quick else []
+    for name, words in GENERATIVE.items():
+        started = time.perf_counter()
+        recommender = chosen([*words, *brief], train, index)
+        judge(name, recommender, time.perf_counter() - started, cases)
+    for name, changes in SASREC.items():
+        started = time.perf_counter()
+        arguments_ = control_options(run, "sasrec", Stage("choices", run.observer))
+        arguments_ |= {"folder": run.workspace.folder / "checkpoints" / name}
+        network, fit = arguments_["network"], arguments_["fit_config"]
+        arguments_["network"] = type(network)(**{**vars(network), **changes})
+        if options.quick:
+            arguments_["fit_config"] = type(fit)(**{**vars(fit), "steps": 20, "warmup_steps": 2})
+        trained = SASRec.train(train, **arguments_)
+        judge(name, trained, time.perf_counter() - started, cases)
+    report(figures, rules="last basket but one of each household", households=len(cases))
+
+
+if __name__ == "__main__":
+    main()
