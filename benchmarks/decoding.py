@@ -64,7 +64,18 @@ SHAPE = {
     "tie_word_embeddings": True,
     "max_position_embeddings": 8192,
 }
-# A third of it: --quick.
+# Qwen3-1.7B's shape, for a GPU.
+LARGE_SHAPE = {
+    **SHAPE,
+    "hidden_size": 2048,
+    "intermediate_size": 6144,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "vocab_size": 151_936,
+}
+# A fifth of it: --quick.
 QUICK_SHAPE = {**SHAPE, "num_hidden_layers": 6}
 
 
@@ -88,7 +99,7 @@ def random_codes(items: int) -> np.ndarray:
 
 def prompts_of(backbone: Backbone, count: int, length: int = PROMPT) -> list[list[int]]:
     generator = np.random.default_rng(1)
-    rows = generator.choice(backbone.token_ids.numpy(), size=(count, length))
+    rows = generator.choice(backbone.token_ids.cpu().numpy(), size=(count, length))
     return [[int(token) for token in row] for row in rows]
 
 
@@ -308,6 +319,33 @@ def resident_gb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
 
 
+def on_gpu() -> Figures:
+    """Milliseconds of one search with a model of 1.7 B random weights in bfloat16."""
+    if not torch.cuda.is_available():
+        reason = "no GPU on this machine"
+        return not_measured("gpu_p50_ms_1p7b_beam50", reason) | not_measured(
+            "gpu_ms_ctx1000_beam256", reason
+        )
+    backbone = backbone_of(LARGE_SHAPE).to("cuda", torch.bfloat16)
+    trie = FoldedTrie(Trie.build(random_codes(ITEMS)))
+    trie = trie.to(backbone.device)
+    found: Figures = {}
+    for key, length, beams in (
+        ("gpu_p50_ms_1p7b_beam50", PROMPT, 50),
+        ("gpu_ms_ctx1000_beam256", 1000, 256),
+    ):
+        prompt = prompts_of(backbone, 1, length)[0]
+
+        def search(prompt: list[int] = prompt, beams: int = beams) -> None:
+            beam_search(backbone, [prompt], trie, beams=beams)
+            torch.cuda.synchronize()
+
+        found[key] = round(
+            side_by_side({"search": search}, repeats=30, warm_up=5)["search"] * 1e3, 2
+        )
+    return found
+
+
 def main() -> None:
     """Measures everything, or with --quick a model of six layers."""
     if len(sys.argv) > 1 and sys.argv[1] == "memory":
@@ -324,9 +362,7 @@ def main() -> None:
         figures[f"memory_added_gb_{beams}_beams"] = told["added_gb"]
     figures["memory_50_over_1_beam"] = round(added[50] / added[1], 2)
     figures |= not_measured("vllm_speedup", "in an environment of its own: make benchmark-vllm")
-    reason = "no GPU on this machine; benchmarks/decoding_gpu.py measures it"
-    figures |= not_measured("gpu_p50_ms_1p7b_beam50", reason)
-    figures |= not_measured("gpu_ms_ctx1000_beam256", reason)
+    figures |= on_gpu()
     report(
         figures,
         prompt_tokens=PROMPT,
