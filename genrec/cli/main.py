@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from genrec.errors import ArtefactError, GenrecError, MissingExtra, StorageError
+from genrec.errors import ArtefactError, GenrecError, InputError, MissingExtra, StorageError
 
 app = typer.Typer(
     name="genrec",
@@ -81,17 +81,59 @@ def recommend(
     folder: RunFolder,
     user: Annotated[str, typer.Option("--user", "-u", help="A user of the data set.")] = "",
     history: Annotated[
-        str, typer.Option(help="Item ids, oldest first, comma-separated; - reads stdin.")
+        str,
+        typer.Option(
+            help="Item ids, oldest first: with commas between, or a JSON list where ids hold "
+            "commas or blanks; - reads stdin."
+        ),
+    ] = "",
+    all_users: Annotated[
+        bool, typer.Option("--all-users", help="Every user, into Parquet shards; see --into.")
+    ] = False,
+    users: Annotated[
+        str, typer.Option(help="Users of a file, one id a line, into shards; - reads stdin.")
     ] = "",
     n: Annotated[int, typer.Option("-n", help="How many items.", min=1)] = 10,
     why: Annotated[bool, typer.Option("--why", help="Say why, from the user's history.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Only items not in the history.")] = False,
+    where: Annotated[
+        str, typer.Option(help='Which items: JSON such as {"price": {"max": 5}}, or its file.')
+    ] = "",
+    into: Annotated[
+        Path | None, typer.Option(help="Many users: the folder of the shards; goes on there.")
+    ] = None,
+    shard_users: Annotated[int, typer.Option(help="Many users: users of one shard.", min=1)] = 2000,
+    engine: Annotated[str, typer.Option(help="Many users: local or ray.")] = "local",
+    workers: Annotated[
+        int, typer.Option(help="Many users: processes of Ray; 0 takes one per core.", min=0)
+    ] = 0,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Recommend items for a user, or after a history of your own."""
-    from genrec.cli.recommend import recommend_command
+    """Recommend items for a user, after a history of your own, or for many users at once."""
+    from genrec.cli.recommend import batch_command, recommend_command
 
-    recommend_command(folder, user, history, n, why=why, new=new, as_json=json)
+    if not (all_users or users):
+        if into is not None:
+            raise InputError("--into is for many users: add --all-users or --users FILE.")
+        recommend_command(folder, user, history, n, why=why, new=new, where=where, as_json=json)
+        return
+    others = {"--user": user, "--history": history, "--why": why, "--users": users and all_users}
+    if given := [name for name, value in others.items() if value]:
+        raise InputError(f"{given[0]} does not go with --{'all-users' if all_users else 'users'}.")
+    batch_command(
+        folder,
+        users,
+        into,
+        n,
+        new=new,
+        where=where,
+        shard_users=shard_users,
+        engine=engine,
+        workers=workers,
+        as_json=json,
+        quiet=quiet,
+    )
 
 
 @app.command()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -49,11 +50,12 @@ def recommend(
     *,
     n: int,
     user: str = "",
+    where: Mapping[str, Any] | None = None,
     exclude_seen: bool = False,
     why: bool = True,
 ) -> Shown:
-    """The n best items after a history, each with its reason where asked for."""
-    found = recommender.recommend(history, n, exclude_seen=exclude_seen)
+    """The n best items after a history that ``where`` allows, with reasons where asked for."""
+    found = recommender.recommend(history, n, where=where, exclude_seen=exclude_seen)
     if why:
         catalog, index = recommender.catalog, recommender.index
         found = [

@@ -148,7 +148,7 @@ def _renamed(
     if problems:
         raise InputError(
             f"{path} lacks {len(problems)} column(s). Name the file's own columns: "
-            f"columns={{'{required[0]}': '…'}}.",
+            f"{_mapping(required[0], '…', items=others)}.",
             problems,
         )
     present = {key: name for key, name in names.items() if name in table.columns}
@@ -161,10 +161,19 @@ def _renamed(
         if like:
             raise InputError(
                 f"{path} has no column 'time' but '{like[0]}'. "
-                f"Say columns={{'time': '{like[0]}'}}, "
+                f"Say {_mapping('time', like[0])}, "
                 "or rename it if the order of the file is the order of events."
             )
     return TableFile(pl.DataFrame(picked), file.rows)
+
+
+def _mapping(key: str, name: str, *, items: bool = False) -> str:
+    """The option that maps a column, as recipes and as Python write it."""
+    option = "item_columns" if items else "columns"
+    return (
+        f"{option}: {{{key}: {name}}} under data.options of a recipe, "
+        f"{option}={{'{key}': '{name}'}} in Python"
+    )
 
 
 def _catalog_of(column: pl.Series) -> Catalog:

@@ -87,7 +87,9 @@ def test_missing_columns_are_told_with_the_nearest_name(tmp_path):
 
 def test_a_column_that_looks_like_the_time_is_never_silently_left_out(tmp_path):
     path = written(tmp_path, "e.csv", "user_id,item_id,timestamp\nu,a,1\n")
-    assert "columns={'time': 'timestamp'}" in str(refused(interactions=path))
+    message = str(refused(interactions=path))
+    assert "columns={'time': 'timestamp'} in Python" in message
+    assert "columns: {time: timestamp} under data.options of a recipe" in message
 
 
 def test_options_that_do_not_exist_are_answered(tmp_path):

@@ -1,0 +1,109 @@
+"""Batch recommendation on Ray Data: each worker loads the recommender once and writes shards.
+
+On one machine Ray is started for the job and stopped after it. With ``RAY_ADDRESS`` set, the
+workers run in that cluster; the folders of the run and of the shards must then be on a disk that
+all of them see.
+Knows nothing of users or items: what a shard holds is decided in ``batch``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
+
+import ray
+import ray.data
+
+from genrec.errors import ConfigError, GenrecError
+from genrec.stages.batch import Progress, ShardWriter
+from genrec.stages.batch_folder import Job, Shard
+
+
+def run_on_ray(job: Job, shards: list[Shard], workers: int, progress: Progress) -> None:
+    """Computes the shards in worker processes; those of a killed worker are computed again.
+
+    Args:
+        workers: how many; 0 takes one per core that this process may use.
+
+    Raises:
+        ConfigError: the cluster of ``RAY_ADDRESS`` cannot be reached.
+        GenrecError: as raised in a worker.
+    """
+    cores = len(os.sched_getaffinity(0))
+    wanted = min(workers or cores, len(shards))
+    # Ray prints there that a worker has died; our stdout holds results.
+    with redirect_stdout(sys.stderr), _connected(wanted):
+        numbers = ray.data.from_items(
+            [{"shard": number} for number in range(len(shards))],
+            override_num_blocks=len(shards),
+        )
+        written = numbers.map_batches(
+            _Worker,
+            fn_constructor_args=(job, shards, max(1, cores // wanted)),
+            batch_size=1,
+            num_cpus=1,
+            compute=ray.data.ActorPoolStrategy(size=wanted),
+        )
+        with _worker_errors():
+            for row in written.iter_rows():
+                progress(len(shards[int(row["shard"])].rows))
+
+
+class _Worker:
+    """One process of Ray with a recommender of its own."""
+
+    def __init__(self, job: Job, shards: list[Shard], threads: int) -> None:
+        import torch
+
+        # Ray gives each worker one thread; more of them than cores would wait for one another.
+        torch.set_num_threads(threads)
+        self.write, self.shards = ShardWriter(job), shards
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        for number in batch["shard"]:
+            self.write(self.shards[int(number)])
+        return batch
+
+
+@contextmanager
+def _connected(workers: int) -> Iterator[None]:
+    address = os.environ.get("RAY_ADDRESS")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Read when Ray starts; its log files keep the rest.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            # One more than the workers need, for Ray's own reading of the list of shards.
+            ray.init(num_cpus=workers + 1, include_dashboard=False, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"Ray could not be started{f' at {address}' if address else ''}: "
+            f"{str(error).splitlines()[0]} Set RAY_ADDRESS to a running cluster or unset it."
+        ) from error
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _worker_errors() -> Iterator[None]:
+    """Lets an error of a worker that a user can act on reach the caller as itself."""
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, GenrecError):
+            cause = getattr(cause, "cause", None) or cause.__cause__
+        if cause is None:
+            raise
+        raise cause from None

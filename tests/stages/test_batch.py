@@ -1,0 +1,389 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from genrec.cli.main import app
+from genrec.data.catalog import Catalog
+from genrec.data.dataset import Dataset
+from genrec.data.storage import write_dataset
+from genrec.errors import ConfigError, InputError
+from genrec.recipe import Recipe
+from genrec.stages.batch import ENGINES, recommend_all, rows_of
+from genrec.stages.batch_folder import BatchOptions
+from genrec.stages.recommend import open_recommender
+from genrec.stages.run import Observer, Run
+from genrec.workspace import Workspace
+from tests.small import ITEMS, small_catalog, small_dataset, small_recommender
+
+NEWCOMERS = ["newcomer 1", "newcomer, 2"]
+
+
+def shop() -> Dataset:
+    """The small world with prices, and two users who have chosen nothing yet."""
+    small = small_dataset(60)
+    prices = pl.Series("price", [float(number) for number in range(ITEMS)])
+    users = np.array([*small.users, *NEWCOMERS], dtype=object)
+    return Dataset("shop", Catalog(small_catalog().table.with_columns(prices)), users, small.events)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    folder = tmp_path_factory.mktemp("runs")
+    workspace = Workspace(folder / "mini")
+    source = {"source": "tables", "options": {"interactions": "events.csv"}}
+    recipe = Recipe.parse({"name": "mini", "data": source, "llm": {"name": "tiny"}})
+    workspace.record("recipe", recipe.model_dump(mode="json"))
+    with workspace.write("dataset", "d") as at:
+        write_dataset(shop(), at)
+    with workspace.write("recommender", "r") as at:
+        small_recommender(folder / "fit", steps=5).write(at)
+    return Run(recipe, workspace)
+
+
+@pytest.fixture(scope="module")
+def opened(run):
+    return open_recommender(run)
+
+
+def shards(folder: Path) -> dict[str, pl.DataFrame]:
+    return {path.name: pl.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def assert_equal_shards(ours: Path, theirs: Path) -> None:
+    one, other = shards(ours), shards(theirs)
+    assert list(one) == list(other)
+    for name, table in one.items():
+        assert table.drop("score").equals(other[name].drop("score")), name
+        np.testing.assert_allclose(table["score"], other[name]["score"], atol=1e-5)
+
+
+OPTIONS = BatchOptions(n=6, new=True, where={"price": {"max": 40}}, shard_users=25)
+
+
+@pytest.fixture(scope="module")
+def whole(run, tmp_path_factory) -> Path:
+    """A finished job, for the tests that only look at it."""
+    folder = tmp_path_factory.mktemp("jobs") / "whole"
+    recommend_all(run, folder, OPTIONS)
+    return folder
+
+
+def test_every_user_gets_the_list_that_they_get_alone(whole, opened):
+    dataset, recommender = opened
+    table = pl.concat(shards(whole).values())
+    assert table["user"].unique(maintain_order=True).to_list() == list(dataset.users)
+    for user, rows in table.group_by("user", maintain_order=True):
+        alone = recommender.recommend(
+            dataset.history(user[0]), 6, where={"price": {"max": 40}}, exclude_seen=True
+        )
+        assert rows["item_id"].to_list() == [one.item.id for one in alone]
+        assert rows["rank"].to_list() == [1, 2, 3, 4, 5, 6]
+        np.testing.assert_allclose(rows["score"], [one.score for one in alone], atol=1e-4)
+
+
+def test_the_manifest_counts_what_lies_there(whole):
+    manifest = json.loads((whole / "_manifest.json").read_text())
+    tables = shards(whole)
+    assert manifest["users"] == 62
+    assert manifest["recommendations"] == sum(len(table) for table in tables.values()) == 372
+    assert [(one["file"], one["users"]) for one in manifest["shards"]] == [
+        ("part-00000.parquet", 25),
+        ("part-00001.parquet", 25),
+        ("part-00002.parquet", 12),
+    ]
+    assert manifest["users_with_fewer"] == 0
+
+
+def test_other_readers_take_the_folder_as_one_table(whole):
+    import pyarrow.parquet
+
+    assert pyarrow.parquet.read_table(whole).num_rows == 372
+    assert pl.read_parquet(whole / "*.parquet").height == 372
+
+
+class Watcher(Observer):
+    def __init__(self):
+        self.done, self.notes = [], []
+
+    def progressed(self, stage, done, total, note=""):
+        self.done.append((done, total))
+
+    def finished(self, stage, note, seconds, *, reused):
+        self.notes.append((note, reused))
+
+
+def again(run: Run, folder: Path, options: BatchOptions = OPTIONS, **words) -> Watcher:
+    watcher = Watcher()
+    recommend_all(Run(run.recipe, run.workspace, watcher), folder, options, **words)
+    return watcher
+
+
+def test_a_shard_that_is_whole_is_kept_and_any_other_is_made_again(run, whole, tmp_path):
+    folder = tmp_path / "job"
+    assert again(run, folder).notes == [("3 shards computed, 0 kept", False)]
+    assert again(run, folder).notes == [("0 shards computed, 3 kept", True)]
+    kept, cut, foreign = sorted(folder.glob("*.parquet"))
+    before = kept.stat().st_mtime_ns
+    cut.write_bytes(cut.read_bytes()[:-30])
+    foreign.write_bytes(kept.read_bytes())
+    (folder / ".part-00001.parquet.1.new").write_bytes(b"half")
+    watcher = again(run, folder)
+    assert watcher.notes == [("2 shards computed, 1 kept", False)]
+    assert watcher.done[0] == (25, 62)
+    assert watcher.done[-1] == (62, 62)
+    assert kept.stat().st_mtime_ns == before
+    assert not list(folder.glob("*.new"))
+    assert_equal_shards(folder, whole)
+
+
+def test_a_shard_with_one_changed_score_is_noticed(run, tmp_path):
+    again(run, tmp_path, users=["u1", "u2"])
+    (path,) = tmp_path.glob("*.parquet")
+    metadata = {"genrec": pl.read_parquet_metadata(path)["genrec"]}
+    honest = pl.read_parquet(path)
+    honest.with_columns(pl.col("score") + 1).write_parquet(path, metadata=metadata)
+    assert again(run, tmp_path, users=["u1", "u2"]).notes == [("1 shards computed, 0 kept", False)]
+    assert pl.read_parquet(path).equals(honest)
+
+
+@pytest.mark.parametrize(
+    ("options", "users", "message"),
+    [
+        (BatchOptions(n=7, shard_users=25), None, "n is 6 there, 7 here"),
+        (BatchOptions(n=6, shard_users=30), None, "shard_users is 25 there, 30 here"),
+        (OPTIONS, ["u1"], "users is 62 there, 1 here; it is for other users"),
+    ],
+)
+def test_shards_of_other_options_are_neither_mixed_nor_lost(run, whole, options, users, message):
+    before = shards(whole)
+    with pytest.raises(ConfigError, match="another job") as error:
+        recommend_all(run, whole, options, users=users)
+    assert message in str(error.value)
+    assert "--into" in str(error.value)
+    assert all(table.equals(before[name]) for name, table in shards(whole).items())
+
+
+def test_a_recommender_trained_again_is_another_job(run, tmp_path):
+    import shutil
+
+    copy = Workspace(tmp_path / "copy")
+    shutil.copytree(run.workspace.folder, copy.folder)
+    job = tmp_path / "job"
+    again(Run(run.recipe, copy), job, users=["u1"])
+    with copy.write("recommender", "r2") as at:
+        small_recommender(tmp_path / "fit", steps=1).write(at)
+    with pytest.raises(ConfigError, match="the recommender or its data have changed since"):
+        again(Run(run.recipe, copy), job, users=["u1"])
+
+
+def test_a_folder_of_something_else_is_left_alone(run, tmp_path):
+    (tmp_path / "thesis.txt").write_text("do not lose me")
+    with pytest.raises(ConfigError, match="holds 'thesis.txt'"):
+        recommend_all(run, tmp_path, OPTIONS)
+    with pytest.raises(ConfigError, match="is no folder of recommendations"):
+        recommend_all(run, run.workspace.folder, OPTIONS)
+    with pytest.raises(ConfigError, match="is a file"):
+        recommend_all(run, tmp_path / "thesis.txt", OPTIONS)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_two_processes_do_not_write_to_one_folder(run, whole):
+    with Workspace(whole).lock(), pytest.raises(ConfigError, match="Another genrec run"):
+        recommend_all(run, whole, OPTIONS)
+
+
+def test_all_unknown_and_repeated_users_are_named_at_once(opened):
+    with pytest.raises(InputError) as error:
+        rows_of(opened[0], ["u3", "ghost", "u4", "u3", "spectre"])
+    assert error.value.problems == [
+        "user 2: shop has no user 'ghost'",
+        "user 4: 'u3' is named a second time",
+        "user 5: shop has no user 'spectre'",
+    ]
+    with pytest.raises(InputError, match="No user is named"):
+        rows_of(opened[0], [])
+
+
+def test_a_filter_that_nothing_passes_is_refused_before_work_begins(run, tmp_path):
+    with pytest.raises(InputError, match="None of the 60 items passes"):
+        recommend_all(run, tmp_path / "job", BatchOptions(where={"price": {"above": 99}}))
+    with pytest.raises(InputError, match="no attribute 'prize'"):
+        recommend_all(run, tmp_path / "job", BatchOptions(where={"prize": 3}))
+    assert not (tmp_path / "job").exists()
+
+
+def test_users_for_whom_too_little_is_allowed_are_counted(run, tmp_path):
+    options = BatchOptions(n=5, where={"price": {"max": 2}})
+    manifest = recommend_all(run, tmp_path, options, users=["u0", NEWCOMERS[0]])
+    assert (manifest["recommendations"], manifest["users_with_fewer"]) == (6, 2)
+
+
+def test_options_that_do_not_fit_are_refused(run, tmp_path):
+    with pytest.raises(ConfigError, match="n is 0"):
+        BatchOptions(n=0)
+    with pytest.raises(ConfigError, match="did you mean 'local'"):
+        recommend_all(run, tmp_path, OPTIONS, engine="locl")
+    with pytest.raises(ConfigError, match="add --engine ray"):
+        recommend_all(run, tmp_path, OPTIONS, workers=2)
+
+
+def call(*words: str, text: str = ""):
+    return CliRunner().invoke(app, list(words), input=text, catch_exceptions=False)
+
+
+def test_the_command_takes_users_from_stdin_and_says_what_came_of_it(run, tmp_path):
+    filter_file = tmp_path / "cheap.json"
+    filter_file.write_text('{"price": {"max": 9}}')
+    folder, into = str(run.workspace.folder), str(tmp_path / "job")
+    words = ("recommend", folder, "--users", "-", "--into", into, "-n", "3", "-q")
+    done = call(*words, "--where", str(filter_file), text="u5\n\nnewcomer, 2\n")
+    assert done.stdout == f"2 users, 6 recommendations, 1 shards: {into}\n"
+    values = json.loads(
+        call(*words, "--where", filter_file.read_text(), "--json", text="u5\nnewcomer, 2\n").stdout
+    )
+    assert values == json.loads((tmp_path / "job" / "_manifest.json").read_text())
+    assert values["where"] == {"price": {"max": 9}}
+    table = pl.read_parquet(tmp_path / "job" / "*.parquet")
+    assert table["user"].unique(maintain_order=True).to_list() == ["u5", "newcomer, 2"]
+
+
+def test_one_user_can_have_a_filter_too(run):
+    words = ("recommend", str(run.workspace.folder), "--user", "u3", "-n", "5", "--json")
+    found = json.loads(call(*words, "--where", '{"price": {"min": 50}}').stdout)["recommendations"]
+    assert len(found) == 5
+    assert all(one["price"] >= 50 for one in found)
+
+
+def test_a_history_may_be_a_json_list(run):
+    words = ("recommend", str(run.workspace.folder), "-n", "4", "--json", "--history")
+    assert call(*words, '["i4", "i31"]').stdout == call(*words, "i4, i31").stdout
+    assert call(*words, "-", text='["i4", "i31"]').stdout == call(*words, "i4 i31").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--all-users"], "--into FOLDER"),
+        (["--all-users", "--user", "u1", "--into", "x"], "--user does not go with --all-users"),
+        (["--users", "-", "--all-users", "--into", "x"], "--users does not go with --all-users"),
+        (["--users", "absent.txt", "--into", "x"], "'absent.txt' could not be read"),
+        (["--users", "-", "--why", "--into", "x"], "--why does not go with --users"),
+        (["--user", "u1", "--into", "x"], "--into is for many users"),
+        (["--user", "u1", "--where", "absent.json"], "JSON text such as"),
+        (["--user", "u1", "--where", '{"price": '], "--where is no JSON"),
+        (["--history", '["a", '], "starts with '[' and is no JSON list"),
+        (["--history", '["a", {}]'], "item ids are text"),
+        ([], "--all-users"),
+    ],
+)
+def test_words_that_do_not_go_together_are_refused(run, words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        call("recommend", str(run.workspace.folder), *words)
+    assert message in str(error.value)
+
+
+def start(run: Run, into: Path, *words: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "genrec.cli.main", "recommend", str(run.workspace.folder)]
+    command += [
+        "--all-users",
+        "--into",
+        str(into),
+        "-n",
+        "6",
+        "--new",
+        "--shard-users",
+        "2",
+        *words,
+    ]
+    return subprocess.Popen(
+        [*command, "--where", '{"price": {"max": 40}}'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for_a_shard(process: subprocess.Popen, into: Path) -> None:
+    while process.poll() is None and not list(into.glob("*.parquet")):
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_killed_job_goes_on_to_the_same_shards(run, tmp_path):
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    options = BatchOptions(n=6, new=True, where={"price": {"max": 40}}, shard_users=2)
+    again(run, undisturbed, options)
+    process = start(run, killed)
+    wait_for_a_shard(process, killed)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    first = {path.name: path.stat().st_mtime_ns for path in killed.glob("*.parquet")}
+    assert 0 < len(first) < 31
+    assert not (killed / "_manifest.json").exists()
+    assert again(run, killed, options).notes == [
+        (f"{31 - len(first)} shards computed, {len(first)} kept", False)
+    ]
+    assert all((killed / name).stat().st_mtime_ns == time for name, time in first.items())
+    assert_equal_shards(killed, undisturbed)
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes that were started by one, or by those that it started."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text()
+        except OSError:
+            continue
+        parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found - {pid})
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_shards_although_a_worker_is_killed(run, tmp_path):
+    pytest.importorskip("ray", reason="needs the extra 'ray'")
+    here, there = tmp_path / "here", tmp_path / "there"
+    options = BatchOptions(n=6, new=True, where={"price": {"max": 40}}, shard_users=2)
+    again(run, here, options)
+    process = start(run, there, "--engine", "ray", "--workers", "2")
+    wait_for_a_shard(process, there)
+    workers = [pid for pid in descendants(process.pid) if "MapWorker" in command_of(pid)]
+    assert len(workers) == 2, process.communicate()
+    os.kill(workers[0], signal.SIGKILL)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert printed == f"62 users, 372 recommendations, 31 shards: {there}\n"
+    assert "Traceback" not in errors
+    assert_equal_shards(there, here)
+
+
+def test_without_ray_the_message_says_how_to_get_it(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "genrec.stages.batch_ray", raising=False)
+    from genrec.errors import MissingExtra
+
+    with pytest.raises(MissingExtra, match=r"pip install 'genrec\[ray\]'"):
+        recommend_all(run, tmp_path / "job", OPTIONS, engine="ray")
+    assert ENGINES.names() == ["local", "ray"]
+    assert not (tmp_path / "job").exists()
