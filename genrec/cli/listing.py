@@ -142,6 +142,7 @@ KINDS: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "prompts": _prompts,
     "data": _data,
     "backbones": _backbones,
+    "text_models": _registered("genrec.llm.text", "TEXT_MODELS"),
     "quantizers": _registered("genrec.semantic_ids.tokenizer", "QUANTIZERS"),
     "controls": _registered("genrec.evaluation.controls", "CONTROLS"),
     "runs": _runs,

@@ -1,0 +1,157 @@
+"""Text from a server that speaks OpenAI's chat protocol, by OpenAI's own client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import openai
+
+from genrec.errors import ConfigError, GenrecError, InputError, nearest
+from genrec.llm.text import Message, Sampling, TextModel
+
+_NO_KEY = "none"
+
+
+class OpenAIText(TextModel):
+    """A model behind an OpenAI-compatible server: OpenAI, vLLM, llama.cpp, Ollama and others.
+
+    Args:
+        name: as the server calls the model.
+        base_url: where the server is, such as ``http://localhost:8000/v1``; by default the variable
+            ``OPENAI_BASE_URL``, or OpenAI.
+        api_key: by default the variable ``OPENAI_API_KEY``; servers of your own may need none.
+        timeout: seconds to wait for one answer.
+        retries: how often a request is repeated when the server is busy, fails or does not answer,
+            after pauses that grow.
+        workers: conversations that ``generate_many`` has under way at once.
+        limit_name: what the server calls ``max_tokens``; newer models of OpenAI want
+            ``max_completion_tokens``.
+
+    Raises:
+        ConfigError: OpenAI itself is asked and there is no key.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        retries: int = 2,
+        workers: int = 8,
+        limit_name: str = "max_tokens",
+    ) -> None:
+        self.name, self.timeout, self.retries = name, timeout, retries
+        self.workers, self.limit_name = workers, limit_name
+        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+        key = api_key or os.environ.get("OPENAI_API_KEY")
+        if not key and base_url is None:
+            raise ConfigError(
+                "OpenAI needs a key. Set OPENAI_API_KEY or pass api_key, or name a server of your "
+                "own by OPENAI_BASE_URL or base_url."
+            )
+        self._key = key or _NO_KEY
+        self._client = openai.OpenAI(
+            base_url=base_url, api_key=self._key, timeout=timeout, max_retries=retries
+        )
+        self.base_url = str(self._client.base_url)
+
+    def _answer(
+        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+    ) -> list[list[str]]:
+        if len(conversations) == 1:
+            return [self._answers(conversations[0], sampling)]
+        pool = ThreadPoolExecutor(min(self.workers, len(conversations)))
+        try:
+            return list(pool.map(lambda one: self._answers(one, sampling), conversations))
+        finally:
+            # After a failure what has not begun need not begin.
+            pool.shutdown(cancel_futures=True)
+
+    def _answers(self, messages: Sequence[Message], sampling: Sampling) -> list[str]:
+        answers: list[str] = []
+        while len(answers) < sampling.n:
+            # Some servers give one answer whatever n says; the next then needs another seed.
+            wanted = {"n": sampling.n - len(answers), "seed": sampling.seed + len(answers)}
+            with self._told():
+                reply = self._client.chat.completions.create(
+                    **{**self._request(messages, sampling), **wanted}
+                )
+            if not reply.choices:
+                raise ConfigError(
+                    f"{self.base_url} answered without a choice. Is it an OpenAI-compatible server?"
+                )
+            answers += [choice.message.content or "" for choice in reply.choices]
+        return answers[: sampling.n]
+
+    def _stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
+        with (
+            self._told(),
+            self._client.chat.completions.create(
+                **self._request(messages, sampling), stream=True
+            ) as chunks,
+        ):
+            for chunk in chunks:
+                if chunk.choices and (piece := chunk.choices[0].delta.content):
+                    yield piece
+
+    def _request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "model": self.name,
+            "messages": [{"role": one.role, "content": one.content} for one in messages],
+            "temperature": sampling.temperature,
+            "seed": sampling.seed,
+            self.limit_name: sampling.max_tokens,
+        }
+        return {**request, "stop": list(sampling.stop)} if sampling.stop else request
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns errors of the client into ours, which say what to do and never hold the key."""
+        try:
+            yield
+        except openai.OpenAIError as error:
+            raise self._error(error) from None
+
+    def _error(self, error: openai.OpenAIError) -> GenrecError:
+        at = f"The server {self.base_url}"
+        body = getattr(error, "body", None)
+        said = body.get("message") if isinstance(body, dict) else None
+        said = str(said or error).replace(self._key, "…").strip()
+        tries = f" in {self.retries + 1} tries" if self.retries else ""
+        if isinstance(error, openai.APITimeoutError):
+            return ConfigError(
+                f"{at} did not answer within {self.timeout:g} s{tries}. Raise timeout, or lower "
+                "max_tokens."
+            )
+        if isinstance(error, openai.APIConnectionError):
+            return ConfigError(
+                f"{at} could not be reached{tries}. See that it runs and that base_url (or "
+                "OPENAI_BASE_URL) is right; most end in /v1."
+            )
+        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+            whose = "no key was given" if self._key == _NO_KEY else "it refused the key"
+            return ConfigError(
+                f"{at} did not let us in: {whose}. Set OPENAI_API_KEY or pass api_key."
+            )
+        if isinstance(error, openai.NotFoundError):
+            return ConfigError(f"{at} does not know the model '{self.name}'; {self._models()}")
+        if isinstance(error, openai.RateLimitError):
+            return ConfigError(
+                f"{at} takes no more requests for now{tries}: {said}. Wait, or lower workers."
+            )
+        if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+            return InputError(f"{at} refuses the request: {said}")
+        return ConfigError(f"{at} failed{tries}: {said}. Look at its log.")
+
+    def _models(self) -> str:
+        try:
+            names = [model.id for model in self._client.with_options(max_retries=0).models.list()]
+        except openai.OpenAIError:
+            return "or base_url is wrong: most end in /v1."
+        return nearest(self.name, names)

@@ -1,0 +1,230 @@
+"""Text from a causal LM of transformers in this process.
+
+One loop serves single answers, batches and streams. Each row draws with a generator of its own, so
+that an answer does not depend on what is generated beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from genrec.errors import ConfigError, InputError
+from genrec.llm.presets import PACKAGED
+from genrec.llm.text import Message, Sampling, TextModel, before_stop
+
+_BROKEN = "\ufffd"
+
+
+class TransformersText(TextModel):
+    """A chat model of transformers.
+
+    Args:
+        name: ``smollm2-135m`` (from a package), a hub name or a local folder.
+        dtype: of the weights. In ``float32`` greedy answers of a batch are those given alone; in
+            ``bfloat16``, faster where the machine computes in it, near ties may fall otherwise.
+        device: by default the GPU if there is one.
+        batch_size: answers that are generated together.
+
+    Raises:
+        ConfigError: there is no such model, or it is no chat model.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        dtype: str = "float32",
+        device: str | None = None,
+        batch_size: int = 16,
+    ) -> None:
+        self.name, self.batch_size = name, batch_size
+        folder = name
+        if name in PACKAGED:
+            from genrec.llm.weights import smollm2_folder
+
+            folder = str(smollm2_folder())
+        try:
+            self.text_tokenizer = AutoTokenizer.from_pretrained(folder)
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+        except (OSError, ValueError, AttributeError) as error:
+            raise ConfigError(
+                f"The text model '{name}' could not be loaded: {str(error).splitlines()[0]} "
+                f"Offline there are: {', '.join(PACKAGED)}, or a local folder."
+            ) from error
+        if not self.text_tokenizer.chat_template:
+            raise ConfigError(
+                f"The text model '{name}' has no chat template, so it cannot take messages. "
+                "Choose an instruct or chat version of it."
+            )
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = model.to(self.device).eval()
+        self._special = [
+            token.content
+            for token in self.text_tokenizer.added_tokens_decoder.values()
+            if token.special
+        ]
+        self._ends = _end_tokens(self.model, self.text_tokenizer)
+
+    def _answer(
+        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+    ) -> list[list[str]]:
+        prompts = [self._prompt(messages, sampling) for messages in conversations]
+        # Like lengths together: less padding, and no other effect.
+        rows = sorted(
+            ((prompt, number) for number in range(sampling.n) for prompt in range(len(prompts))),
+            key=lambda row: len(prompts[row[0]]),
+        )
+        answers = [[""] * sampling.n for _ in prompts]
+        for start in range(0, len(rows), self.batch_size):
+            part = rows[start : start + self.batch_size]
+            written: list[list[int]] = [[] for _ in part]
+            generators = [_generator(sampling.seed, number) for _, number in part]
+            for tokens in self._steps([prompts[one] for one, _ in part], generators, sampling):
+                for row, token in tokens.items():
+                    written[row].append(token)
+            for (prompt, number), ids in zip(part, written, strict=True):
+                answers[prompt][number] = before_stop(self._text(ids), sampling.stop)
+        return answers
+
+    def _stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
+        prompt = self._prompt(messages, sampling)
+        return self._pieces(prompt, sampling)
+
+    def _pieces(self, prompt: list[int], sampling: Sampling) -> Iterator[str]:
+        ids: list[int] = []
+        told = 0
+        for tokens in self._steps([prompt], [_generator(sampling.seed, 0)], sampling):
+            ids += tokens.values()
+            text = before_stop(self._text(ids), sampling.stop)
+            # What may yet become a letter or a stop text is kept back.
+            sure = len(text.rstrip(_BROKEN))
+            sure = min(sure, len(text) - _begun(text, sampling.stop))
+            if sure > told:
+                yield text[told:sure]
+                told = sure
+        if rest := before_stop(self._text(ids), sampling.stop)[told:]:
+            yield rest
+
+    def _prompt(self, messages: Sequence[Message], sampling: Sampling) -> list[int]:
+        turns = [{"role": one.role, "content": self._harmless(one.content)} for one in messages]
+        try:
+            text = self.text_tokenizer.apply_chat_template(
+                turns, add_generation_prompt=True, tokenize=False
+            )
+        except Exception as error:
+            raise InputError(
+                f"The chat template of '{self.name}' refuses these messages: {error}. Roles here: "
+                f"{', '.join(one.role for one in messages)}."
+            ) from error
+        ids = list(self.text_tokenizer(text, add_special_tokens=False)["input_ids"])
+        most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if most is not None and len(ids) + sampling.max_tokens > most:
+            raise InputError(
+                f"The messages take {len(ids):,} tokens and max_tokens is {sampling.max_tokens:,}; "
+                f"'{self.name}' takes {most:,} together. Shorten them, or ask for fewer."
+            )
+        return ids
+
+    def _harmless(self, text: str) -> str:
+        """Text in which no token of the template's own can be spelt."""
+        for token in self._special:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    def _text(self, ids: list[int]) -> str:
+        return str(
+            self.text_tokenizer.decode(
+                ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )
+
+    @torch.inference_mode()
+    def _next(self, tokens: Tensor, mask: Tensor, places: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        out = self.model(
+            input_ids=tokens,
+            attention_mask=mask,
+            position_ids=places,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return out.logits[:, -1].float(), out.past_key_values
+
+    def _steps(
+        self,
+        prompts: Sequence[Sequence[int]],
+        generators: Sequence[torch.Generator],
+        sampling: Sampling,
+    ) -> Iterator[dict[int, int]]:
+        """The next token of each row that has not ended, step by step."""
+        width = max(len(prompt) for prompt in prompts)
+        tokens = torch.zeros(len(prompts), width, dtype=torch.long)
+        mask = torch.zeros_like(tokens)
+        for row, prompt in enumerate(prompts):
+            tokens[row, width - len(prompt) :] = torch.tensor(prompt)
+            mask[row, width - len(prompt) :] = 1
+        tokens, mask = tokens.to(self.device), mask.to(self.device)
+        places = (mask.cumsum(1) - 1).clamp(min=0)
+        open_rows = {row: list[int]() for row in range(len(prompts))}
+        cache = None
+        for _ in range(sampling.max_tokens):
+            logits, cache = self._next(tokens, mask, places, cache)
+            chosen = _drawn(logits, generators, sampling.temperature)
+            step = {
+                row: int(chosen[row]) for row in open_rows if int(chosen[row]) not in self._ends
+            }
+            if step:
+                yield step
+            for row in list(open_rows):
+                if row not in step:
+                    del open_rows[row]
+                    continue
+                open_rows[row].append(step[row])
+                if self._stopped(open_rows[row], sampling.stop):
+                    del open_rows[row]
+            if not open_rows:
+                return
+            tokens, places = chosen[:, None], places[:, -1:] + 1
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+
+    def _stopped(self, ids: list[int], stop: Sequence[str]) -> bool:
+        if not stop:
+            return False
+        # A letter is at most four bytes, and a token at least one.
+        tail = self._text(ids[-4 * max(map(len, stop)) - 4 :])
+        return any(one in tail for one in stop)
+
+
+def _drawn(logits: Tensor, generators: Sequence[torch.Generator], temperature: float) -> Tensor:
+    """One token per row. The likeliest after Gumbel noise is a draw from the softmax."""
+    if temperature > 0:
+        uniform = torch.stack([torch.rand(logits.shape[1], generator=one) for one in generators])
+        noise = -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+        logits = logits / temperature + noise.to(logits.device)
+    return logits.argmax(1)
+
+
+def _generator(seed: int, number: int) -> torch.Generator:
+    mixed = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
+
+
+def _end_tokens(model: Any, text_tokenizer: Any) -> set[int]:
+    ends = model.generation_config.eos_token_id
+    ends = [ends] if isinstance(ends, int) else list(ends or [])
+    return {*ends, text_tokenizer.eos_token_id} - {None}
+
+
+def _begun(text: str, stop: Sequence[str]) -> int:
+    """How many last letters of a text may be the beginning of a stop text."""
+    longest = max(map(len, stop), default=1)
+    for length in range(min(longest - 1, len(text)), 0, -1):
+        if any(one.startswith(text[-length:]) for one in stop):
+            return length
+    return 0
