@@ -378,7 +378,7 @@ def test_ray_gives_the_same_shards_although_a_worker_is_killed(run, tmp_path):
     workers = [pid for pid in descendants(process.pid) if "MapWorker" in command_of(pid)]
     assert len(workers) == 2, process.communicate()
     os.kill(workers[0], signal.SIGKILL)
-    printed, errors = process.communicate(timeout=120)
+    printed, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     assert printed == f"62 users, 372 recommendations, shards: 31, in {there}\n"
     assert "Traceback" not in errors
