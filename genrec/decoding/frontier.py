@@ -96,7 +96,7 @@ class Frontier:
         order = local = drawn = scored
         if self.config.strategy == "diverse":
             # Li and Jurafsky 2016, "A Simple, Fast Diverse Decoding Algorithm".
-            ranks = scored.argsort(2, descending=True, stable=True).argsort(2)
+            ranks = scored.argsort(dim=2, descending=True, stable=True).argsort(2)
             order = scored - self.config.diversity * ranks
         elif self.config.strategy == "sample":
             local, drawn = self._draw(gain.masked_fill(~exists, NEVER))
