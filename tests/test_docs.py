@@ -13,7 +13,13 @@ from genrec.errors import InputError
 from genrec.recipe import Recipe
 from genrec.shipped import RECIPES, shipped_names
 
-PAGES = ("README.md", "docs/architecture.md", "docs/own_data.md", "docs/batch.md")
+PAGES = (
+    "README.md",
+    "docs/architecture.md",
+    "docs/own_data.md",
+    "docs/batch.md",
+    "docs/serving_vllm.md",
+)
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 

@@ -7,16 +7,15 @@ score of an item is the sum over levels of log p(code), normalised over the code
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from genrec.data.allowed import AllowedItems
+from genrec.decoding.batches import Allowed, Progress, search_in_batches
 from genrec.decoding.folded import FoldedTrie
 from genrec.decoding.frontier import Beams, Frontier
 from genrec.decoding.options import DecodeConfig
@@ -55,10 +54,10 @@ def beam_search(
     trie: Trie | FoldedTrie,
     *,
     beams: int,
-    allowed: np.ndarray | Tensor | AllowedItems | None = None,
+    allowed: Allowed = None,
     config: DecodeConfig | None = None,
     batch_size: int = 64,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Beams:
     """The most probable items after each prompt.
 
@@ -72,46 +71,17 @@ def beam_search(
         config: strategy; its ``beams`` is not looked at.
         batch_size: prompts at a time; prompts of like length go together.
     """
-    folded = (trie if isinstance(trie, FoldedTrie) else FoldedTrie(trie)).to(backbone.device)
-    config = config or DecodeConfig()
-    rules = rules_from(allowed, len(prompts))
-    width = max(beams, len(folded.trie.items)) if config.exact else beams
-    items = torch.full((len(prompts), beams), -1)
-    scores = torch.full((len(prompts), beams), float("-inf"))
-    order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
-    if width > QUERIES:
-        batch_size = 1
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        part = [prompts[row] for row in rows]
-        frontier = Frontier(
-            folded,
-            len(part),
-            width,
-            rules=None if rules is None else rules.take(rows),
-            config=config,
-            seeds=[zlib.crc32(np.asarray(prompt, np.int64).tobytes()) for prompt in part],
-        )
-        found = _search(backbone, part, frontier)
-        items[rows] = found.items[:, :beams].cpu()
-        scores[rows] = found.scores[:, :beams].cpu()
-        if progress is not None:
-            progress(start + len(rows), len(order))
-    return Beams(items, scores)
-
-
-def rules_from(allowed: Any, users: int) -> AllowedItems | None:
-    """Rules in the form that the search reads; ``None`` allows everything."""
-    if allowed is None or isinstance(allowed, AllowedItems):
-        return allowed
-    mask = np.asarray(allowed)
-    shared = mask.ndim == 1
-    return AllowedItems(
-        mask.shape[-1],
-        [mask] if shared else list(mask),
-        [None] * (1 if shared else users),
-        np.zeros(users, np.int64) if shared else np.arange(users),
-        [np.zeros(0, np.int64)] * users,
+    folded = trie if isinstance(trie, FoldedTrie) else FoldedTrie(trie)
+    return search_in_batches(
+        partial(_search, backbone),
+        prompts,
+        folded.to(backbone.device),
+        beams=beams,
+        allowed=allowed,
+        config=config,
+        batch_size=batch_size,
+        queries=QUERIES,
+        progress=progress,
     )
 
 

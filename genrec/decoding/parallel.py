@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from genrec.data.allowed import AllowedItems
-from genrec.decoding.beam import Prefilled, Scorer, rules_from
+from genrec.decoding.batches import rules_from
+from genrec.decoding.beam import Prefilled, Scorer
 from genrec.decoding.frontier import NEVER, Beams
 
 # Scores of one block, users times items: 64 MB.

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
@@ -29,6 +32,8 @@ from genrec.llm.presets import PACKAGED, SCRATCH, byte_tokenizer, scratch_model
 log = logging.getLogger(__name__)
 
 BASKET = "<basket>"
+# Of an export: our folder beside the model's files, what it says and the head's rows.
+OURS, ABOUT, ROWS = "genrec", "backbone.json", "head_rows.safetensors"
 
 
 class Backbone(nn.Module):
@@ -158,12 +163,15 @@ class Backbone(nn.Module):
         else:
             self.model.save_pretrained(folder / "model")
         self.text_tokenizer.save_pretrained(folder / "tokenizer")
+        self._describe(folder)
+
+    def _describe(self, folder: Path) -> None:
         about = {
             "config": asdict(self.settings),
             "token_names": self.token_names,
             "codebook_sizes": self.codebook_sizes,
         }
-        (folder / "backbone.json").write_text(json.dumps(about))
+        (folder / ABOUT).write_text(json.dumps(about))
 
     @staticmethod
     def read(folder: Path) -> Backbone:
@@ -173,12 +181,7 @@ class Backbone(nn.Module):
             ArtefactError: the folder holds no backbone.
             ConfigError: the LLM under the adapter cannot be found.
         """
-        try:
-            about = json.loads((folder / "backbone.json").read_text())
-            config = BackboneConfig(**about["config"])
-            names, sizes = about["token_names"], about["codebook_sizes"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArtefactError(f"{folder} holds no backbone ({error}). Train again.") from error
+        config, names, sizes = _description(folder)
         text_tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
         if (folder / "adapter").is_dir():
             from peft import PeftModel
@@ -190,7 +193,11 @@ class Backbone(nn.Module):
         return Backbone(model, text_tokenizer, config, names, sizes).eval()
 
     def export_merged(self, folder: Path) -> None:
-        """Writes one plain transformers model with the adapter merged in, and its tokenizer."""
+        """Writes one plain transformers model with the adapter merged in, and its tokenizer.
+
+        The folder ``genrec`` in it says what the semantic-ID tokens are, and has the head's rows of
+        them; other programs pass it by.
+        """
         import copy
 
         model = self.model
@@ -198,11 +205,46 @@ class Backbone(nn.Module):
             model = copy.deepcopy(model).merge_and_unload()
         model.save_pretrained(folder)
         self.text_tokenizer.save_pretrained(folder)
+        (folder / OURS).mkdir(exist_ok=True)
+        self._describe(folder / OURS)
+        rows = model.get_output_embeddings().weight[self.token_ids].detach().contiguous()
+        save_file({"head_rows": rows.cpu()}, folder / OURS / ROWS)
+
+    @staticmethod
+    def outline(folder: Path) -> tuple[Backbone, Tensor]:
+        """A backbone without weights, for an engine that has them, and its ``head_rows``.
+
+        It knows tokens and options and turns hidden states into logits; it cannot run.
+
+        Args:
+            folder: what ``export_merged`` wrote.
+
+        Raises:
+            ArtefactError: the folder is not such an export.
+        """
+        config, names, sizes = _description(folder / OURS)
+        try:
+            rows = load_file(folder / OURS / ROWS)["head_rows"]
+            with torch.device("meta"):
+                model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+            text_tokenizer = AutoTokenizer.from_pretrained(folder)
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise ArtefactError(f"{folder} is no whole export ({error}). Export again.") from error
+        return Backbone(model, text_tokenizer, config, names, sizes).eval(), rows
 
 
 def base(model: Any) -> PreTrainedModel:
     """The transformers model inside a peft wrapper."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _description(folder: Path) -> tuple[BackboneConfig, list[str], list[int]]:
+    """Options, token names and codebook sizes from ``backbone.json``."""
+    try:
+        about = json.loads((folder / ABOUT).read_text())
+        return BackboneConfig(**about["config"]), about["token_names"], about["codebook_sizes"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(f"{folder} holds no backbone ({error}). Train again.") from error
 
 
 def _load_base(config: BackboneConfig, token_names: Sequence[str]) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.sequences import Sequences
+from genrec.decoding.batches import Search
 from genrec.decoding.beam import beam_search
 from genrec.decoding.folded import FoldedTrie
 from genrec.decoding.options import DecodeConfig
@@ -42,12 +44,19 @@ class GenerativeRecommender(Recommender):
 
     Args:
         catalog: in the order of the index.
+        search: finds the best items after prompts; in transformers with ``backbone`` if left out.
     """
 
     name = "genrec"
 
     def __init__(
-        self, backbone: Backbone, catalog: Catalog, index: SemanticIndex, config: GenerativeConfig
+        self,
+        backbone: Backbone,
+        catalog: Catalog,
+        index: SemanticIndex,
+        config: GenerativeConfig,
+        *,
+        search: Search | None = None,
     ) -> None:
         if index.item_ids != catalog.ids:
             raise ConfigError(
@@ -62,6 +71,7 @@ class GenerativeRecommender(Recommender):
         self.backbone, self.catalog, self.index, self.config = backbone, catalog, index, config
         self.seed = config.fit.seed
         self.decode_by(config.decode)
+        self.search: Search = partial(beam_search, backbone) if search is None else search
         self.trie = FoldedTrie(Trie.build(index.codes))
         self.prompt = HistoryPrompt(config.prompt, backbone, index)
         self.fitted: FitResult | None = None
@@ -149,8 +159,7 @@ class GenerativeRecommender(Recommender):
         self.backbone.eval()
         rules = AllowedItems.of(histories, len(self.catalog), allowed, exclude_seen=exclude_seen)
         self.trie = self.trie.to(self.backbone.device)
-        found = beam_search(
-            self.backbone,
+        found = self.search(
             [self.prompt.tokens(history) for history in histories],
             self.trie,
             beams=min(max(self.config.decode.beams, n), len(self.catalog)),
@@ -180,8 +189,18 @@ class GenerativeRecommender(Recommender):
         (folder / "generative.json").write_text(json.dumps(about, indent=1))
 
     @staticmethod
-    def load(folder: Path, catalog: Catalog) -> GenerativeRecommender:
+    def load(
+        folder: Path,
+        catalog: Catalog,
+        *,
+        backbone: Backbone | None = None,
+        search: Search | None = None,
+    ) -> GenerativeRecommender:
         """Reads what ``save`` wrote.
+
+        Args:
+            backbone: taken instead of the folder's own, when ``search`` has its weights elsewhere.
+            search: see the class.
 
         Raises:
             ArtefactError: missing, truncated or changed.
@@ -201,7 +220,11 @@ class GenerativeRecommender(Recommender):
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(f"{folder} holds no recommender ({error}).") from error
         recommender = GenerativeRecommender(
-            Backbone.read(folder), catalog, SemanticIndex.read(folder), config
+            Backbone.read(folder) if backbone is None else backbone,
+            catalog,
+            SemanticIndex.read(folder),
+            config,
+            search=search,
         )
         if recommender.prompt.template_hash != about["template_hash"]:
             raise ConfigError(
