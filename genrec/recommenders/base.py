@@ -133,7 +133,6 @@ class Recommender(ABC):
             if request.n < 1:
                 raise InputError(f"n is {request.n}; ask for at least 1 recommendation.")
         filters = [self.filters.compile(request.where) for request in requests]
-        histories = Sequences.of([request.history for request in requests])
         lists = [
             FilteredList(
                 compiled,
@@ -145,16 +144,35 @@ class Recommender(ABC):
         # Only limits such as "two of a brand" ever need a second round.
         rows = list(range(len(lists)))
         while rows:
-            wanted = max(lists[row].wanted for row in rows)
-            rules = rules_of(len(self.catalog), [lists[row] for row in rows])
-            ranking = self.rank(histories.take(rows), wanted, allowed=rules)
-            for row, items, scores in zip(rows, ranking.items, ranking.scores, strict=True):
-                lists[row].add(items, scores)
+            for part in self._alike(requests, lists, rows):
+                wanted = max(lists[row].wanted for row in part)
+                rules = rules_of(len(self.catalog), [lists[row] for row in part])
+                ranking = self.rank(
+                    Sequences.of([requests[row].history for row in part]), wanted, allowed=rules
+                )
+                for row, items, scores in zip(part, ranking.items, ranking.scores, strict=True):
+                    lists[row].add(items, scores)
             rows = [row for row in rows if not lists[row].complete]
         return [
             [Recommendation(self.catalog[item], score) for item, score in one.chosen]
             for one in lists
         ]
+
+    def _alike(
+        self, requests: Sequence[Request], lists: Sequence[FilteredList], rows: Sequence[int]
+    ) -> list[list[int]]:
+        """Rows that change nothing about each other's answer when they are ranked together.
+
+        A batch of histories keeps times and baskets only where all have them, and a search is as
+        wide as its longest list.
+        """
+        groups: dict[tuple[bool, bool, int], list[int]] = {}
+        for row in rows:
+            history = requests[row].history
+            width = max(self.beams, lists[row].wanted) if self.beams else 0
+            key = (history.times is None, history.baskets is None, width)
+            groups.setdefault(key, []).append(row)
+        return list(groups.values())
 
     @cached_property
     def filters(self) -> FilterCompiler:

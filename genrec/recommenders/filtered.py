@@ -35,14 +35,12 @@ class FilteredList:
         self.off = np.unique(np.asarray(seen, np.int64))
         self.mask, self.key = compiled.allowed, compiled.key
         self._held: list[Counter[int]] = [Counter() for _ in compiled.limits]
-        self._asked = 0
 
     @property
     def wanted(self) -> int:
         """Items to rank next."""
         missing = self.n - len(self.chosen)
-        self._asked = missing * _MORE if self.compiled.limits else missing
-        return self._asked
+        return missing * _MORE if self.compiled.limits else missing
 
     def add(self, items: np.ndarray, scores: np.ndarray) -> None:
         """Takes what fits from a ranking of at least ``wanted`` items, best first."""

@@ -200,6 +200,8 @@ class RecommenderContract:
             Request(History(np.array([user, user + 1], np.int32)), 2 + user, where, user == 1)
             for user, where in enumerate(wishes)
         ]
+        baskets = np.array([0, 1, 1], np.int32)
+        requests.append(Request(History(np.array([4, 5, 6], np.int32), None, baskets), 3))
         for one, request in zip(recommender.recommend_many(requests), requests, strict=True):
             alone = recommender.recommend_many([request])[0]
             assert [r.item.id for r in one] == [r.item.id for r in alone]
