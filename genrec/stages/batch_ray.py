@@ -11,14 +11,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from functools import cached_property
 from typing import Any
 
 import ray
 import ray.data
 
-from genrec.errors import ConfigError, GenrecError
+from genrec.errors import ArtefactError, ConfigError, GenrecError, InputError, StorageError
 from genrec.stages.batch import Progress, ShardWriter
 from genrec.stages.batch_folder import Job, Shard
 
@@ -42,31 +43,52 @@ def run_on_ray(job: Job, shards: list[Shard], workers: int, progress: Progress) 
             override_num_blocks=len(shards),
         )
         written = numbers.map_batches(
-            _Worker,
+            Worker,
             fn_constructor_args=(job, shards, max(1, cores // wanted)),
             batch_size=1,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=wanted),
         )
-        with _worker_errors():
-            for row in written.iter_rows():
-                progress(len(shards[int(row["shard"])].rows))
+        for row in written.iter_rows():
+            raise_told(row)
+            progress(len(shards[int(row["shard"])].rows))
 
 
-class _Worker:
-    """One process of Ray with a recommender of its own."""
+class Worker:
+    """One process of Ray with a recommender of its own, loaded at its first shard."""
 
     def __init__(self, job: Job, shards: list[Shard], threads: int) -> None:
+        self.job, self.shards, self.threads = job, shards, threads
+
+    @cached_property
+    def write(self) -> ShardWriter:
         import torch
 
         # Ray gives each worker one thread; more of them than cores would wait for one another.
-        torch.set_num_threads(threads)
-        self.write, self.shards = ShardWriter(job), shards
+        torch.set_num_threads(self.threads)
+        return ShardWriter(self.job)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Writes the shards of these numbers. An error that a user can act on comes back in words:
+        what Ray makes of an exception hides it, and a worker that fails to start is tried again.
+        """
+        kinds, texts = [], []
         for number in batch["shard"]:
-            self.write(self.shards[int(number)])
-        return batch
+            try:
+                self.write(self.shards[int(number)])
+                kinds.append("")
+                texts.append("")
+            except GenrecError as error:
+                kinds.append(type(error).__name__)
+                texts.append(str(error))
+        return {"shard": batch["shard"], "kind": kinds, "error": texts}
+
+
+def raise_told(row: Mapping[str, Any]) -> None:
+    """Raises what a worker told, if it failed."""
+    if row["kind"]:
+        known = {kind.__name__: kind for kind in (ArtefactError, InputError, StorageError)}
+        raise known.get(row["kind"], ConfigError)(row["error"])
 
 
 @contextmanager
@@ -93,17 +115,3 @@ def _connected(workers: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-@contextmanager
-def _worker_errors() -> Iterator[None]:
-    """Lets an error of a worker that a user can act on reach the caller as itself."""
-    try:
-        yield
-    except ray.exceptions.RayError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, GenrecError):
-            cause = getattr(cause, "cause", None) or cause.__cause__
-        if cause is None:
-            raise
-        raise cause from None

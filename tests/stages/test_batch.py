@@ -15,10 +15,10 @@ from genrec.cli.main import app
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.storage import write_dataset
-from genrec.errors import ConfigError, InputError
+from genrec.errors import ArtefactError, ConfigError, InputError, MissingExtra
 from genrec.recipe import Recipe
 from genrec.stages.batch import ENGINES, recommend_all, rows_of
-from genrec.stages.batch_folder import BatchOptions
+from genrec.stages.batch_folder import BatchOptions, Job
 from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer, Run
 from genrec.workspace import Workspace
@@ -386,11 +386,26 @@ def test_ray_gives_the_same_shards_although_a_worker_is_killed(run, tmp_path):
     assert json.loads((there / "_manifest.json").read_text())["shards"][30]["users"] == 2
 
 
+def test_an_error_in_a_worker_of_ray_reaches_the_user_as_itself(run, tmp_path):
+    pytest.importorskip("ray", reason="needs the extra 'ray'")
+    from genrec.stages.batch_ray import Worker, raise_told
+
+    def told(folder: Path) -> dict:
+        job = Job(folder, run.recipe, tmp_path, BatchOptions(n=3), (0, 1, 2), "r")
+        batch = Worker(job, job.shards, 1)({"shard": np.array([0])})
+        return {name: values[0] for name, values in batch.items()}
+
+    fine = told(run.workspace.folder)
+    raise_told(fine)
+    assert (fine["shard"], fine["kind"]) == (0, "")
+    assert sum(len(table) for table in shards(tmp_path).values()) == 9
+    with pytest.raises(ArtefactError, match="has no 'dataset'"):
+        raise_told(told(tmp_path / "elsewhere"))
+
+
 def test_without_ray_the_message_says_how_to_get_it(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "genrec.stages.batch_ray", raising=False)
-    from genrec.errors import MissingExtra
-
     with pytest.raises(MissingExtra, match=r"pip install 'genrec\[ray\]'"):
         recommend_all(run, tmp_path / "job", OPTIONS, engine="ray")
     assert ENGINES.names() == ["local", "ray"]
