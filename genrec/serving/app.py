@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from genrec.data.catalog import Item
-from genrec.errors import ArtefactError, StorageError
+from genrec.errors import ArtefactError, InputError, StorageError
 from genrec.recommenders.base import Recommendation
 from genrec.serving import schemas
 from genrec.serving.batching import Closed, Job, QueueFull
@@ -344,8 +344,9 @@ async def _answer_of(
     """The job's answer; ``None`` if the client left. However it ends, nothing stays queued."""
     answer = asyncio.wrap_future(job.answer)
     left = asyncio.create_task(_gone(request))
+    either: set[asyncio.Future[Any]] = {answer, left}
     try:
-        await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         return await answer if answer.done() else None
     except asyncio.CancelledError:
         if job.answer.cancelled():
@@ -412,6 +413,7 @@ def _handle_errors(app: FastAPI) -> None:
 
     on(RequestProblem, lambda problem: problem)
     on(RequestValidationError, _invalid)
+    on(InputError, lambda error: RequestProblem.of_input(error, "bad_filter"))
     on(QueueFull, _full)
     on(Closed, lambda _: RequestProblem(503, "stopping", "The service is stopping. Try another."))
     on(StorageError, _unstored)
@@ -444,7 +446,7 @@ def _of_http(error: HTTPException) -> RequestProblem:
 
 
 # The kinds of value that pydantic tried in turn; a reader needs none of them.
-_KINDS = {"bool", "int", "float", "str", "Condition", "body"}
+_KINDS = {"bool", "int", "float", "str", "body"}
 
 
 def _invalid(error: RequestValidationError) -> RequestProblem:

@@ -194,7 +194,7 @@ def _compute(jobs: Sequence[Job]) -> None:
     recommender = jobs[0].recommender
     try:
         answers = recommender.recommend_many([job.request for job in jobs])
-    except Exception as error:  # noqa: BLE001 - whatever it is, the worker goes on
+    except Exception as error:
         if len(jobs) == 1:
             log.exception("A request could not be computed")
             _fail(jobs[0], error)

@@ -35,37 +35,34 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+\\?(?:"|\Z)', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _LONGEST_INT = 18
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
     """Counters of one service, in a registry of its own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        kind = {"registry": self.registry}
+        self.registry = here = CollectorRegistry()
         labels = ("method", "route", "status")
-        self.requests = Counter("genrec_requests", "Answered requests.", labels, **kind)
+        self.requests = Counter("genrec_requests", "Answered requests.", labels, registry=here)
         self.seconds = Histogram(
-            "genrec_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS, **kind
+            "genrec_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS, registry=here
         )
         self.batches = Histogram(
-            "genrec_batch_requests", "Requests computed together.", buckets=_SIZES, **kind
+            "genrec_batch_requests", "Requests in a batch.", buckets=_SIZES, registry=here
         )
         self.batch_seconds = Histogram(
-            "genrec_batch_seconds", "Time to compute a batch.", buckets=_SECONDS, **kind
+            "genrec_batch_seconds", "Time to compute a batch.", buckets=_SECONDS, registry=here
         )
-        self.waiting = Gauge("genrec_queue_requests", "Requests that wait.", **kind)
-        self.events = Counter("genrec_events", "Events that were new.", **kind)
-        self.reloads = Counter("genrec_reloads", "Reloads of the model.", ("outcome",), **kind)
-        self.model = Gauge("genrec_model_info", "1 for the model in service.", ("model",), **kind)
+        self.waiting = Gauge("genrec_queue_requests", "Requests that wait.", registry=here)
+        self.events = Counter("genrec_events", "Events that were new.", registry=here)
+        self.reloads = Counter("genrec_reloads", "Reloads.", ("outcome",), registry=here)
+        self.model = Gauge("genrec_model_info", "The model in service.", ("model",), registry=here)
 
     def batch(self, size: int, seconds: float) -> None:
         """Counts a batch."""
         self.batches.observe(size)
         self.batch_seconds.observe(seconds)
-
-
-_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Observed:

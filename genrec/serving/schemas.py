@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from genrec.data.filters import ItemFilter
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 # The last second of the year 9999.
 LATEST = 253_402_300_799
+
+
+def _parsed(where: Any) -> Any:
+    # Its own parser says which place is wrong; pydantic alone lists each kind that it tried.
+    return ItemFilter.parse(where) if isinstance(where, dict) else where
 
 
 class RecommendBody(BaseModel):
@@ -30,9 +42,15 @@ class RecommendBody(BaseModel):
         None, description="A user of the data set, or one whose events were posted."
     )
     n: int = Field(10, ge=1, description="How many items.", strict=True)
-    where: ItemFilter | None = Field(None, description="Which items are allowed.")
-    exclude_seen: bool = Field(False, description="Leave out items of the history.", strict=True)
-    explain: bool = Field(False, description="Say why, from the user's history.", strict=True)
+    where: Annotated[ItemFilter | None, BeforeValidator(_parsed)] = Field(
+        None, description="Which items are allowed."
+    )
+    exclude_seen: bool = Field(
+        default=False, description="Leave out items of the history.", strict=True
+    )
+    explain: bool = Field(
+        default=False, description="Say why, from the user's history.", strict=True
+    )
 
     @model_validator(mode="after")
     def _one_of_two(self) -> RecommendBody:
