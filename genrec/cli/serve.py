@@ -41,7 +41,7 @@ def list_keys_command(file: Path, *, as_json: bool) -> None:
             "rate": key.rate,
             "created": key.created,
         }
-        for key in KeyFile(file).keys()  # noqa: SIM118
+        for key in KeyFile(file).all()
     ]
     if as_json:
         print(json.dumps(rows, indent=1))

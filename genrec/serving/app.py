@@ -97,12 +97,12 @@ def create_app(
             expose_headers=["X-Request-Id", "Retry-After"],
         )
     app.add_middleware(Observed, metrics=metrics)
-    app.state.service, app.state.metrics = service, metrics
+    service.watch_reload = lambda outcome: metrics.reloads.labels(outcome).inc()
     _handle_errors(app)
     allowed, admin = _guards(keys)
     _add_recommending(app, service, config, allowed)
     _add_events(app, service, metrics, allowed)
-    _add_models(app, service, metrics, allowed, admin)
+    _add_models(app, service, allowed, admin)
     _add_chat(app, service, config, allowed)
     _add_state(app, service, metrics)
     return app
@@ -228,9 +228,7 @@ def _add_events(app: FastAPI, service: Service, metrics: Metrics, allowed: Guard
         return schemas.EventsAnswer(added=added, repeated=len(events) - added)
 
 
-def _add_models(
-    app: FastAPI, service: Service, metrics: Metrics, allowed: Guard, admin: Guard
-) -> None:
+def _add_models(app: FastAPI, service: Service, allowed: Guard, admin: Guard) -> None:
     @app.get(
         "/v1/models",
         response_model=schemas.ModelsAnswer,
@@ -256,12 +254,7 @@ def _add_models(
     def reload(body: schemas.ReloadBody | None = None) -> Any:
         """Load a run, verify it and swap; answers when that is done."""
         _refuse_when_draining(service)
-        try:
-            before, now = service.reload(body.folder if body else None)
-        except RequestProblem:
-            metrics.reloads.labels("failed").inc()
-            raise
-        metrics.reloads.labels("swapped").inc()
+        before, now = service.reload(body.folder if body else None)
         return schemas.ReloadAnswer(before=before, model=now)
 
 
@@ -370,9 +363,7 @@ def _refuse_when_draining(service: Service) -> None:
 
 
 def _recommended(one: Recommendation) -> schemas.Recommended:
-    return schemas.Recommended(
-        item=_shown(one.item), score=round(float(one.score), 6), reason=one.reason
-    )
+    return schemas.Recommended(item=_shown(one.item), score=float(one.score), reason=one.reason)
 
 
 def _shown(item: Item) -> schemas.ItemAnswer:

@@ -14,7 +14,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -34,6 +34,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 # Possessive, and open at the end: linear in the body's length also for what is no JSON.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+\\?(?:"|\Z)', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
+_UNKEPT = re.compile("[\x00\ud800-\udfff]")
 _LONGEST_INT = 18
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -206,10 +207,21 @@ def check_json(body: bytes, *, deepest: int) -> None:
         )
     except ValueError as error:
         raise _malformed(str(error)) from None
-    if b"\\u" in body:
-        text = json.dumps(value, ensure_ascii=False)
-        if "\\u0000" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise _malformed("text holds NUL or half a surrogate pair")
+    # Neither may stand in a body as it is, so only an escape can have made it.
+    if b"\\u" in body and any(_UNKEPT.search(text) for text in _texts(value)):
+        raise _malformed("text holds NUL or half a surrogate pair")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    stack = [value]
+    while stack:
+        here = stack.pop()
+        if isinstance(here, str):
+            yield here
+        elif isinstance(here, dict):
+            stack += [*here, *here.values()]
+        elif isinstance(here, list):
+            stack += here
 
 
 def _malformed(why: str) -> RequestProblem:

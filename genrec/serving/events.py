@@ -85,9 +85,11 @@ def open_events(url: str) -> EventStore:
         return SqliteEvents(Path(place.removeprefix("/")))
     if found and kind in ("postgresql", "postgres"):
         return PostgresEvents(url)
+    # A URL may hold a password, so only its beginning is repeated.
+    begins = f"begins with '{kind}://'" if found else "is no URL"
     raise ConfigError(
-        f"No store of events has the URL '{url.partition('@')[0]}'. Write sqlite:///events.sqlite, "
-        "sqlite:////an/absolute/path or postgresql://user@host/database."
+        f"The store of events {begins}. What is known here: sqlite:///events.sqlite, "
+        "sqlite:////an/absolute/path and postgresql://user@host/database (--events)."
     )
 
 

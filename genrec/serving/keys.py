@@ -101,7 +101,7 @@ class KeyFile:
             names = [key.name for key in keys.values()]
             raise ConfigError(f"{self.path} has no key '{name}'; {nearest(name, names)}")
 
-    def keys(self) -> list[ApiKey]:
+    def all(self) -> list[ApiKey]:
         """All keys, the oldest first.
 
         Raises:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What the end may take beyond the drain: closing sockets and the store.
+# Seconds for what waits when the server could not start.
 _SLACK = 5.0
 
 
@@ -38,7 +38,7 @@ def check_access(config: ServeConfig, keys: KeyFile | None, *, no_auth: bool) ->
     """
     if keys is not None and no_auth:
         raise ConfigError("--keys and --no-auth exclude each other. Leave one of them out.")
-    if keys is not None and not keys.keys():
+    if keys is not None and not keys.all():
         raise ConfigError(
             f"{keys.path} holds no API key, so nobody could call. "
             f"Make one: genrec keys new NAME --keys {keys.path}"
@@ -111,15 +111,18 @@ def run_server(app: FastAPI, service: Service, config: ServeConfig) -> None:
         timeout_graceful_shutdown=max(1, round(config.drain)),
         timeout_keep_alive=10,
     )
+    server = Server(settings)
     try:
-        Server(settings).run()
+        server.run()
     except SystemExit as end:
-        service.close(_SLACK)
         if end.code:
             raise ConfigError(
                 f"The service cannot listen on {config.host}:{config.port}. "
                 "Is another one running there? Choose another --port."
             ) from None
+    finally:
+        # Closed already, unless it could not start or a second signal came.
+        service.close(0 if server.force_exit else _SLACK)
 
 
 def _reload(service: Service) -> None:

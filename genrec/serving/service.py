@@ -119,6 +119,10 @@ class Service:
         loaded: the first model.
         load: makes another one; its argument is a run's folder, ``None`` for that in service.
         events: where feedback is kept.
+
+    Attributes:
+        draining: whether the service is stopping.
+        watch_reload: is told ``swapped`` or ``failed``.
     """
 
     def __init__(
@@ -131,7 +135,7 @@ class Service:
     ) -> None:
         self.events, self.batcher = events, batcher
         self.draining = False
-        self.reloads: dict[str, int] = {"swapped": 0, "failed": 0}
+        self.watch_reload: Callable[[str], None] = lambda _outcome: None
         self._current, self._load = loaded, load
         self._reloading = threading.Lock()
 
@@ -242,7 +246,7 @@ class Service:
                 loaded = self._load(folder)
                 loaded.verify()
             except Exception as error:
-                self.reloads["failed"] += 1
+                self.watch_reload("failed")
                 log.warning("The model %s stays in service: %s", before.version, error)
                 if not isinstance(error, GenrecError):
                     log.exception("The new model could not be loaded")
@@ -253,7 +257,7 @@ class Service:
                     f"{error}",
                 ) from error
             self._current = loaded
-            self.reloads["swapped"] += 1
+            self.watch_reload("swapped")
             log.info("The model %s is in service, before it %s", loaded.version, before.version)
             return before.version, loaded.version
         finally:
