@@ -445,9 +445,7 @@ def _invalid(error: RequestValidationError) -> RequestProblem:
     for one in error.errors():
         place = ".".join(str(p) for p in one["loc"] if p not in _KINDS and "[" not in str(p))
         problems.setdefault(place or "body", one["msg"])
+    found = [f"{place}: {text}" for place, text in problems.items()]
     return RequestProblem(
-        422,
-        "bad_request",
-        f"The request has {len(problems)} problem(s).",
-        [f"{place}: {text}" for place, text in problems.items()],
+        422, "bad_request", f"The request has {len(found)} problem(s), first {found[0]}.", found
     )

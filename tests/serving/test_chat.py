@@ -90,7 +90,7 @@ def test_a_stream_joins_to_the_whole_answer(client):
     assert "".join(texts) == "drei kleine Wörter ✓"
     assert sum(bool(text) for text in texts) == 4
     assert chunks[-2].choices[0].finish_reason == "stop"
-    assert chunks[-1].usage.total_tokens == 6
+    assert chunks[-1].usage.total_tokens == 6 + 4
     assert len({chunk.id for chunk in chunks}) == 1
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from genrec.serving.edge import JsonLines, Metrics, check_json
 from genrec.serving.problems import RequestProblem
 
-NUMBERS = st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = st.integers(-(10**16), 10**17) | st.floats(allow_nan=False, allow_infinity=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
