@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from genrec.cli.run import stored_recipe
 from genrec.serving.keys import KeyFile
 from genrec.serving.options import ServeConfig
 from genrec.serving.server import check_access, check_packages
+from genrec.workspace import Workspace
 
 
 def serve_command(
@@ -22,6 +24,7 @@ def serve_command(
     # Before the model is loaded: what is wrong here is seen at once.
     check_packages()
     check_access(config, None if keys is None else KeyFile(keys), no_auth=no_auth)
+    stored_recipe(Workspace(folder))
     from genrec.stages.serve import serve
 
     serve(folder, config, keys=keys, events=events, no_auth=no_auth, backend=backend)
