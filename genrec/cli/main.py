@@ -168,7 +168,7 @@ def serve(
     ] = 5.0,
     queue: Annotated[int, typer.Option(help="Requests that may wait; more get 429.", min=1)] = 256,
     timeout: Annotated[float, typer.Option(help="Seconds until a request gets 504.")] = 30.0,
-    drain: Annotated[float, typer.Option(help="Seconds to finish after a SIGTERM.")] = 30.0,
+    drain: Annotated[float, typer.Option(help="Seconds to finish after a SIGTERM.")] = 20.0,
     cors: Annotated[
         str, typer.Option(help="Origins of pages that may call, comma-separated; * for all.")
     ] = "",

@@ -38,6 +38,9 @@ Errors have one form: `{"error": {"code", "message", "problems"}}`. Answers carr
 which the service's log knows too.
 """
 
+# Seconds for the last batch and the store, when all requests are done with.
+CLOSING = 5.0
+
 _MEANINGS = {
     400: "The body is no JSON.",
     401: "No API key, or a wrong one.",
@@ -81,7 +84,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(service.close, config.drain)
+        # The server has answered or given up everything by now.
+        await asyncio.to_thread(service.close, min(config.drain, CLOSING))
 
     app = FastAPI(
         title="genrec", version="1", description=ABOUT, lifespan=lifespan, redirect_slashes=False

@@ -31,7 +31,7 @@ class ServeConfig:
     max_wait_ms: float = 5.0
     queue: int = 256
     timeout: float = 30.0
-    drain: float = 30.0
+    drain: float = 20.0
     cors: Sequence[str] = ()
     max_n: int = 1000
     max_body: int = 256 * 1024

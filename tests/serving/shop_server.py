@@ -1,7 +1,7 @@
-"""The small shop as a process: ``python -m tests.serving.shop_server PORT FOLDER [SECONDS]``.
+"""The small shop as a process: ``… -m tests.serving.shop_server PORT FOLDER [SECONDS [DRAIN]]``.
 
-Each batch takes SECONDS. A reload puts another version into service, or fails while the folder
-holds a file ``broken``.
+Each batch takes SECONDS, and the end of the process DRAIN at most. A reload puts another version
+into service, or fails while the folder holds a file ``broken``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Slow(Popular):
         return super().scores(histories)
 
 
-def main(port: str, folder: str, seconds: str = "0") -> None:
+def main(port: str, folder: str, seconds: str = "0", drain: str = "8") -> None:
     dataset = priced_shop()
     Slow.seconds = float(seconds)
     versions = iter(["second", "third", "fourth"])
@@ -45,7 +45,7 @@ def main(port: str, folder: str, seconds: str = "0") -> None:
     store = SqliteEvents(Path(folder) / "events.sqlite")
     first = Loaded(Slow.train(dataset), dataset, "first")
     service = Service(first, store, Batcher(max_batch=1, max_wait_ms=0), load=load)
-    config = ServeConfig(port=int(port), timeout=10, drain=8)
+    config = ServeConfig(port=int(port), timeout=10, drain=float(drain))
     log_as_json()
     run_server(create_app(service, config), service, config)
 

@@ -14,6 +14,7 @@ from genrec.recommenders.popular import Popular
 from genrec.serving.batching import Batcher, Closed, QueueFull, group_of
 from tests.contracts.recommender import ITEMS
 from tests.serving.shops import Held, ask, loaded, priced_shop
+from tests.small import small_recommender
 
 
 @pytest.fixture
@@ -207,3 +208,24 @@ def test_only_requests_that_cannot_change_each_other_share_a_group():
     scored = loaded(Popular).recommender
     assert group(scored, n=1) == group(scored, n=12, where=limited)
     assert group(scored) != group()
+
+
+def test_a_beam_search_gives_each_request_what_it_gets_alone(batcher_of, tmp_path):
+    recommender = small_recommender(tmp_path, steps=3)
+    beams = recommender.beams
+    basket = History(np.array([1, 2, 3], np.int32), None, np.array([0, 0, 1], np.int32))
+    requests = [
+        ask([1, 2, 3], n=5),
+        ask([], n=beams + 9),
+        ask([4], n=3, where={"allow": ["i7", "i9", "i11"]}),
+        ask([5, 6], n=beams, exclude_seen=True),
+        Request(basket, 4),
+        ask([8] * 30, n=1, where={"title": {"contains": "1"}}),
+    ]
+    batcher = batcher_of(max_batch=len(requests), max_wait_ms=200)
+    jobs = [batcher.submit(recommender, request, timeout=30) for request in requests]
+    assert len({job.group for job in jobs}) == 3
+    for request, job in zip(requests, jobs, strict=True):
+        found, alone = job.answer.result(30), recommender.recommend_many([request])[0]
+        assert [one.score for one in found] == pytest.approx([one.score for one in alone], abs=1e-4)
+        assert {one.item.id for one in found} == {one.item.id for one in alone}

@@ -173,6 +173,18 @@ def test_a_second_sigterm_does_not_wait(tmp_path):
         assert time.monotonic() - started < 4
 
 
+@pytest.mark.slow
+def test_what_cannot_be_finished_in_time_does_not_keep_the_process(tmp_path):
+    with (
+        as_process(*SERVER, str(tmp_path), "60", "1") as (process, address),
+        raw(address, HEAD),
+    ):
+        until(lambda: 'route="/metrics"' in httpx.get(f"{address}/metrics").text)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(12) == 0
+        assert "Some requests were not finished" in log_of(process)
+
+
 def test_a_sighup_swaps_and_a_bad_run_leaves_the_old_one_in_service(tmp_path):
     with as_process(*SERVER, str(tmp_path)) as (process, address):
         assert post(address).json()["model"] == "first"
