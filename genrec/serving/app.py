@@ -16,11 +16,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from genrec.data.catalog import Item
-from genrec.errors import ArtefactError, InputError, StorageError
+from genrec.errors import ArtefactError, ConfigError, InputError, StorageError
 from genrec.recommenders.base import Recommendation
 from genrec.serving import schemas
 from genrec.serving.batching import Closed, Job, QueueFull
-from genrec.serving.chat import Chats, messages, server_sent, whole_answer
+from genrec.serving.chat import Chats, failed, server_sent, whole_answer
 from genrec.serving.edge import BodyLimits, Metrics, Observed
 from genrec.serving.events import Event
 from genrec.serving.keys import ApiKey, KeyFile, RateLimits
@@ -289,14 +289,13 @@ def _add_chat(app: FastAPI, service: Service, config: ServeConfig, allowed: Guar
             raise RequestProblem(
                 404, "unknown_model", f"There is no text model '{body.model}'; it is {model.name}."
             )
-        read = await asyncio.to_thread(model.prompt_tokens, messages(body))
         pieces = chats.pieces(model, body)
-        if not body.stream:
-            return await whole_answer(pieces, model, read)
-        wanted = bool(body.stream_options and body.stream_options.include_usage)
-        return StreamingResponse(
-            server_sent(pieces, model, read, with_usage=wanted), media_type="text/event-stream"
-        )
+        if body.stream:
+            return StreamingResponse(server_sent(pieces, model), media_type="text/event-stream")
+        try:
+            return await whole_answer(pieces, model)
+        except ConfigError as error:
+            raise failed(error) from error
 
 
 def _add_state(app: FastAPI, service: Service, metrics: Metrics) -> None:

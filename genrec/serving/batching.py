@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass, field
 
@@ -19,8 +19,6 @@ from genrec.recommenders.base import Recommendation, Recommender, Request
 log = logging.getLogger(__name__)
 
 Answer = list[Recommendation]
-# With a limit such as two of a brand, a list of n ranks so many times n at once.
-_LIMITED = 4
 
 
 class QueueFull(Exception):
@@ -42,13 +40,11 @@ class Job:
     Attributes:
         answer: is set by the worker; a job that is cancelled before is never computed.
         deadline: seconds of the monotonic clock after which nobody waits for the answer.
-        group: jobs of one group may be computed in one call; see ``group_of``.
     """
 
     recommender: Recommender
     request: Request
     deadline: float
-    group: Hashable
     queued: float = field(default_factory=time.monotonic)
     answer: Future[Answer] = field(default_factory=Future)
 
@@ -106,8 +102,7 @@ class Batcher:
             QueueFull: as many wait as may.
             Closed: the service is stopping.
         """
-        group = group_of(recommender, request)
-        job = Job(recommender, request, time.monotonic() + timeout, group)
+        job = Job(recommender, request, time.monotonic() + timeout)
         with self._changed:
             if self._closing:
                 raise Closed
@@ -140,20 +135,24 @@ class Batcher:
 
     def _work(self) -> None:
         while (jobs := self._next()) is not None:
-            started = time.monotonic()
-            for job in jobs:
-                if started > job.deadline:
-                    job.answer.cancel()
-            jobs = [job for job in jobs if job.answer.set_running_or_notify_cancel()]
-            groups: dict[Hashable, list[Job]] = {}
-            for job in jobs:
-                groups.setdefault(job.group, []).append(job)
-            for group in groups.values():
-                _compute(group)
+            self._run(jobs)
+            # While this waits for the next batch, the last one must not keep its model in memory.
+            del jobs
+
+    def _run(self, jobs: Sequence[Job]) -> None:
+        started = time.monotonic()
+        groups: dict[int, list[Job]] = {}
+        for job in jobs:
+            if started > job.deadline:
+                job.answer.cancel()
+            if job.answer.set_running_or_notify_cancel():
+                groups.setdefault(id(job.recommender), []).append(job)
+        for group in groups.values():
+            _compute(group)
+        if groups:
             seconds = time.monotonic() - started
-            if jobs:
-                self._seconds = 0.8 * self._seconds + 0.2 * seconds
-                self.watch(len(jobs), seconds)
+            self._seconds = 0.8 * self._seconds + 0.2 * seconds
+            self.watch(sum(map(len, groups.values())), seconds)
 
     def _next(self) -> list[Job] | None:
         with self._changed:
@@ -169,25 +168,6 @@ class Batcher:
                 self._changed.wait(left)
             size = min(self.max_batch, len(self._waiting))
             return [self._waiting.popleft() for _ in range(size)]
-
-
-def group_of(recommender: Recommender, request: Request) -> Hashable:
-    """Equal for requests that do not change each other's answer when computed in one call.
-
-    A batch of histories keeps times and baskets only where all have them, and a beam search is as
-    wide as its longest list. So a group has one recommender, one form of history and one width;
-    lists no longer than the beam is wide go together whatever their length.
-    """
-    history = request.history
-    form = (id(recommender), history.times is None, history.baskets is None)
-    if not recommender.beams:
-        return form
-    compiled = recommender.filters.compile(request.where)
-    wanted = request.n * (_LIMITED if compiled.limits else 1)
-    if wanted <= recommender.beams:
-        return form
-    # Further rounds of a limited list have widths that nobody else shares.
-    return (*form, object() if compiled.limits else wanted)
 
 
 def _compute(jobs: Sequence[Job]) -> None:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from genrec.errors import GenrecError, InputError
+from genrec.llm.text import Message, TextModel
 from genrec.serving.problems import RequestProblem
-from genrec.serving.schemas import ChatAnswer, ChatBody, Choice, ReplyMessage, Usage
-from genrec.serving.text import ChatMessage, Piece, Sampling, TextModel
+from genrec.serving.schemas import ChatAnswer, ChatBody, Choice, ReplyMessage
+
+log = logging.getLogger(__name__)
+
+# Of an answer when the request does not say.
+MAX_TOKENS = 256
 
 
 class Chats:
@@ -28,7 +35,7 @@ class Chats:
         self._turn = asyncio.Lock()
         self._queued = 0
 
-    async def pieces(self, model: TextModel, body: ChatBody) -> AsyncIterator[Piece]:
+    async def pieces(self, model: TextModel, body: ChatBody) -> AsyncIterator[str]:
         """The answer as it is written.
 
         Raises:
@@ -49,9 +56,10 @@ class Chats:
             self._queued -= 1
         # Closing a generator that another thread is inside would fail, so steps are not cancelled:
         # each is awaited to its end, and the next one is not begun.
-        written = model.reply(messages(body), sampling(body))
-        step: asyncio.Task[Piece | None] | None = None
+        written: Any = None
+        step: asyncio.Task[str | None] | None = None
         try:
+            written = _stream(model, body)
             while True:
                 step = asyncio.create_task(asyncio.to_thread(next, written, None))
                 done, _ = await asyncio.wait(
@@ -65,10 +73,10 @@ class Chats:
         finally:
             self._release_after(step, written)
 
-    def _release_after(self, step: asyncio.Task[Piece | None] | None, written: Any) -> None:
+    def _release_after(self, step: asyncio.Task[str | None] | None, written: Any) -> None:
         def release(_: object = None) -> None:
             with contextlib.suppress(Exception):
-                written.close()
+                getattr(written, "close", lambda: None)()
             self._turn.release()
 
         if step is None or step.done():
@@ -77,59 +85,49 @@ class Chats:
             step.add_done_callback(release)
 
 
+def failed(error: Exception) -> RequestProblem:
+    """What a client is told when the text model cannot go on; the log has the rest."""
+    log.error("The text model failed: %s", type(error).__name__, exc_info=error)
+    return RequestProblem(
+        503, "text_model", "The text model cannot be used. Try again; the service's log says more."
+    )
+
+
 def _late(timeout: float) -> RequestProblem:
     return RequestProblem(504, "timeout", f"No answer within {timeout:g} s. Ask for less text.")
 
 
-def messages(body: ChatBody) -> list[ChatMessage]:
-    """The conversation, parts of a message joined."""
-    found = []
+def _stream(model: TextModel, body: ChatBody) -> Iterator[str]:
+    turns = []
     for one in body.messages:
         content = one.content
         text = content if isinstance(content, str) else "".join(part.text for part in content)
-        found.append(ChatMessage("system" if one.role == "developer" else one.role, text))
-    return found
-
-
-def sampling(body: ChatBody) -> Sampling:
-    """How to draw, with the defaults of this service where the body says nothing."""
-    plain = Sampling()
+        turns.append(Message("system" if one.role == "developer" else one.role, text))
     stop = [body.stop] if isinstance(body.stop, str) else body.stop or []
-    return Sampling(
-        body.max_completion_tokens or body.max_tokens or plain.max_tokens,
-        plain.temperature if body.temperature is None else body.temperature,
-        plain.top_p if body.top_p is None else body.top_p,
-        tuple(stop),
-        body.seed,
-    )
+    try:
+        return model.stream(
+            turns,
+            max_tokens=body.max_completion_tokens or body.max_tokens or MAX_TOKENS,
+            temperature=body.temperature or 0.0,
+            seed=body.seed or 0,
+            stop=stop,
+        )
+    except InputError as error:
+        raise RequestProblem.of_input(error) from error
 
 
-async def whole_answer(
-    pieces: AsyncIterator[Piece], model: TextModel, prompt_tokens: int
-) -> ChatAnswer:
+async def whole_answer(pieces: AsyncIterator[str], model: TextModel) -> ChatAnswer:
     """The answer in one body."""
-    texts, tokens, finish = [], 0, "stop"
-    async for piece in pieces:
-        texts.append(piece.text)
-        tokens += piece.tokens
-        finish = piece.finish or finish
+    text = "".join([piece async for piece in pieces])
     return ChatAnswer(
         id=f"chatcmpl-{uuid.uuid4().hex}",
         created=int(time.time()),
         model=model.name,
-        choices=[Choice(message=ReplyMessage(content="".join(texts)), finish_reason=finish)],
-        usage=usage(prompt_tokens, tokens),
+        choices=[Choice(message=ReplyMessage(content=text))],
     )
 
 
-def usage(prompt: int, written: int) -> Usage:
-    """Tokens of one answer."""
-    return Usage(prompt_tokens=prompt, completion_tokens=written, total_tokens=prompt + written)
-
-
-async def server_sent(
-    pieces: AsyncIterator[Piece], model: TextModel, prompt_tokens: int, *, with_usage: bool
-) -> AsyncIterator[str]:
+async def server_sent(pieces: AsyncIterator[str], model: TextModel) -> AsyncIterator[str]:
     """The answer as events; an error after the first byte is an event too."""
     head = {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -142,21 +140,16 @@ async def server_sent(
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
         return _event({**head, "choices": [choice]})
 
-    tokens, finish = 0, "stop"
     yield chunk({"role": "assistant", "content": ""})
     try:
         async for piece in pieces:
-            tokens += piece.tokens
-            finish = piece.finish or finish
-            if piece.text:
-                yield chunk({"content": piece.text})
-    except RequestProblem as problem:
+            yield chunk({"content": piece})
+    except (RequestProblem, GenrecError) as error:
+        # The status has been sent, so that it went wrong can only be told as an event.
+        problem = error if isinstance(error, RequestProblem) else failed(error)
         yield _event(problem.answer.model_dump())
         return
-    yield chunk({}, finish)
-    if with_usage:
-        counted = usage(prompt_tokens, tokens).model_dump()
-        yield _event({**head, "choices": [], "usage": counted})
+    yield chunk({}, "stop")
     yield "data: [DONE]\n\n"
 
 

@@ -173,12 +173,6 @@ class MessageBody(BaseModel):
     content: str | list[TextPart]
 
 
-class StreamOptions(BaseModel):
-    """What a stream tells besides the text."""
-
-    include_usage: bool = False
-
-
 class ChatBody(BaseModel):
     """A conversation to go on with, in the form of OpenAI; further keys are passed over."""
 
@@ -187,12 +181,10 @@ class ChatBody(BaseModel):
     max_tokens: int | None = Field(None, ge=1, le=4096)
     max_completion_tokens: int | None = Field(None, ge=1, le=4096)
     temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
     stop: str | list[str] | None = None
-    seed: int | None = None
+    seed: int | None = Field(None, ge=0)
     n: Literal[1] | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
 
 
 class ReplyMessage(BaseModel):
@@ -207,15 +199,7 @@ class Choice(BaseModel):
 
     index: int = 0
     message: ReplyMessage
-    finish_reason: str
-
-
-class Usage(BaseModel):
-    """Tokens read and written."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
+    finish_reason: Literal["stop"] = "stop"
 
 
 class ChatAnswer(BaseModel):
@@ -226,4 +210,3 @@ class ChatAnswer(BaseModel):
     created: int
     model: str
     choices: list[Choice]
-    usage: Usage

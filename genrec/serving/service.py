@@ -21,12 +21,12 @@ from genrec.data.dataset import Dataset
 from genrec.data.filters import CompiledFilter, ItemFilter
 from genrec.data.sequences import History
 from genrec.errors import ConfigError, GenrecError, InputError
+from genrec.llm.text import TextModel
 from genrec.recommenders.base import Recommendation, Recommender, Request
 from genrec.recommenders.reasons import reason
 from genrec.serving.batching import Batcher, Job
 from genrec.serving.events import Event, EventStore
 from genrec.serving.problems import RequestProblem
-from genrec.serving.text import TextModel
 
 log = logging.getLogger(__name__)
 

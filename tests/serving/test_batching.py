@@ -11,7 +11,7 @@ from genrec.data.sequences import History
 from genrec.recommenders.base import Request
 from genrec.recommenders.cooccurrence import Cooccurrence
 from genrec.recommenders.popular import Popular
-from genrec.serving.batching import Batcher, Closed, QueueFull, group_of
+from genrec.serving.batching import Batcher, Closed, QueueFull
 from tests.contracts.recommender import ITEMS
 from tests.serving.shops import Held, ask, loaded, priced_shop
 from tests.small import small_recommender
@@ -185,31 +185,6 @@ def test_what_is_not_done_in_time_is_told_so_when_closing(batcher_of, held):
         waiting.answer.result(0)
 
 
-class Beams(Popular):
-    beams = 4
-
-
-def test_only_requests_that_cannot_change_each_other_share_a_group():
-    beams = Beams.train(priced_shop())
-
-    def group(recommender=beams, baskets=None, **rules):
-        plain = ask([1, 2], **rules)
-        history = History(plain.history.items, None, baskets)
-        return group_of(recommender, Request(history, plain.n, plain.where))
-
-    limited = {"at_most": {"brand": 2}}
-    assert group(n=1) == group(n=4) == group(n=2, where={"brand": "Alpine"})
-    assert group(n=1, where=limited) == group(n=1)
-    assert group(n=5) != group(n=4)
-    assert group(n=5) == group(n=5)
-    assert group(n=5) != group(n=6)
-    assert group(n=3, where=limited) != group(n=3, where=limited)
-    assert group(baskets=np.array([0, 1], np.int32)) != group()
-    scored = loaded(Popular).recommender
-    assert group(scored, n=1) == group(scored, n=12, where=limited)
-    assert group(scored) != group()
-
-
 def test_a_beam_search_gives_each_request_what_it_gets_alone(batcher_of, tmp_path):
     recommender = small_recommender(tmp_path, steps=3)
     beams = recommender.beams
@@ -224,7 +199,6 @@ def test_a_beam_search_gives_each_request_what_it_gets_alone(batcher_of, tmp_pat
     ]
     batcher = batcher_of(max_batch=len(requests), max_wait_ms=200)
     jobs = [batcher.submit(recommender, request, timeout=30) for request in requests]
-    assert len({job.group for job in jobs}) == 3
     for request, job in zip(requests, jobs, strict=True):
         found, alone = job.answer.result(30), recommender.recommend_many([request])[0]
         assert [one.score for one in found] == pytest.approx([one.score for one in alone], abs=1e-4)

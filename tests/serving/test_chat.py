@@ -4,33 +4,35 @@ import httpx
 import openai
 import pytest
 
+from genrec.errors import ConfigError
+from genrec.llm.text import Message, TextModel
+from genrec.llm.text_transformers import TransformersText
 from genrec.serving.app import create_app
 from genrec.serving.options import ServeConfig
-from genrec.serving.text import Piece
 from tests.serving.live import on_thread, until
 from tests.serving.shops import in_service, loaded
+from tests.small_chat import write_chat_model
 
 
-class Echo:
-    """Says the last message again, a word at a time; ``slow`` waits between words."""
+class Echo(TextModel):
+    """Says the last message again, a word at a time; without ``go`` it waits before each."""
 
     name = "echo"
 
     def __init__(self) -> None:
-        self.slow, self.closed, self.begun = threading.Event(), threading.Event(), 0
-        self.slow.set()
+        self.go, self.closed = threading.Event(), threading.Event()
+        self.go.set()
 
-    def prompt_tokens(self, messages):
-        return sum(len(one.content.split()) for one in messages)
+    def _answer(self, conversations, sampling):
+        return [["".join(self._stream(one, sampling))] for one in conversations]
 
-    def reply(self, messages, sampling):
-        self.begun += 1
-        words = messages[-1].content.split()
+    def _stream(self, messages, sampling):
         try:
-            for number, word in enumerate(words[: sampling.max_tokens]):
-                assert self.slow.wait(20)
-                yield Piece(f"{word} " if number + 1 < len(words) else word)
-            yield Piece("", 0, "length" if len(words) > sampling.max_tokens else "stop")
+            for word in messages[-1].content.split()[: sampling.max_tokens]:
+                assert self.go.wait(20)
+                if word == "unplug":
+                    raise ConfigError("the secret address of the server is gone")
+                yield f"{word} "
         finally:
             self.closed.set()
 
@@ -47,7 +49,7 @@ def address(tmp_path, echo):
         on_thread(create_app(service, ServeConfig(timeout=2, queue=1))) as address,
     ):
         yield address
-        echo.slow.set()
+        echo.go.set()
 
 
 @pytest.fixture
@@ -62,19 +64,15 @@ def says(text):
 
 def test_the_client_of_openai_gets_a_whole_answer(client):
     done = client.chat.completions.create(model="echo", messages=says("three small words"))
-    assert done.choices[0].message.content == "three small words"
+    assert done.choices[0].message.content == "three small words "
     assert done.choices[0].finish_reason == "stop"
-    assert (done.usage.prompt_tokens, done.usage.completion_tokens) == (5, 3)
 
 
 def test_the_answer_ends_at_the_tokens_asked_for(client):
     done = client.chat.completions.create(
         model="echo", messages=says("three small words"), max_tokens=2
     )
-    assert (done.choices[0].message.content, done.choices[0].finish_reason) == (
-        "three small ",
-        "length",
-    )
+    assert done.choices[0].message.content == "three small "
 
 
 def test_a_stream_joins_to_the_whole_answer(client):
@@ -83,14 +81,12 @@ def test_a_stream_joins_to_the_whole_answer(client):
             model="echo",
             messages=says("drei kleine Wörter ✓"),
             stream=True,
-            stream_options={"include_usage": True},
         )
     )
     texts = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
-    assert "".join(texts) == "drei kleine Wörter ✓"
+    assert "".join(texts) == "drei kleine Wörter ✓ "
     assert sum(bool(text) for text in texts) == 4
-    assert chunks[-2].choices[0].finish_reason == "stop"
-    assert chunks[-1].usage.total_tokens == 6 + 4
+    assert chunks[-1].choices[0].finish_reason == "stop"
     assert len({chunk.id for chunk in chunks}) == 1
 
 
@@ -99,7 +95,7 @@ def test_a_message_in_parts_is_one_text(client):
     done = client.chat.completions.create(
         model="echo", messages=[{"role": "user", "content": parts}]
     )
-    assert done.choices[0].message.content == "two parts"
+    assert done.choices[0].message.content == "two parts "
 
 
 def test_the_models_are_listed_and_another_name_is_an_error(client):
@@ -123,23 +119,23 @@ def test_a_client_that_leaves_a_stream_ends_the_work(address, echo):
     ) as s:
         lines = s.iter_lines()
         assert next(lines).startswith("data: ")
-        echo.slow.clear()
-    echo.slow.set()
+        echo.go.clear()
+    echo.go.set()
     until(echo.closed.is_set)
     assert httpx.post(f"{address}/v1/chat/completions", json=body()).status_code == 200
 
 
 def test_an_answer_that_takes_too_long_is_504_and_the_next_one_comes(address, echo):
-    echo.slow.clear()
+    echo.go.clear()
     late = httpx.post(f"{address}/v1/chat/completions", json=body(), timeout=10)
     assert (late.status_code, late.json()["error"]["code"]) == (504, "timeout")
-    echo.slow.set()
+    echo.go.set()
     until(echo.closed.is_set)
     assert httpx.post(f"{address}/v1/chat/completions", json=body()).status_code == 200
 
 
 def test_more_chats_than_may_wait_are_turned_away(address, echo):
-    echo.slow.clear()
+    echo.go.clear()
     path = f"{address}/v1/chat/completions"
     answers = []
 
@@ -151,7 +147,33 @@ def test_more_chats_than_may_wait_are_turned_away(address, echo):
         thread.start()
     until(lambda: answers)
     assert answers == [429]
-    echo.slow.set()
+    echo.go.set()
     for thread in threads:
         thread.join(10)
     assert sorted(answers) == [200, 200, 429]
+
+
+def test_a_text_model_that_breaks_is_told_without_its_reasons(address):
+    path = f"{address}/v1/chat/completions"
+    broken = httpx.post(path, json=body("unplug"))
+    assert (broken.status_code, broken.json()["error"]["code"]) == (503, "text_model")
+    streamed = httpx.post(path, json=body("word unplug", stream=True))
+    *_, last = [line for line in streamed.text.splitlines() if line]
+    assert '"code": "text_model"' in last
+    assert "secret" not in broken.text + streamed.text
+    assert httpx.post(path, json=body()).status_code == 200
+
+
+def test_a_model_of_transformers_streams_what_it_generates(tmp_path):
+    writer = TransformersText(write_chat_model(tmp_path / "chat"))
+    asked = {"model": writer.name, "messages": says("hello"), "max_tokens": 12}
+    with (
+        in_service(tmp_path, loaded(text_model=writer)) as service,
+        on_thread(create_app(service)) as address,
+        openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client,
+    ):
+        whole = client.chat.completions.create(**asked).choices[0].message.content
+        chunks = client.chat.completions.create(**asked, stream=True)
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole
+    turns = [Message(one["role"], one["content"]) for one in asked["messages"]]
+    assert whole == writer.generate(turns, max_tokens=12)[0]

@@ -1,4 +1,6 @@
+import gc
 import threading
+import weakref
 
 import numpy as np
 import polars as pl
@@ -10,6 +12,7 @@ from genrec.recommenders.popular import Popular
 from genrec.serving.events import Event
 from genrec.serving.problems import RequestProblem
 from genrec.serving.service import Loaded
+from tests.serving.live import until
 from tests.serving.shops import Held, in_service, loaded, priced_shop
 
 
@@ -91,6 +94,16 @@ def test_a_request_in_flight_ends_on_the_model_that_it_began_with(tmp_path):
         assert (asked.loaded.version, after.loaded.version) == ("old", "new")
         assert queued.recommender is old.recommender
         assert last.recommender is new.recommender
+
+
+def test_after_a_swap_the_old_model_leaves_the_memory(tmp_path):
+    with in_service(tmp_path, load=lambda _: loaded(version="new"), max_wait_ms=0) as service:
+        assert service.submit(prepare(service, history=[]), timeout=10).answer.result(5)
+        gone = weakref.ref(service.current.recommender)
+        service.reload()
+        # The thread of the batches lets go of the last one a moment after its answer.
+        until(lambda: gc.collect() >= 0 and gone() is None)
+        assert service.current.version == "new"
 
 
 def bad_model(kind):
