@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 from genrec.errors import ArtefactError, ConfigError, MissingExtra, nearest
@@ -38,9 +39,11 @@ def open_run(folder: Path) -> Loaded:
             f"{folder} is no run: it has no recipe in run.json. Make one: "
             f"genrec run RECIPE --into {folder}"
         )
-    dataset, recommender = open_recommender(Run(Recipe.parse(stored["recipe"]), workspace))
+    recipe = Recipe.parse(stored["recipe"])
+    dataset, recommender = open_recommender(Run(recipe, workspace))
     keys = {name: record.get("key") for name, record in stored.get("artefacts", {}).items()}
-    version = content_key(keys.get("dataset"), keys.get("recommender"))
+    # All that an answer depends on: the same content has the same version wherever it lies.
+    version = content_key(keys.get("dataset"), keys.get("recommender"), asdict(recipe.decode))
     return Loaded(recommender, dataset, version)
 
 
