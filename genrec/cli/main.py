@@ -152,6 +152,88 @@ def evaluate(
 
 
 @app.command()
+def serve(
+    folder: RunFolder,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+    keys: Annotated[
+        Path | None, typer.Option(help="File of API keys; without it only this machine may call.")
+    ] = None,
+    events: Annotated[
+        str, typer.Option(help="sqlite:///FILE or postgresql://…; RUN/events.sqlite if left out.")
+    ] = "",
+    max_batch: Annotated[int, typer.Option(help="Requests computed together.", min=1)] = 32,
+    max_wait_ms: Annotated[
+        float, typer.Option(help="How long the first of a batch waits for others.", min=0)
+    ] = 5.0,
+    queue: Annotated[int, typer.Option(help="Requests that may wait; more get 429.", min=1)] = 256,
+    timeout: Annotated[float, typer.Option(help="Seconds until a request gets 504.")] = 30.0,
+    drain: Annotated[float, typer.Option(help="Seconds to finish after a SIGTERM.")] = 20.0,
+    cors: Annotated[
+        str, typer.Option(help="Origins of pages that may call, comma-separated; * for all.")
+    ] = "",
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Let everyone in who reaches the address.")
+    ] = False,
+    backend: Annotated[str, typer.Option(help="transformers or vllm.")] = "transformers",
+) -> None:
+    """Serve a run over HTTP."""
+    from genrec.cli.serve import serve_command
+    from genrec.serving.options import ServeConfig
+
+    config = ServeConfig(
+        host=host,
+        port=port,
+        max_batch=max_batch,
+        max_wait_ms=max_wait_ms,
+        queue=queue,
+        timeout=timeout,
+        drain=drain,
+        cors=tuple(origin.strip() for origin in cors.split(",") if origin.strip()),
+    )
+    serve_command(folder, config, keys=keys, events=events, no_auth=no_auth, backend=backend)
+
+
+keys_app = typer.Typer(help="Make, list and remove API keys of the service.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+KeysFile = Annotated[Path, typer.Option("--keys", help="File of API keys.")]
+
+
+@keys_app.command("new")
+def new_key(
+    name: Annotated[str, typer.Argument(help="Whose it is, in words.")],
+    keys: KeysFile = Path("keys.json"),
+    admin: Annotated[bool, typer.Option("--admin", help="May reload the model.")] = False,
+    rate: Annotated[float, typer.Option(help="Requests a minute; 0 for no limit.")] = 0,
+    json: Json = False,
+) -> None:
+    """Make a key and print it, this once."""
+    from genrec.cli.serve import new_key_command
+
+    new_key_command(name, keys, admin=admin, rate=rate, as_json=json)
+
+
+@keys_app.command("ls")
+def list_keys(keys: KeysFile = Path("keys.json"), json: Json = False) -> None:
+    """List the keys, without their secrets."""
+    from genrec.cli.serve import list_keys_command
+
+    list_keys_command(keys, as_json=json)
+
+
+@keys_app.command("rm")
+def remove_key(
+    name: Annotated[str, typer.Argument(help="Name or id of the key.")],
+    keys: KeysFile = Path("keys.json"),
+) -> None:
+    """Remove a key; a running service refuses it at once."""
+    from genrec.cli.serve import remove_key_command
+
+    remove_key_command(name, keys)
+
+
+@app.command()
 def ls(
     what: Annotated[str, typer.Argument(help="recipes, prompts, data, backbones, … or runs.")] = "",
     json: Json = False,

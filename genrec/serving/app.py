@@ -1,0 +1,454 @@
+"""The routes. Each takes a typed body, asks the service, and answers typed JSON."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypeVar
+
+import polars as pl
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+
+from genrec.data.catalog import Item
+from genrec.errors import ArtefactError, ConfigError, InputError, StorageError
+from genrec.recommenders.base import Recommendation
+from genrec.serving import schemas
+from genrec.serving.batching import Closed, Job, QueueFull
+from genrec.serving.chat import Chats, failed, server_sent, whole_answer
+from genrec.serving.edge import BodyLimits, Metrics, Observed
+from genrec.serving.events import Event
+from genrec.serving.keys import ApiKey, KeyFile, RateLimits
+from genrec.serving.options import ServeConfig
+from genrec.serving.problems import ErrorAnswer, RequestProblem
+from genrec.serving.service import Service
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+ABOUT = """Recommendations from a trained genrec model.
+
+Errors have one form: `{"error": {"code", "message", "problems"}}`. Answers carry `X-Request-Id`,
+which the service's log knows too.
+"""
+
+# Seconds for the last batch and the store, when all requests are done with.
+CLOSING = 5.0
+
+_MEANINGS = {
+    400: "The body is no JSON.",
+    401: "No API key, or a wrong one.",
+    403: "The key may not do this.",
+    404: "There is no such item or user.",
+    408: "The body came too slowly.",
+    409: "It does not fit what is there.",
+    413: "The body is too large.",
+    415: "The body is not declared as JSON.",
+    422: "The request cannot be answered; `problems` says why.",
+    429: "Too many requests; see `Retry-After`.",
+    500: "An error of the service.",
+    501: "This service was started without it.",
+    503: "The service is stopping, or its store cannot be reached.",
+    504: "No answer in time.",
+}
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": ErrorAnswer, "description": _MEANINGS[status]} for status in statuses}
+
+
+_POSTED = (400, 401, 408, 413, 415, 422, 429, 503)
+
+
+def create_app(
+    service: Service,
+    config: ServeConfig | None = None,
+    *,
+    keys: KeyFile | None = None,
+    metrics: Metrics | None = None,
+) -> FastAPI:
+    """The service as an ASGI application.
+
+    Args:
+        keys: who may call; ``None`` lets everyone in, but nobody reload models.
+        metrics: shared with whoever made the batcher.
+    """
+    config, metrics = config or ServeConfig(), metrics or Metrics()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        # The server has answered or given up everything by now.
+        await asyncio.to_thread(service.close, min(config.drain, CLOSING))
+
+    app = FastAPI(
+        title="genrec", version="1", description=ABOUT, lifespan=lifespan, redirect_slashes=False
+    )
+    # The first added is the innermost.
+    app.add_middleware(BodyLimits, config=config)
+    if config.cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.cors),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
+    app.add_middleware(Observed, metrics=metrics)
+    service.watch_reload = lambda outcome: metrics.reloads.labels(outcome).inc()
+    _handle_errors(app)
+    allowed, admin = _guards(keys)
+    _add_recommending(app, service, config, allowed)
+    _add_events(app, service, metrics, allowed)
+    _add_models(app, service, allowed, admin)
+    _add_chat(app, service, config, allowed)
+    _add_state(app, service, metrics)
+    return app
+
+
+Guard = Callable[..., ApiKey | None]
+
+
+def _guards(keys: KeyFile | None) -> tuple[Guard, Guard]:
+    """Who may call, and who may reload models."""
+    limits = RateLimits()
+    bearer = HTTPBearer(auto_error=False, description="A key made by `genrec keys new`.")
+    Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]  # noqa: N806
+
+    def allowed(given: Credentials) -> ApiKey | None:
+        if keys is None:
+            return None
+        key = keys.find(given.credentials) if given else None
+        if key is None:
+            what = "is not known here" if given else "is missing"
+            raise RequestProblem(
+                401,
+                "wrong_key",
+                f"The API key {what}. Send the header Authorization: Bearer KEY.",
+            )
+        if wait := limits.take(key):
+            raise RequestProblem(
+                429,
+                "rate_limit",
+                f"The key may make {key.rate:g} requests a minute.",
+                retry_after=wait,
+            )
+        return key
+
+    def admin(key: Annotated[ApiKey | None, Depends(allowed)]) -> ApiKey:
+        if key is None or not key.admin:
+            raise RequestProblem(
+                403, "admin_only", "Only an admin key may do this: genrec keys new NAME --admin"
+            )
+        return key
+
+    return allowed, admin
+
+
+def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allowed: Guard) -> None:
+    @app.post(
+        "/v1/recommend",
+        response_model=schemas.RecommendAnswer,
+        responses=_errors(*_POSTED, 404, 504),
+        dependencies=[Depends(allowed)],
+        tags=["recommend"],
+    )
+    async def recommend(body: schemas.RecommendBody, request: Request) -> Any:
+        """The best items after a history, or for a user."""
+        if body.n > config.max_n:
+            raise RequestProblem(
+                422, "bad_request", f"n is {body.n}; the most here is {config.max_n}."
+            )
+        _refuse_when_draining(service)
+        service.batcher.check_room()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + config.timeout
+        try:
+            async with asyncio.timeout_at(end):
+                asked = await asyncio.to_thread(
+                    service.prepare,
+                    history=body.history,
+                    user=body.user,
+                    n=body.n,
+                    where=body.where,
+                    exclude_seen=body.exclude_seen,
+                )
+                job = service.submit(asked, timeout=end - loop.time())
+                found = await _answer_of(job, service, request)
+        except TimeoutError:
+            raise RequestProblem(
+                504, "timeout", f"No answer within {config.timeout:g} s. Try again later."
+            ) from None
+        if found is None:
+            # Nobody reads this any more.
+            return Response(status_code=499)
+        if body.explain:
+            found = service.explained(asked, found)
+        return JSONResponse(
+            schemas.RecommendAnswer(
+                items=[_recommended(one) for one in found],
+                available=asked.available,
+                model=asked.loaded.version,
+            ).model_dump(mode="json")
+        )
+
+    @app.get(
+        "/v1/items/{item_id:path}",
+        response_model=schemas.ItemAnswer,
+        responses=_errors(401, 404, 429),
+        dependencies=[Depends(allowed)],
+        tags=["recommend"],
+    )
+    def item(item_id: str) -> Any:
+        """One item of the catalogue."""
+        catalog = service.current.catalog
+        if not catalog.has(item_id):
+            raise RequestProblem(
+                404, "unknown_item", f"The catalogue has no item '{item_id}'. Check the id."
+            )
+        return JSONResponse(_shown(catalog[item_id]).model_dump(mode="json"))
+
+
+def _add_events(app: FastAPI, service: Service, metrics: Metrics, allowed: Guard) -> None:
+    @app.post(
+        "/v1/events",
+        response_model=schemas.EventsAnswer,
+        responses=_errors(*_POSTED, 409),
+        dependencies=[Depends(allowed)],
+        tags=["events"],
+    )
+    def post_events(body: schemas.EventsBody) -> Any:
+        """Keep what users chose; later recommendations for them follow from it."""
+        _refuse_when_draining(service)
+        events = [Event(one.id, one.user, one.item, one.kind, one.time) for one in body.events]
+        added = service.post(events)
+        metrics.events.inc(added)
+        return schemas.EventsAnswer(added=added, repeated=len(events) - added)
+
+
+def _add_models(app: FastAPI, service: Service, allowed: Guard, admin: Guard) -> None:
+    @app.get(
+        "/v1/models",
+        response_model=schemas.ModelsAnswer,
+        responses=_errors(401, 429),
+        dependencies=[Depends(allowed)],
+        tags=["models"],
+    )
+    def models() -> Any:
+        """The models in service."""
+        loaded = service.current
+        found = [schemas.ModelAnswer(id=loaded.version, created=loaded.loaded, kind="recommender")]
+        if (text := loaded.text_model) is not None:
+            found.append(schemas.ModelAnswer(id=text.name, created=loaded.loaded, kind="text"))
+        return schemas.ModelsAnswer(data=found)
+
+    @app.post(
+        "/v1/admin/reload",
+        response_model=schemas.ReloadAnswer,
+        responses=_errors(*_POSTED, 403, 409, 501),
+        dependencies=[Depends(admin)],
+        tags=["models"],
+    )
+    def reload(body: schemas.ReloadBody | None = None) -> Any:
+        """Load a run, verify it and swap; answers when that is done."""
+        _refuse_when_draining(service)
+        before, now = service.reload(body.folder if body else None)
+        return schemas.ReloadAnswer(before=before, model=now)
+
+
+def _add_chat(app: FastAPI, service: Service, config: ServeConfig, allowed: Guard) -> None:
+    chats = Chats(waiting=config.queue, timeout=config.timeout)
+
+    @app.post(
+        "/v1/chat/completions",
+        response_model=schemas.ChatAnswer,
+        responses={
+            200: {"content": {"text/event-stream": {}}},
+            **_errors(*_POSTED, 404, 501, 504),
+        },
+        dependencies=[Depends(allowed)],
+        tags=["chat"],
+    )
+    async def complete(body: schemas.ChatBody) -> Any:
+        """Go on with a conversation, in the form of OpenAI; `stream` sends pieces."""
+        _refuse_when_draining(service)
+        model = service.current.text_model
+        if model is None:
+            raise RequestProblem(
+                501,
+                "no_text_model",
+                "No text model is loaded, so there is no chat. /v1/recommend works.",
+            )
+        if body.model != model.name:
+            raise RequestProblem(
+                404, "unknown_model", f"There is no text model '{body.model}'; it is {model.name}."
+            )
+        pieces = chats.pieces(model, body)
+        if body.stream:
+            return StreamingResponse(server_sent(pieces, model), media_type="text/event-stream")
+        try:
+            return await whole_answer(pieces, model)
+        except ConfigError as error:
+            raise failed(error) from error
+
+
+def _add_state(app: FastAPI, service: Service, metrics: Metrics) -> None:
+    @app.get("/healthz", response_model=schemas.StateAnswer, tags=["state"])
+    async def healthz() -> Any:
+        """The process answers."""
+        return schemas.StateAnswer(status="ok", model=service.current.version)
+
+    @app.get(
+        "/readyz",
+        response_model=schemas.StateAnswer,
+        responses={503: {"model": schemas.StateAnswer, "description": "Not now; says why."}},
+        tags=["state"],
+    )
+    def readyz(response: Response) -> Any:
+        """Whether requests should be sent here."""
+        problems = service.problems()
+        response.status_code = 503 if problems else 200
+        return schemas.StateAnswer(
+            status="not_ready" if problems else "ok",
+            model=service.current.version,
+            problems=problems,
+        )
+
+    @app.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+        tags=["state"],
+    )
+    async def metrics_text() -> Response:
+        """Figures for Prometheus."""
+        metrics.waiting.set(service.batcher.waiting)
+        metrics.model.clear()
+        metrics.model.labels(service.current.version).set(1)
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _answer_of(
+    job: Job, service: Service, request: Request
+) -> Sequence[Recommendation] | None:
+    """The job's answer; ``None`` if the client left. However it ends, nothing stays queued."""
+    answer = asyncio.wrap_future(job.answer)
+    left = asyncio.create_task(_gone(request))
+    either: set[asyncio.Future[Any]] = {answer, left}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        return await answer if answer.done() else None
+    except asyncio.CancelledError:
+        if job.answer.cancelled():
+            # The worker found its deadline passed before ours rang.
+            raise TimeoutError from None
+        raise
+    finally:
+        left.cancel()
+        if not answer.done():
+            service.batcher.cancel(job)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
+
+
+def _refuse_when_draining(service: Service) -> None:
+    if service.draining:
+        raise Closed
+
+
+def _recommended(one: Recommendation) -> schemas.Recommended:
+    return schemas.Recommended(item=_shown(one.item), score=float(one.score), reason=one.reason)
+
+
+def _shown(item: Item) -> schemas.ItemAnswer:
+    return schemas.ItemAnswer(
+        id=item.id,
+        title=item.title,
+        text=item.text,
+        price=item.price,
+        attributes={name: _plain(value) for name, value in item.attributes.items()},
+    )
+
+
+def _plain(value: object) -> Any:
+    """An attribute as JSON has it."""
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, list | tuple | pl.Series):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    return str(value)
+
+
+def _handle_errors(app: FastAPI) -> None:
+    def shown(problem: RequestProblem) -> JSONResponse:
+        return JSONResponse(
+            problem.answer.model_dump(), problem.status, headers=dict(problem.headers)
+        )
+
+    def on(kind: type[Exception], turn: Callable[[Any], RequestProblem]) -> None:
+        async def handle(_: Request, error: Exception) -> Response:
+            return shown(turn(error))
+
+        handler: Callable[[Request, Exception], Awaitable[Response]] = handle
+        app.add_exception_handler(kind, handler)
+
+    on(RequestProblem, lambda problem: problem)
+    on(RequestValidationError, _invalid)
+    on(InputError, lambda error: RequestProblem.of_input(error, "bad_filter"))
+    on(QueueFull, _full)
+    on(Closed, lambda _: RequestProblem(503, "stopping", "The service is stopping. Try another."))
+    on(StorageError, _unstored)
+    on(ArtefactError, _unstored)
+    on(HTTPException, _of_http)
+
+
+def _full(error: QueueFull) -> RequestProblem:
+    return RequestProblem(
+        429,
+        "queue_full",
+        f"{error.waiting} requests wait. Try again.",
+        retry_after=error.seconds,
+    )
+
+
+def _unstored(error: Exception) -> RequestProblem:
+    # The message names files and hosts, which are not a client's business.
+    log.error("%s", error)
+    return RequestProblem(
+        503, "storage", "The service cannot reach its storage. Try again; its log says more."
+    )
+
+
+def _of_http(error: HTTPException) -> RequestProblem:
+    code = {404: "no_route", 405: "wrong_method", 400: "malformed_body"}.get(
+        error.status_code, "http"
+    )
+    return RequestProblem(error.status_code, code, f"{error.detail}. See /docs.")
+
+
+# The kinds of value that pydantic tried in turn; a reader needs none of them.
+_KINDS = {"bool", "int", "float", "str", "body"}
+
+
+def _invalid(error: RequestValidationError) -> RequestProblem:
+    problems: dict[str, str] = {}
+    for one in error.errors():
+        place = ".".join(str(p) for p in one["loc"] if p not in _KINDS and "[" not in str(p))
+        problems.setdefault(place or "body", one["msg"])
+    found = [f"{place}: {text}" for place, text in problems.items()]
+    return RequestProblem(
+        422, "bad_request", f"The request has {len(found)} problem(s), first {found[0]}.", found
+    )

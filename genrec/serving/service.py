@@ -1,0 +1,293 @@
+"""The model in service behind one reference, and what a request needs before it is computed.
+
+A request keeps the model that it began with to its end, so a swap never mixes two. Knows no HTTP
+framework and no run folder: whoever opens one hands a ``load`` function in.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from genrec.data.catalog import Catalog
+from genrec.data.dataset import Dataset
+from genrec.data.filters import CompiledFilter, ItemFilter
+from genrec.data.sequences import History
+from genrec.errors import ConfigError, GenrecError, InputError
+from genrec.llm.text import TextModel
+from genrec.recommenders.base import Recommendation, Recommender, Request
+from genrec.recommenders.reasons import reason
+from genrec.serving.batching import Batcher, Job
+from genrec.serving.events import Event, EventStore
+from genrec.serving.problems import RequestProblem
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One model with the data that it serves.
+
+    Attributes:
+        version: names the model in each answer; equal for equal content.
+        text_model: answers chats; ``None`` if there is none.
+    """
+
+    recommender: Recommender
+    dataset: Dataset
+    version: str
+    text_model: TextModel | None = None
+    loaded: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def catalog(self) -> Catalog:
+        """The items that are served."""
+        return self.recommender.catalog
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {str(user): row for row, user in enumerate(self.dataset.users)}
+
+    def history(self, user: str, later: Sequence[Event]) -> History | None:
+        """A user's events in the data set and after; ``None`` if nothing is known of the user.
+
+        Args:
+            later: by time; items that this catalogue lacks are passed over.
+        """
+        row = self._rows.get(user)
+        if row is None and not later:
+            return None
+        known = [event for event in later if self.catalog.has(event.item)]
+        items = self.catalog.positions([event.item for event in known])
+        if row is None:
+            return History(items)
+        past = self.dataset.sequences[row]
+        if not known:
+            return past
+        times = baskets = None
+        if past.times is not None:
+            times = np.append(past.times, np.array([event.row[-1] for event in known], np.int64))
+        if past.baskets is not None:
+            # Each later event is a basket of its own: nobody said which belong together.
+            first = int(past.baskets[-1]) + 1 if len(past) else 0
+            added = np.arange(first, first + len(known), dtype=np.int32)
+            baskets = np.append(past.baskets, added)
+        return History(np.append(past.items, items).astype(np.int32), times, baskets)
+
+    def verify(self) -> None:
+        """Computes one list.
+
+        Raises:
+            ConfigError: the catalogue of the recommender is not that of the data, or the list is
+                empty.
+        """
+        if self.recommender.catalog.ids != self.dataset.catalog.ids:
+            raise ConfigError(
+                f"The recommender knows {len(self.catalog):,} items and the data set "
+                f"{len(self.dataset.catalog):,}, or their order differs. Take both from one run."
+            )
+        empty = History(np.zeros(0, np.int32))
+        if not self.recommender.recommend_many([Request(empty, 1)])[0]:
+            raise ConfigError("The recommender gives no item for an empty history. Train again.")
+        _ = self._rows
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that can be computed.
+
+    Attributes:
+        available: items that its rules allow.
+    """
+
+    loaded: Loaded
+    request: Request
+    available: int
+
+
+class Service:
+    """Answers requests by the model in service, and swaps it.
+
+    Args:
+        loaded: the first model.
+        load: makes another one; its argument is a run's folder, ``None`` for that in service.
+        events: where feedback is kept.
+
+    Attributes:
+        draining: whether the service is stopping.
+        watch_reload: is told ``swapped`` or ``failed``.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        events: EventStore,
+        batcher: Batcher,
+        *,
+        load: Callable[[str | None], Loaded] | None = None,
+    ) -> None:
+        self.events, self.batcher = events, batcher
+        self.draining = False
+        self.watch_reload: Callable[[str], None] = lambda _outcome: None
+        self._current, self._load = loaded, load
+        self._reloading = threading.Lock()
+
+    @property
+    def current(self) -> Loaded:
+        """The model in service now; take it once per request."""
+        return self._current
+
+    def prepare(
+        self,
+        *,
+        history: Sequence[str] | None,
+        user: str | None,
+        n: int,
+        where: ItemFilter | None,
+        exclude_seen: bool,
+    ) -> Asked:
+        """Checks everything that can be wrong with a request.
+
+        Raises:
+            RequestProblem: an unknown user or item, a wrong filter, or nothing is allowed.
+            StorageError: the events cannot be read.
+        """
+        loaded = self.current
+        past = self._history(loaded, history, user)
+        try:
+            compiled = loaded.recommender.filters.compile(where)
+        except InputError as error:
+            raise RequestProblem.of_input(error, "bad_filter") from error
+        hide = exclude_seen or not compiled.seen
+        available = _available(compiled, past, len(loaded.catalog), hide_seen=hide)
+        if not available:
+            what = "The filter allows no item"
+            if hide and _available(compiled, past, len(loaded.catalog), hide_seen=False):
+                what = "The filter allows only items of the history, and those are left out"
+            raise RequestProblem(
+                422, "nothing_allowed", f"{what}. Loosen it.", list(compiled.doubts)
+            )
+        return Asked(loaded, Request(past, n, where, exclude_seen), available)
+
+    def _history(self, loaded: Loaded, history: Sequence[str] | None, user: str | None) -> History:
+        if user is None:
+            try:
+                return History(loaded.catalog.positions(list(history or ())))
+            except InputError as error:
+                raise RequestProblem.of_input(error, "unknown_items") from error
+        past = loaded.history(user, self.events.history(user))
+        if past is None:
+            raise RequestProblem(
+                404,
+                "unknown_user",
+                f"Nothing is known of the user '{user}'. Send a history, or post events first.",
+            )
+        return past
+
+    def submit(self, asked: Asked, *, timeout: float) -> Job:
+        """Puts a prepared request into the queue of the batches."""
+        return self.batcher.submit(asked.loaded.recommender, asked.request, timeout=timeout)
+
+    def explained(self, asked: Asked, found: Sequence[Recommendation]) -> list[Recommendation]:
+        """The same items with a reason each; recommenders without semantic IDs give none."""
+        index: Any = getattr(asked.loaded.recommender, "index", None)
+        if index is None:
+            return list(found)
+        catalog, history = asked.loaded.catalog, asked.request.history
+        return [
+            replace(one, reason=reason(catalog.position(one.item.id), history, catalog, index))
+            for one in found
+        ]
+
+    def post(self, events: Sequence[Event]) -> int:
+        """Keeps events and returns how many were new.
+
+        Raises:
+            RequestProblem: unknown items, or ids that are taken.
+            StorageError: they could not be kept.
+        """
+        try:
+            self.current.catalog.positions([event.item for event in events])
+        except InputError as error:
+            raise RequestProblem.of_input(error, "unknown_items") from error
+        try:
+            return self.events.append(events)
+        except InputError as error:
+            raise RequestProblem(
+                409, "event_conflict", str(error).partition("\n")[0], error.problems
+            ) from error
+
+    def reload(self, folder: str | None = None) -> tuple[str, str]:
+        """Loads a model, verifies it and puts it into service.
+
+        Returns:
+            The version before and the one now.
+
+        Raises:
+            RequestProblem: another reload is under way, or the model cannot be used; the one in
+                service stays.
+        """
+        if self._load is None:
+            raise RequestProblem(501, "no_reload", "This service was started without a run folder.")
+        if not self._reloading.acquire(blocking=False):
+            raise RequestProblem(
+                409, "reload_under_way", "Another reload is under way. Wait for its end."
+            )
+        try:
+            before = self.current
+            try:
+                loaded = self._load(folder)
+                loaded.verify()
+            except Exception as error:
+                self.watch_reload("failed")
+                log.warning("The model %s stays in service: %s", before.version, error)
+                if not isinstance(error, GenrecError):
+                    log.exception("The new model could not be loaded")
+                raise RequestProblem(
+                    422,
+                    "bad_run",
+                    f"The model {before.version} stays in service. The new one cannot be used: "
+                    f"{error}",
+                ) from error
+            self._current = loaded
+            self.watch_reload("swapped")
+            log.info("The model %s is in service, before it %s", loaded.version, before.version)
+            return before.version, loaded.version
+        finally:
+            self._reloading.release()
+
+    def problems(self) -> list[str]:
+        """Why the service is not ready; empty when it is."""
+        found = []
+        if self.draining:
+            found.append("the service is stopping")
+        if not self.batcher.alive:
+            found.append("the worker of the batches has ended")
+        try:
+            self.events.check()
+        except GenrecError:
+            found.append("the store of events cannot be reached")
+        return found
+
+    def close(self, timeout: float) -> None:
+        """Finishes what waits, then closes the store."""
+        self.draining = True
+        if not self.batcher.close(timeout):
+            log.warning("Some requests were not finished within %.0f s", timeout)
+        self.events.close()
+
+
+def _available(compiled: CompiledFilter, history: History, items: int, *, hide_seen: bool) -> int:
+    allowed = compiled.allowed
+    count = items if allowed is None else int(np.count_nonzero(allowed))
+    if hide_seen and len(history):
+        seen = np.unique(history.items)
+        count -= len(seen) if allowed is None else int(np.count_nonzero(allowed[seen]))
+    return count
