@@ -166,7 +166,7 @@ def main() -> None:
         if options.quick:
             measure(Path(folder), items=1000, users=2, repeats=3)
         else:
-            measure(Path(folder), items=12_000, users=8, repeats=3)
+            measure(Path(folder), items=12_000, users=2, repeats=3)
 
 
 if __name__ == "__main__":
