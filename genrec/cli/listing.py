@@ -144,6 +144,8 @@ KINDS: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "backbones": _backbones,
     "text_models": _registered("genrec.llm.text", "TEXT_MODELS"),
     "quantizers": _registered("genrec.semantic_ids.tokenizer", "QUANTIZERS"),
+    "backends": _registered("genrec.recommenders.backends", "BACKENDS"),
+    "engines": _registered("genrec.stages.batch", "ENGINES"),
     "controls": _registered("genrec.evaluation.controls", "CONTROLS"),
     "runs": _runs,
 }

@@ -107,6 +107,10 @@ def recommend(
     workers: Annotated[
         int, typer.Option(help="Many users: processes of Ray; 0 takes one per core.", min=0)
     ] = 0,
+    backend: Annotated[
+        str, typer.Option(help="What runs the LLM: transformers or vllm.")
+    ] = "transformers",
+    backend_options: Annotated[str, typer.Option(help="Options of vllm: JSON, or its file.")] = "",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -116,9 +120,26 @@ def recommend(
     if not (all_users or users):
         if into is not None:
             raise InputError("--into is for many users: add --all-users or --users FILE.")
-        recommend_command(folder, user, history, n, why=why, new=new, where=where, as_json=json)
+        recommend_command(
+            folder,
+            user,
+            history,
+            n,
+            why=why,
+            new=new,
+            where=where,
+            backend=backend,
+            backend_options=backend_options,
+            as_json=json,
+        )
         return
-    others = {"--user": user, "--history": history, "--why": why, "--users": users and all_users}
+    others = {
+        "--user": user,
+        "--history": history,
+        "--why": why,
+        "--users": users and all_users,
+        "--backend": backend != "transformers",
+    }
     if given := [name for name, value in others.items() if value]:
         raise InputError(f"{given[0]} does not go with --{'all-users' if all_users else 'users'}.")
     batch_command(
@@ -175,7 +196,13 @@ def serve(
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Let everyone in who reaches the address.")
     ] = False,
-    backend: Annotated[str, typer.Option(help="transformers or vllm.")] = "transformers",
+    backend: Annotated[
+        str, typer.Option(help="What runs the LLM: transformers or vllm.")
+    ] = "transformers",
+    backend_options: Annotated[str, typer.Option(help="Options of vllm: JSON, or its file.")] = "",
+    text: Annotated[
+        str, typer.Option(help="Answers chats: a model's name or folder, or openai:NAME.")
+    ] = "",
 ) -> None:
     """Serve a run over HTTP."""
     from genrec.cli.serve import serve_command
@@ -191,7 +218,16 @@ def serve(
         drain=drain,
         cors=tuple(origin.strip() for origin in cors.split(",") if origin.strip()),
     )
-    serve_command(folder, config, keys=keys, events=events, no_auth=no_auth, backend=backend)
+    serve_command(
+        folder,
+        config,
+        keys=keys,
+        events=events,
+        no_auth=no_auth,
+        backend=backend,
+        backend_options=backend_options,
+        text=text,
+    )
 
 
 keys_app = typer.Typer(help="Make, list and remove API keys of the service.", no_args_is_help=True)

@@ -23,6 +23,8 @@ def recommend_command(
     why: bool,
     new: bool,
     where: str,
+    backend: str,
+    backend_options: str,
     as_json: bool,
 ) -> None:
     if bool(user) == bool(history):
@@ -34,10 +36,11 @@ def recommend_command(
     recipe = Recipe.parse(stored_recipe(workspace))
     rules = read_filter(where)
     ids = [] if user else read_history(history)
+    options = read_options(backend_options)
     from genrec.stages.recommend import history_of, open_recommender, recommend
     from genrec.stages.run import Run
 
-    dataset, recommender = open_recommender(Run(recipe, workspace))
+    dataset, recommender = open_recommender(Run(recipe, workspace), backend, options)
     past = dataset.history(user) if user else history_of(dataset, ids)
     shown = recommend(recommender, past, n=n, user=user, where=rules, exclude_seen=new, why=why)
     if not shown.recommendations:
@@ -98,20 +101,27 @@ def read_filter(text: str) -> dict[str, Any] | None:
     """
     if not text:
         return None
-    place = "--where"
+    return _read_object("--where", text, '{"price": {"max": 10}}')
+
+
+def read_options(text: str) -> dict[str, Any]:
+    """Options of a back-end, from JSON text or from a file that holds it.
+
+    Raises:
+        InputError: there is no such file, or it is no JSON object.
+    """
+    return _read_object("--backend-options", text, '{"max_model_len": 2048}') if text else {}
+
+
+def _read_object(place: str, text: str, example: str) -> dict[str, Any]:
     if not text.lstrip().startswith("{"):
-        place, text = (
-            text,
-            _read(text, 'a filter file, or JSON text such as {"price": {"max": 10}}'),
-        )
+        place, text = text, _read(text, f"a JSON file, or JSON text such as {example}")
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{place} is no JSON: {error}.") from error
     if not isinstance(values, dict):
-        raise InputError(
-            f'{place} is no JSON object. Write one such as {{"price": {{"max": 10}}}}.'
-        )
+        raise InputError(f"{place} is no JSON object. Write one such as {example}.")
     return values
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from genrec.cli.recommend import read_options
 from genrec.cli.run import stored_recipe
 from genrec.serving.keys import KeyFile
 from genrec.serving.options import ServeConfig
@@ -20,14 +21,26 @@ def serve_command(
     events: str,
     no_auth: bool,
     backend: str,
+    backend_options: str,
+    text: str,
 ) -> None:
     # Before the model is loaded: what is wrong here is seen at once.
     check_packages()
     check_access(config, None if keys is None else KeyFile(keys), no_auth=no_auth)
     stored_recipe(Workspace(folder))
+    options = read_options(backend_options)
     from genrec.stages.serve import serve
 
-    serve(folder, config, keys=keys, events=events, no_auth=no_auth, backend=backend)
+    serve(
+        folder,
+        config,
+        keys=keys,
+        events=events,
+        no_auth=no_auth,
+        backend=backend,
+        backend_options=options,
+        text=text,
+    )
 
 
 def new_key_command(name: str, file: Path, *, admin: bool, rate: float, as_json: bool) -> None:

@@ -90,7 +90,7 @@ class NumberColumn(Column):
     def accepts(self, value: Any) -> bool:
         if self.is_bool:
             return isinstance(value, bool)
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return not isinstance(value, bool) and isinstance(value, int | float) and _fits(value)
 
     def has(self, value: Any) -> bool:
         return bool((self.values == value).any())
@@ -106,7 +106,7 @@ class NumberColumn(Column):
         return _compare(self.values, word, self._number(bound))
 
     def _number(self, bound: Any) -> float:
-        if isinstance(bound, bool | str) or not np.isfinite(bound):
+        if isinstance(bound, bool | str) or not _fits(bound):
             raise ValueError(f"{bound!r} is not a number")
         return float(bound)
 
@@ -223,6 +223,14 @@ class ListColumn(Column):
     def _any(self, flat: np.ndarray) -> np.ndarray:
         before = np.concatenate([[0], np.cumsum(flat, dtype=np.int32)])
         return before[self.ends[1:]] > before[self.ends[:-1]]
+
+
+def _fits(number: float) -> bool:
+    """Whether a number is finite as a float; an integer may be too large for one."""
+    try:
+        return bool(np.isfinite(float(number)))
+    except OverflowError:
+        return False
 
 
 def _numbered(series: pl.Series) -> tuple[pl.Series, np.ndarray]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genrec.data.allowed import AllowedItems
 from genrec.decoding.folded import FoldedTrie
-from genrec.decoding.frontier import Beams, Frontier
+from genrec.decoding.frontier import NEVER, Beams, Frontier
 from genrec.decoding.options import DecodeConfig
 from genrec.decoding.trie import Trie
 
@@ -58,7 +58,8 @@ def search_in_batches(
     rules = rules_from(allowed, len(prompts))
     width = max(beams, len(folded.trie.items)) if config.exact else beams
     items = torch.full((len(prompts), beams), -1)
-    scores = torch.full((len(prompts), beams), float("-inf"))
+    # Said outright: loading a model elsewhere may change the default for a while.
+    scores = torch.full((len(prompts), beams), NEVER, dtype=torch.float32)
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
     if width > queries:
         batch_size = 1

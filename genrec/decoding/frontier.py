@@ -63,7 +63,7 @@ class Frontier:
         self.rules = None if rules is None or rules.is_everything else FoldedRules(folded, rules)
         self.level = 0
         self.nodes = torch.zeros(users, 1, dtype=torch.long, device=device)
-        self.scores = torch.zeros(users, 1, device=device)
+        self.scores = torch.zeros(users, 1, dtype=torch.float32, device=device)
         self.codes = self.parents = self.nodes
         self.alive = torch.ones(users, 1, dtype=torch.bool, device=device)
         # For draws: log-probabilities among open branches, and the same with their noise.
@@ -135,10 +135,11 @@ class Frontier:
         is_open = (gain > NEVER) & self.alive[..., None]
         chances = torch.log_softmax(gain / self.config.temperature, dim=2)
         local = (self._local[..., None] + chances).masked_fill_(~is_open, NEVER)
+        shape = gain.shape[1:]
         noise = torch.stack(
             [
-                -torch.log(torch.empty(gain.shape[1:]).exponential_(generator=generator))
-                for generator in self._generators
+                -torch.log(torch.empty(shape, dtype=torch.float32).exponential_(generator=each))
+                for each in self._generators
             ]
         ).to(gain.device)
         free = local + noise

@@ -44,7 +44,7 @@ def parallel_search(
     table = torch.as_tensor(np.asarray(codes), dtype=torch.long).to(backbone.device)
     rules = rules_from(allowed, len(prompts))
     items = torch.full((len(prompts), beams), -1)
-    scores = torch.full((len(prompts), beams), NEVER)
+    scores = torch.full((len(prompts), beams), NEVER, dtype=torch.float32)
     head = backbone.head_rows()
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
     for start in range(0, len(order), batch_size):
@@ -75,11 +75,11 @@ def best_items(
     users, device = len(chances[0]), codes.device
     block = max(beams, CELLS // max(users, 1))
     pad: Any = torch.nn.functional.pad
-    best = torch.full((users, 0), NEVER, device=device)
+    best = torch.full((users, 0), NEVER, dtype=torch.float32, device=device)
     held = torch.zeros(users, 0, dtype=torch.long, device=device)
     for start in range(0, len(codes), block):
         part = codes[start : start + block]
-        total = torch.zeros(users, len(part), device=device)
+        total = torch.zeros(users, len(part), dtype=torch.float32, device=device)
         for level, row in enumerate(chances):
             total += row[:, part[:, level]]
         if allowed is not None:

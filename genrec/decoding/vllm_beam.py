@@ -71,7 +71,12 @@ def _search(engine: LevelEngine, prompts: Sequence[Sequence[int]], frontier: Fro
     while not frontier.done:
         level = frontier.level
         codes = engine.codebook_sizes[level]
-        scores = torch.full((*frontier.alive.shape, codes), NEVER, device=frontier.scores.device)
+        scores = torch.full(
+            (*frontier.alive.shape, codes),
+            NEVER,
+            dtype=torch.float32,
+            device=frontier.scores.device,
+        )
         # Dead beams are not sent: they are of no item, and their path may not exist.
         users, ways = frontier.alive.nonzero(as_tuple=True)
         if len(users):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -66,9 +67,25 @@ def vllm_recommender(
         MissingExtra: vLLM is not installed.
     """
     with VllmEngine(merged_export(run), **options) as engine:
-        yield GenerativeRecommender.load(
-            Workspace(run).path("recommender"),
-            catalog,
-            backbone=engine.backbone,
-            search=partial(vllm_beam_search, engine),
-        )
+        yield _over(engine, run, catalog)
+
+
+def open_vllm(run: str | Path, catalog: Catalog, **options: Any) -> GenerativeRecommender:
+    """As ``vllm_recommender``, without a block: the engine ends when the recommender is let go."""
+    engine = VllmEngine(merged_export(run), **options)
+    try:
+        recommender = _over(engine, run, catalog)
+    except BaseException:
+        engine.close()
+        raise
+    weakref.finalize(recommender, engine.close)
+    return recommender
+
+
+def _over(engine: VllmEngine, run: str | Path, catalog: Catalog) -> GenerativeRecommender:
+    return GenerativeRecommender.load(
+        Workspace(run).path("recommender"),
+        catalog,
+        backbone=engine.backbone,
+        search=partial(vllm_beam_search, engine),
+    )

@@ -6,6 +6,7 @@ framework and no run folder: whoever opens one hands a ``load`` function in.
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -241,25 +242,26 @@ class Service:
                 409, "reload_under_way", "Another reload is under way. Wait for its end."
             )
         try:
-            before = self.current
+            before = self.current.version
             try:
                 loaded = self._load(folder)
                 loaded.verify()
             except Exception as error:
                 self.watch_reload("failed")
-                log.warning("The model %s stays in service: %s", before.version, error)
+                log.warning("The model %s stays in service: %s", before, error)
                 if not isinstance(error, GenrecError):
                     log.exception("The new model could not be loaded")
                 raise RequestProblem(
                     422,
                     "bad_run",
-                    f"The model {before.version} stays in service. The new one cannot be used: "
-                    f"{error}",
+                    f"The model {before} stays in service. The new one cannot be used: {error}",
                 ) from error
             self._current = loaded
             self.watch_reload("swapped")
-            log.info("The model %s is in service, before it %s", loaded.version, before.version)
-            return before.version, loaded.version
+            log.info("The model %s is in service, before it %s", loaded.version, before)
+            # A model may stand in a cycle of references; its memory is needed now.
+            gc.collect()
+            return before, loaded.version
         finally:
             self._reloading.release()
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from genrec.data.dataset import Dataset
 from genrec.data.sequences import History
+from genrec.recommenders.backends import BACKENDS
 from genrec.recommenders.base import Recommendation
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.reasons import reason
@@ -31,15 +32,25 @@ class Shown:
     recommendations: list[Recommendation]
 
 
-def open_recommender(run: Run) -> tuple[Dataset, GenerativeRecommender]:
+def open_recommender(
+    run: Run, backend: str = "transformers", options: Mapping[str, Any] | None = None
+) -> tuple[Dataset, GenerativeRecommender]:
     """The data set and the trained recommender of a workspace.
+
+    Args:
+        backend: what runs the LLM, one of ``BACKENDS``.
+        options: of the back-end.
 
     Raises:
         ArtefactError: an artefact is missing or damaged; says what makes it.
+        ConfigError: there is no such back-end, or an option does not fit.
+        MissingExtra: the back-end is not installed.
     """
+    opened = BACKENDS.load(backend)
     dataset = stored_data(run)
-    folder = run.workspace.open("recommender")
-    recommender = GenerativeRecommender.load(folder, dataset.catalog)
+    recommender: GenerativeRecommender = opened(
+        run.workspace.folder, dataset.catalog, **(options or {})
+    )
     recommender.decode_by(run.recipe.decode)
     return dataset, recommender
 

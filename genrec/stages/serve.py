@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from genrec.errors import ArtefactError, ConfigError, MissingExtra, nearest
+from genrec.errors import ArtefactError
+from genrec.llm.text import TEXT_MODELS, TextModel
 from genrec.recipe import Recipe
+from genrec.recommenders.backends import BACKENDS
 from genrec.serving.app import create_app
 from genrec.serving.batching import Batcher
 from genrec.serving.edge import Metrics, log_as_json
@@ -22,11 +27,18 @@ from genrec.workspace import Workspace, content_key
 
 log = logging.getLogger(__name__)
 
-BACKENDS = ("transformers", "vllm")
 
-
-def open_run(folder: Path) -> Loaded:
+def open_run(
+    folder: Path,
+    backend: str = "transformers",
+    options: Mapping[str, Any] | None = None,
+    text_model: TextModel | None = None,
+) -> Loaded:
     """The model and the data of a run's folder.
+
+    Args:
+        backend: what runs the LLM, with its ``options``.
+        text_model: answers chats.
 
     Raises:
         ArtefactError: an artefact is missing or damaged.
@@ -40,11 +52,11 @@ def open_run(folder: Path) -> Loaded:
             f"genrec run RECIPE --into {folder}"
         )
     recipe = Recipe.parse(stored["recipe"])
-    dataset, recommender = open_recommender(Run(recipe, workspace))
+    dataset, recommender = open_recommender(Run(recipe, workspace), backend, options)
     keys = {name: record.get("key") for name, record in stored.get("artefacts", {}).items()}
     # All that an answer depends on: the same content has the same version wherever it lies.
     version = content_key(keys.get("dataset"), keys.get("recommender"), asdict(recipe.decode))
-    return Loaded(recommender, dataset, version)
+    return Loaded(recommender, dataset, version, text_model)
 
 
 def serve(
@@ -55,21 +67,29 @@ def serve(
     events: str = "",
     no_auth: bool = False,
     backend: str = "transformers",
+    backend_options: Mapping[str, Any] | None = None,
+    text: str = "",
 ) -> None:
     """Serves a run until a signal ends it.
 
     Args:
         keys: the file of ``genrec keys new``.
         events: URL of the store; a file in the run's folder when empty.
+        backend: what runs the LLM of the recommender, with its ``backend_options``.
+        text: answers chats: a model's name, or ``openai:NAME`` for a server; empty for none.
 
     Raises:
         ConfigError: the service would be open to other machines, or an option does not fit.
         ArtefactError: the run is not whole.
     """
-    _check_backend(backend)
+    BACKENDS.entry(backend)
+    if backend == "vllm":
+        # In processes of its own, so that the old model's end leaves the new one alone.
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "1")
     log_as_json()
     access = check_access(config, None if keys is None else KeyFile(keys), no_auth=no_auth)
-    loaded = open_run(folder)
+    text_model = open_text_model(text) if text else None
+    loaded = open_run(folder, backend, backend_options, text_model)
     loaded.verify()
     metrics = Metrics()
     store = open_events(events or f"sqlite:///{folder / 'events.sqlite'}")
@@ -80,18 +100,26 @@ def serve(
         watch=metrics.batch,
     )
     service = Service(
-        loaded, store, batcher, load=lambda other: open_run(Path(other) if other else folder)
+        loaded,
+        store,
+        batcher,
+        load=lambda other: open_run(
+            Path(other) if other else folder, backend, backend_options, text_model
+        ),
     )
     log.info("The model %s serves %s items", loaded.version, f"{len(loaded.catalog):,}")
     run_server(create_app(service, config, keys=access, metrics=metrics), service, config)
 
 
-def _check_backend(backend: str) -> None:
-    if backend not in BACKENDS:
-        raise ConfigError(f"There is no back-end '{backend}'; {nearest(backend, BACKENDS)}")
-    if backend == "vllm":
-        from importlib.util import find_spec
+def open_text_model(name: str) -> TextModel:
+    """A text model by name: ``smollm2-135m``, a folder, ``openai:NAME``.
 
-        if find_spec("vllm") is None:
-            raise MissingExtra("vllm", "vllm", "The back-end 'vllm'")
-        raise ConfigError("The back-end 'vllm' is not ready for the service. Leave --backend out.")
+    Raises:
+        ConfigError: there is no such model.
+        MissingExtra: its packages are not installed.
+    """
+    kind, found, rest = name.partition(":")
+    if not found or kind not in TEXT_MODELS.names():
+        kind, rest = "transformers", name
+    model: TextModel = TEXT_MODELS.load(kind)(rest)
+    return model

@@ -113,6 +113,22 @@ def test_a_batch_of_32_equals_one_by_one(family, strategy):
         np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=2e-5)
 
 
+@pytest.mark.parametrize("strategy", ["best", "sample"])
+def test_another_default_type_changes_nothing(strategy):
+    """Loading a model in half precision changes torch's default for every thread, for a while."""
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    config = DecodeConfig(strategy=strategy)
+    before = beam_search(backbone, PROMPTS, trie, beams=10, config=config)
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        meanwhile = beam_search(backbone, PROMPTS, trie, beams=10, config=config)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert meanwhile.items.tolist() == before.items.tolist()
+    assert meanwhile.scores.dtype == torch.float32
+    assert torch.equal(meanwhile.scores, before.scores)
+
+
 def test_in_bfloat16_scores_stay_near():
     backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
     full = beam_search(backbone, PROMPTS, trie, beams=60)

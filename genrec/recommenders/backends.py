@@ -1,0 +1,45 @@
+"""What runs the LLM of a finished run: transformers in this process, or vLLM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genrec.data.catalog import Catalog
+from genrec.errors import ConfigError
+from genrec.registry import Entry, Registry
+from genrec.workspace import Workspace
+
+if TYPE_CHECKING:
+    from genrec.recommenders.generative import GenerativeRecommender
+
+# Each takes the run's folder, the catalogue and its own options.
+BACKENDS = Registry(
+    "back-end",
+    {
+        "transformers": Entry(
+            "genrec.recommenders.backends:open_here", "llm", "transformers, in this process"
+        ),
+        "vllm": Entry(
+            "genrec.recommenders.vllm:open_vllm",
+            "vllm",
+            "vLLM, with its own options; its environment: make install-vllm",
+        ),
+    },
+)
+
+
+def open_here(run: str | Path, catalog: Catalog, **options: object) -> GenerativeRecommender:
+    """The recommender of a finished run, on transformers.
+
+    Raises:
+        ArtefactError: the run has no whole recommender.
+        ConfigError: options were given; it has none.
+    """
+    if options:
+        raise ConfigError(
+            f"The back-end 'transformers' has no option '{next(iter(options))}'. Leave it out."
+        )
+    from genrec.recommenders.generative import GenerativeRecommender
+
+    return GenerativeRecommender.load(Workspace(run).open("recommender"), catalog)
