@@ -31,6 +31,22 @@ GOALS = {
     "toys_refit_recall10": ".110",
     "toys_refit_ndcg10": ".065",
     "beauty_sasrec_refit_recall10": ".092",
+    "speedup_20_beams": "≥ 14",
+    "speedup_50_beams": "≥ 25",
+    "over_floor": "≤ 1.15",
+    "max_score_difference": "≤ 1e-4",
+    "same_items": "True",
+    "mask_share_1m": "≤ .02",
+    "filter_compile_ms_1m": "≤ 20",
+    "trie_build_seconds_1m": "≤ 5",
+    "trie_mb_1m": "≤ 100",
+    "memory_50_over_1_beam": "≤ 1.3",
+    "vllm_speedup": "≥ 5",
+    "gpu_p50_ms_1p7b_beam50": "≤ 12",
+    "gpu_ms_ctx1000_beam256": "≤ 20",
+    "batching_gain_32_clients": "≥ 4",
+    "wrong_or_lost": "0",
+    "memory_growth_mb": "about 0",
 }
 _BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- /figures -->)", re.DOTALL)
 

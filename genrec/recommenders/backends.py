@@ -40,6 +40,11 @@ def open_here(run: str | Path, catalog: Catalog, **options: object) -> Generativ
         raise ConfigError(
             f"The back-end 'transformers' has no option '{next(iter(options))}'. Leave it out."
         )
+    import torch
+
     from genrec.recommenders.generative import GenerativeRecommender
 
-    return GenerativeRecommender.load(Workspace(run).open("recommender"), catalog)
+    recommender = GenerativeRecommender.load(Workspace(run).open("recommender"), catalog)
+    if torch.cuda.is_available():
+        recommender.backbone.cuda()
+    return recommender
