@@ -163,14 +163,14 @@ class Recommender(ABC):
     ) -> list[list[int]]:
         """Rows that change nothing about each other's answer when they are ranked together.
 
-        A batch of histories keeps times and baskets only where all have them, and a search is as
-        wide as its longest list.
+        A batch of histories keeps baskets only where all have them, and a search is as wide as its
+        longest list. Times are dropped for all alike: no recommender reads them.
         """
-        groups: dict[tuple[bool, bool, int], list[int]] = {}
+        groups: dict[tuple[bool, int], list[int]] = {}
         for row in rows:
             history = requests[row].history
             width = max(self.beams, lists[row].wanted) if self.beams else 0
-            key = (history.times is None, history.baskets is None, width)
+            key = (history.baskets is None, width)
             groups.setdefault(key, []).append(row)
         return list(groups.values())
 

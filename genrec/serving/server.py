@@ -102,6 +102,8 @@ def run_server(app: FastAPI, service: Service, config: ServeConfig) -> None:
         app,
         host=config.host,
         port=config.port,
+        # Whatever else is installed: uvloop does not share signals with handlers of its own.
+        loop="asyncio",
         http="h11",
         ws="none",
         lifespan="on",
