@@ -201,7 +201,7 @@ def cache_copied(backbone: Backbone, trie: FoldedTrie, prompt: list[int], beams:
     return frontier.finish()
 
 
-def speed(backbone: Backbone, *, quick: bool) -> Figures:
+def speed(backbone: Backbone) -> Figures:
     """Ratios against ``generate``, the floor and a copied cache; and whether results agree."""
     codes = random_codes(ITEMS)
     trie, generate = FoldedTrie(Trie.build(codes)), Generate(backbone, codes)
@@ -368,7 +368,7 @@ def main() -> None:
     options = arguments(__doc__ or "")
     size = "quick" if options.quick else "whole"
     backbone = backbone_of(QUICK_SHAPE if options.quick else SHAPE)
-    figures = speed(backbone, quick=options.quick) | million(backbone, quick=options.quick)
+    figures = speed(backbone) | million(backbone, quick=options.quick)
     added = {}
     for beams in (1, 50):
         told: Any = in_child("benchmarks.decoding", "memory", str(beams), size)["figures"]
