@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ SASREC: dict[str, dict[str, Any]] = {
     "sasrec_dot": {},
     "sasrec_cosine_no_bias": {"temperature": 0.05, "item_bias": False},
     "sasrec_dot_no_bias": {"item_bias": False},
+    "sasrec_steps250": {"steps": 250},
 }
 
 
@@ -74,9 +76,11 @@ def main() -> None:
         arguments_ = control_options(run, "sasrec", Stage("choices", run.observer))
         arguments_ |= {"folder": run.workspace.folder / "checkpoints" / name}
         network, fit = arguments_["network"], arguments_["fit_config"]
-        arguments_["network"] = type(network)(**{**vars(network), **changes})
         if options.quick:
-            arguments_["fit_config"] = type(fit)(**{**vars(fit), "steps": 20, "warmup_steps": 2})
+            changes = {**changes, "steps": 20, "warmup_steps": 2}
+        for part, config in (("network", network), ("fit_config", fit)):
+            own = {name: changes[name] for name in changes.keys() & vars(config).keys()}
+            arguments_[part] = replace(config, **own)
         trained = SASRec.train(train, **arguments_)
         judge(name, trained, time.perf_counter() - started, cases)
     report(figures, rules="last basket but one of each household", households=len(cases))
