@@ -14,6 +14,7 @@ from genrec.data.dataset import SPLITS
 from genrec.decoding.options import DecodeConfig
 from genrec.encoders.options import TextEncoderConfig
 from genrec.errors import ConfigError, nearest
+from genrec.evaluation.controls import CONTROLS
 from genrec.llm.options import BackboneConfig
 from genrec.recommenders.options import GenerativeConfig, PromptConfig
 from genrec.semantic_ids.options import SemanticIdConfig
@@ -74,6 +75,8 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ConfigError(f"No split '{self.split}'; {nearest(self.split, SPLITS)}")
+        for name in self.against:
+            CONTROLS.entry(name)
 
 
 class Recipe(BaseModel):

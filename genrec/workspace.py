@@ -166,6 +166,13 @@ class Workspace:
         open_artefact(self.path(name), name)
         return self.path(name)
 
+    def about(self, name: str) -> dict[str, Any]:
+        """What was written about an artefact, its files not verified; empty if there is none."""
+        try:
+            return dict(json.loads((self.path(name) / SEAL).read_text())["about"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
     def is_current(self, name: str, key: str) -> bool:
         """Whether the artefact is there, whole, and was made from these inputs."""
         try:

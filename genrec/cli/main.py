@@ -24,7 +24,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, e.g. runs/demo.")]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run's folder, e.g. runs/quickstart.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 
@@ -166,7 +168,7 @@ def evaluate(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Judge a run's recommender beside its controls again."""
+    """Judge a run's recommender beside controls again; takes the place of its report."""
     from genrec.cli.run import evaluate_command
 
     evaluate_command(folder, against, as_json=json, quiet=quiet)
@@ -200,6 +202,9 @@ def serve(
         str, typer.Option(help="What runs the LLM: transformers or vllm.")
     ] = "transformers",
     backend_options: Annotated[str, typer.Option(help="Options of vllm: JSON, or its file.")] = "",
+    kinds: Annotated[
+        str, typer.Option(help="Events that count as choices, comma-separated; all if left out.")
+    ] = "",
     text: Annotated[
         str, typer.Option(help="Answers chats: a model's name or folder, or openai:NAME.")
     ] = "",
@@ -216,7 +221,8 @@ def serve(
         queue=queue,
         timeout=timeout,
         drain=drain,
-        cors=tuple(origin.strip() for origin in cors.split(",") if origin.strip()),
+        cors=_listed(cors),
+        kinds=_listed(kinds),
     )
     serve_command(
         folder,
@@ -228,6 +234,10 @@ def serve(
         backend_options=backend_options,
         text=text,
     )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 keys_app = typer.Typer(help="Make, list and remove API keys of the service.", no_args_is_help=True)

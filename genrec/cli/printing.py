@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from genrec.stages.recommend import Shown
@@ -39,12 +40,21 @@ def print_shown(shown: Shown) -> None:
         console = Console(highlight=False, width=PIPE_WIDTH)
     whose = f"user {shown.user}" if shown.user else "this history"
     if len(shown.history):
-        console.print(f"[bold]The last of {len(shown.history):,} items of {whose}[/]")
+        cut = " before the test" if shown.before_test else ""
+        head = f"The last of {len(shown.history):,} items of {whose}{cut}"
+        console.print(Text(head, "bold"))
         for title in shown.history[-LAST:]:
             console.print(f"  · {title}", soft_wrap=True, markup=False)
-    console.print(f"[bold]Recommended for {whose}[/]")
-    table = Table(box=None, pad_edge=False, show_header=False)
+    console.print(Text(f"Recommended for {whose}", "bold"))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", justify="right")
+    table.add_column("item")
+    table.add_column("")
+    table.add_column("price", justify="right")
+    table.add_column("why" if any(one.reason for one in shown.recommendations) else "")
     for rank, one in enumerate(shown.recommendations, 1):
         price = "" if one.item.price is None else f"{one.item.price:.2f}"
-        table.add_row(f"{rank:>3}.", one.item.title, price, f"[dim]{one.reason}[/]")
+        # As text: what stands in a shop's title is no markup.
+        cells = (f"{rank:>3}.", one.item.id, one.item.title, price)
+        table.add_row(*map(Text, cells), Text(one.reason, "dim"))
     console.print(table)

@@ -44,8 +44,8 @@ def recommend_command(
     past = dataset.history(user) if user else history_of(dataset, ids)
     shown = recommend(recommender, past, n=n, user=user, where=rules, exclude_seen=new, why=why)
     if not shown.recommendations:
-        for doubt in recommender.filters.compile(rules).doubts:
-            print(f"genrec: {doubt}", file=sys.stderr)
+        doubts = list(recommender.filters.compile(rules).doubts)
+        raise InputError("No item passes the filter. Widen it.", doubts)
     if as_json:
         print(json.dumps(shown_values(shown), indent=1))
     else:

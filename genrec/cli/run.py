@@ -98,6 +98,7 @@ def _print(outcome: Outcome, recipe: Recipe, workspace: Workspace, *, as_json: b
     print(f"  genrec recommend {folder} --user {outcome.shown.user} -n 5 --new --why")
     print(f"  genrec show {folder}")
     if recipe.name in shipped_names(RECIPES):
-        print(f"  genrec cp {recipe.name} my.yaml && genrec run my.yaml llm.name=small")
+        again = f"genrec run my.yaml llm.name=small --into {folder}-small"
+        print(f"  genrec cp {recipe.name} my.yaml && {again}")
     else:
         print(f"  genrec evaluate {folder} --against popular,cooccurrence,sasrec")

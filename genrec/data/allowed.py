@@ -52,17 +52,8 @@ class AllowedItems:
             rules = allowed
         elif allowed is None:
             rules = AllowedItems(items, [], [], np.full(users, -1), [_NONE] * users)
-        elif allowed.shape == (items,):
-            rules = AllowedItems(items, [allowed], [None], np.zeros(users, int), [_NONE] * users)
-        elif allowed.shape == (users, items):
-            rules = AllowedItems(
-                items, list(allowed), [None] * users, np.arange(users), [_NONE] * users
-            )
         else:
-            raise InputError(
-                f"allowed has the shape {allowed.shape}; give ({items},) for all users together "
-                f"or ({users}, {items}) for each."
-            )
+            rules = AllowedItems.of_mask(allowed, users, items)
         if not exclude_seen:
             return rules
         seen = [
@@ -70,6 +61,24 @@ class AllowedItems:
             for off, history in zip(rules.excluded, histories, strict=True)
         ]
         return AllowedItems(items, rules.masks, rules.keys, rules.which, seen)
+
+    @staticmethod
+    def of_mask(allowed: np.ndarray, users: int, items: int) -> AllowedItems:
+        """The rules of a bitmap, shape (items,) for all users together or (users, items).
+
+        Raises:
+            InputError: it has another shape.
+        """
+        nothing_off = [_NONE] * users
+        if allowed.shape == (items,):
+            return AllowedItems(items, [allowed], [None], np.zeros(users, int), nothing_off)
+        if allowed.shape == (users, items):
+            which = np.arange(users)
+            return AllowedItems(items, list(allowed), [None] * users, which, nothing_off)
+        raise InputError(
+            f"allowed has the shape {allowed.shape}; give ({items},) for all users together or "
+            f"({users}, {items}) for each."
+        )
 
     @property
     def is_everything(self) -> bool:

@@ -99,11 +99,8 @@ class ItemFilter(BaseModel):
         try:
             return ItemFilter.model_validate({} if where is None else where)
         except ValidationError as error:
-            problems = {_place(p["loc"]): p["msg"] for p in error.errors(include_url=False)}
-            raise InputError(
-                f"The filter has {len(problems)} problem(s).",
-                [f"{place or 'filter'}: {text}" for place, text in problems.items()],
-            ) from error
+            problems = _in_words(error)
+            raise InputError(f"The filter has {len(problems)} problem(s).", problems) from error
 
     @property
     def conditions(self) -> dict[str, Condition]:
@@ -122,6 +119,27 @@ def _condition(value: Any) -> Condition:
     if isinstance(value, Condition):
         return value
     return Condition.model_validate({"in" if isinstance(value, list) else "is": value})
+
+
+def _in_words(error: ValidationError) -> list[str]:
+    """What is wrong, each place once, with the nearest word for an unknown one."""
+    found = error.errors(include_url=False)
+    # An object was meant as a condition; that it is no list and no number says nothing.
+    conditions = {_place(p["loc"]).partition(".")[0] for p in found if "Condition" in p["loc"]}
+    problems: dict[str, str] = {}
+    for p in found:
+        place = _place(p["loc"])
+        if isinstance(p.get("input"), dict) and place in conditions:
+            continue
+        text = p["msg"]
+        if p["type"] == "extra_forbidden":
+            word = str(p["loc"][-1])
+            words = [field.alias or name for name, field in Condition.model_fields.items()]
+            text = f"no word '{word}'; {nearest(word, words)}"
+        elif p["type"] in ("model_type", "dict_type"):
+            text = 'give an object, such as {"price": {"max": 10}}'
+        problems.setdefault(place, f"{place or 'filter'}: {text}")
+    return list(problems.values())
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -194,7 +212,14 @@ class FilterCompiler:
         Raises:
             InputError: lists every unknown attribute or item, and every value of the wrong kind.
         """
-        parsed = ItemFilter.parse(where)
+        try:
+            parsed = ItemFilter.parse(where)
+        except InputError as error:
+            if not error.problems:
+                raise
+            # Names can be looked at although the shape is wrong.
+            problems = [*error.problems, *self._unknown_names(where)]
+            raise InputError(f"The filter has {len(problems)} problem(s).", problems) from error
         key = parsed.key
         with self._lock:
             if key in self._kept:
@@ -214,6 +239,23 @@ class FilterCompiler:
                 return None
             self._columns[name] = read_column(self.catalog.table[name])
         return self._columns[name]
+
+    def _unknown_names(self, where: Any) -> list[str]:
+        given = where if isinstance(where, Mapping) else {}
+        return [
+            self.unknown_name(str(name), str(name))
+            for name in given
+            if name not in _WORDS and name not in self.names
+        ]
+
+    def unknown_name(self, name: str, place: str) -> str:
+        """What is wrong with an attribute that the catalogue lacks."""
+        close = get_close_matches(name, self.names, n=1)
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        return (
+            f"{place}: the catalogue has no attribute '{name}'; {hint}"
+            f"There are: {', '.join(self.names) or 'none'}."
+        )
 
     @property
     def names(self) -> list[str]:
@@ -347,11 +389,7 @@ class _Compilation:
     def _column(self, name: str, place: str) -> Column | None:
         column = self.compiler.column(name)
         if column is None:
-            names = self.compiler.names
-            self.problems.append(
-                f"{place}: the catalogue has no attribute '{name}'. {nearest(name, names)} "
-                f"There are: {', '.join(names) or 'none'}."
-            )
+            self.problems.append(self.compiler.unknown_name(name, place))
         return column
 
 

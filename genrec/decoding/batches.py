@@ -87,11 +87,4 @@ def rules_from(allowed: Any, users: int) -> AllowedItems | None:
     if allowed is None or isinstance(allowed, AllowedItems):
         return allowed
     mask = np.asarray(allowed)
-    shared = mask.ndim == 1
-    return AllowedItems(
-        mask.shape[-1],
-        [mask] if shared else list(mask),
-        [None] * (1 if shared else users),
-        np.zeros(users, np.int64) if shared else np.arange(users),
-        [np.zeros(0, np.int64)] * users,
-    )
+    return AllowedItems.of_mask(mask, users, mask.shape[-1])

@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,11 @@ def _load_base(config: BackboneConfig, token_names: Sequence[str]) -> tuple[Any,
         )
         return model, text_tokenizer
     folder = config.name
+    known = [*SCRATCH, *PACKAGED]
+    close = get_close_matches(config.name, known, n=1, cutoff=0.8)
+    if close and config.name not in known and not Path(config.name).exists():
+        # A hub is asked for minutes before it says that there is no such name.
+        raise ConfigError(f"There is no LLM '{config.name}'; did you mean '{close[0]}'?")
     if config.name in PACKAGED:
         from genrec.llm.weights import smollm2_folder
 

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from genrec.data.catalog import Catalog
 from genrec.data.sequences import History
+from genrec.recommenders.base import Recommendation
 from genrec.semantic_ids.index import SemanticIndex
+
+
+def with_reasons(
+    found: Sequence[Recommendation], history: History, catalog: Catalog, index: SemanticIndex | None
+) -> list[Recommendation]:
+    """The same list with a reason each; recommenders without semantic IDs give none."""
+    if index is None:
+        return list(found)
+    return [
+        replace(one, reason=reason(catalog.position(one.item.id), history, catalog, index))
+        for one in found
+    ]
 
 
 def reason(item: int, history: History, catalog: Catalog, index: SemanticIndex) -> str:

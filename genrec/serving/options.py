@@ -20,6 +20,7 @@ class ServeConfig:
         timeout: seconds until a request is answered 504.
         drain: seconds that requests under way get after a SIGTERM.
         cors: origins whose pages may call the service; ``*`` for all.
+        kinds: kinds of events that count as choices; empty: all.
         max_n: most items in one list.
         max_body: bytes of a request's body.
         max_nesting: depth of brackets in a request's body.
@@ -33,6 +34,7 @@ class ServeConfig:
     timeout: float = 30.0
     drain: float = 20.0
     cors: Sequence[str] = ()
+    kinds: Sequence[str] = ()
     max_n: int = 1000
     max_body: int = 256 * 1024
     max_nesting: int = 32

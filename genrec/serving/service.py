@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,7 @@ from genrec.data.sequences import History
 from genrec.errors import ConfigError, GenrecError, InputError
 from genrec.llm.text import TextModel
 from genrec.recommenders.base import Recommendation, Recommender, Request
-from genrec.recommenders.reasons import reason
+from genrec.recommenders.reasons import with_reasons
 from genrec.serving.batching import Batcher, Job
 from genrec.serving.events import Event, EventStore
 from genrec.serving.problems import RequestProblem
@@ -72,15 +72,13 @@ class Loaded:
         past = self.dataset.sequences[row]
         if not known:
             return past
-        times = baskets = None
+        times = np.array([event.row[-1] for event in known], np.int64)
         if past.times is not None:
-            times = np.append(past.times, np.array([event.row[-1] for event in known], np.int64))
-        if past.baskets is not None:
-            # Each later event is a basket of its own: nobody said which belong together.
-            first = int(past.baskets[-1]) + 1 if len(past) else 0
-            added = np.arange(first, first + len(known), dtype=np.int32)
-            baskets = np.append(past.baskets, added)
-        return History(np.append(past.items, items).astype(np.int32), times, baskets)
+            # A data set that was made after they were posted holds them already.
+            there = set(zip(past.items.tolist(), past.times.tolist(), strict=True))
+            new = [pair not in there for pair in zip(items.tolist(), times.tolist(), strict=True)]
+            items, times = items[new], times[new]
+        return _merged(past, items, times)
 
     def verify(self) -> None:
         """Computes one list.
@@ -120,6 +118,7 @@ class Service:
         loaded: the first model.
         load: makes another one; its argument is a run's folder, ``None`` for that in service.
         events: where feedback is kept.
+        kinds: of events that count as choices; empty: all.
 
     Attributes:
         draining: whether the service is stopping.
@@ -133,8 +132,9 @@ class Service:
         batcher: Batcher,
         *,
         load: Callable[[str | None], Loaded] | None = None,
+        kinds: Sequence[str] = (),
     ) -> None:
-        self.events, self.batcher = events, batcher
+        self.events, self.batcher, self.kinds = events, batcher, frozenset(kinds)
         self.draining = False
         self.watch_reload: Callable[[str], None] = lambda _outcome: None
         self._current, self._load = loaded, load
@@ -183,7 +183,10 @@ class Service:
                 return History(loaded.catalog.positions(list(history or ())))
             except InputError as error:
                 raise RequestProblem.of_input(error, "unknown_items") from error
-        past = loaded.history(user, self.events.history(user))
+        later = self.events.history(user)
+        if self.kinds:
+            later = [event for event in later if event.kind in self.kinds]
+        past = loaded.history(user, later)
         if past is None:
             raise RequestProblem(
                 404,
@@ -199,13 +202,7 @@ class Service:
     def explained(self, asked: Asked, found: Sequence[Recommendation]) -> list[Recommendation]:
         """The same items with a reason each; recommenders without semantic IDs give none."""
         index: Any = getattr(asked.loaded.recommender, "index", None)
-        if index is None:
-            return list(found)
-        catalog, history = asked.loaded.catalog, asked.request.history
-        return [
-            replace(one, reason=reason(catalog.position(one.item.id), history, catalog, index))
-            for one in found
-        ]
+        return with_reasons(found, asked.request.history, asked.loaded.catalog, index)
 
     def post(self, events: Sequence[Event]) -> int:
         """Keeps events and returns how many were new.
@@ -258,7 +255,12 @@ class Service:
                 ) from error
             self._current = loaded
             self.watch_reload("swapped")
-            log.info("The model %s is in service, before it %s", loaded.version, before)
+            log.info(
+                "The model %s is in service with %s items, before it %s",
+                loaded.version,
+                f"{len(loaded.catalog):,}",
+                before,
+            )
             # A model may stand in a cycle of references; its memory is needed now.
             gc.collect()
             return before, loaded.version
@@ -284,6 +286,23 @@ class Service:
         if not self.batcher.close(timeout):
             log.warning("Some requests were not finished within %.0f s", timeout)
         self.events.close()
+
+
+def _merged(past: History, items: np.ndarray, times: np.ndarray) -> History:
+    """One history, by time where there are times; each later event is a basket of its own."""
+    joined = np.append(past.items, items).astype(np.int32)
+    order, all_times = np.arange(len(joined)), None
+    if past.times is not None:
+        all_times = np.append(past.times, times)
+        order = np.argsort(all_times, kind="stable")
+        all_times = all_times[order]
+    baskets = None
+    if past.baskets is not None:
+        first = int(past.baskets.max()) + 1 if len(past) else 0
+        numbers = np.append(past.baskets, first + np.arange(len(items)))[order]
+        opens = np.append(True, numbers[1:] != numbers[:-1])
+        baskets = (np.cumsum(opens) - 1).astype(np.int32)
+    return History(joined[order], all_times, baskets)
 
 
 def _available(compiled: CompiledFilter, history: History, items: int, *, hide_seen: bool) -> int:

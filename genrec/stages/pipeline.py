@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def _outcome(
         user=user,
         exclude_seen=recipe.evaluate.exclude_seen,
     )
-    return Outcome(report, shown)
+    return Outcome(report, replace(shown, before_test=True))
 
 
 def judged_cases(recipe: Recipe, test: Holdout) -> Holdout:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from genrec.data.dataset import Dataset
 from genrec.data.sequences import History
+from genrec.errors import ConfigError
 from genrec.recommenders.backends import BACKENDS
 from genrec.recommenders.base import Recommendation
 from genrec.recommenders.generative import GenerativeRecommender
-from genrec.recommenders.reasons import reason
+from genrec.recommenders.reasons import with_reasons
 from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
+from genrec.workspace import Workspace
+
+
+def _check_belongs(workspace: Workspace) -> None:
+    # Judged on other data, a model may have been trained on what are now the test cases.
+    trained_on = workspace.about("recommender").get("dataset")
+    stored = workspace.run.get("artefacts", {}).get("dataset", {}).get("key")
+    if trained_on is not None and trained_on != stored:
+        raise ConfigError(
+            f"The recommender in {workspace.folder} was trained on other data than lies there now. "
+            f"Train it again: genrec run RECIPE --into {workspace.folder}"
+        )
 
 
 @dataclass(frozen=True)
@@ -25,11 +38,13 @@ class Shown:
     Attributes:
         user: whose; empty for a history given by hand.
         history: titles of what they chose, oldest first.
+        before_test: whether what they chose later was left out, to test with.
     """
 
     user: str
     history: list[str]
     recommendations: list[Recommendation]
+    before_test: bool = False
 
 
 def open_recommender(
@@ -48,6 +63,7 @@ def open_recommender(
     """
     opened = BACKENDS.load(backend)
     dataset = stored_data(run)
+    _check_belongs(run.workspace)
     recommender: GenerativeRecommender = opened(
         run.workspace.folder, dataset.catalog, **(options or {})
     )
@@ -68,11 +84,7 @@ def recommend(
     """The n best items after a history that ``where`` allows, with reasons where asked for."""
     found = recommender.recommend(history, n, where=where, exclude_seen=exclude_seen)
     if why:
-        catalog, index = recommender.catalog, recommender.index
-        found = [
-            replace(one, reason=reason(catalog.position(one.item.id), history, catalog, index))
-            for one in found
-        ]
+        found = with_reasons(found, history, recommender.catalog, recommender.index)
     titles = [recommender.catalog[int(position)].title for position in history.items]
     return Shown(user, titles, found)
 

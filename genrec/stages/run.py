@@ -69,9 +69,9 @@ class Run:
             self.workspace.record("seconds", {title: round(seconds, 1)})
         self.observer.finished(title, stage.note, seconds, reused=stage.reused)
 
-    def write(self, name: str) -> Any:
+    def write(self, name: str, **about: Any) -> Any:
         """A folder to write the artefact into; see ``Workspace.write``."""
-        return self.workspace.write(name, self.keys[name])
+        return self.workspace.write(name, self.keys[name], **about)
 
     def path(self, name: str) -> Path:
         return self.workspace.path(name)

@@ -106,6 +106,7 @@ def serve(
         load=lambda other: open_run(
             Path(other) if other else folder, backend, backend_options, text_model
         ),
+        kinds=config.kinds,
     )
     log.info("The model %s serves %s items", loaded.version, f"{len(loaded.catalog):,}")
     run_server(create_app(service, config, keys=access, metrics=metrics), service, config)

@@ -36,7 +36,7 @@ def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecomm
         else:
             recommender = _trained(run, training, index, stage)
             assert recommender.fitted is not None
-            with run.write("recommender") as folder:
+            with run.write("recommender", dataset=run.keys["dataset"]) as folder:
                 recommender.write(folder)
             stage.note = (
                 f"{recommender.fitted.steps} steps, "

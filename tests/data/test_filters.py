@@ -87,7 +87,7 @@ def test_each_word_of_the_language(where, expected):
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ({"brnad": "Alpine"}, "no attribute 'brnad'. did you mean 'brand'"),
+        ({"brnad": "Alpine"}, "no attribute 'brnad'; did you mean 'brand'"),
         ({"price": "cheap"}, "price: 'cheap' is not of the kind that it holds (numbers)"),
         ({"price": {"min": "2"}}, "price.min: '2' is not a number"),
         ({"price": {"min": float("nan")}}, "price.min: nan is not a number"),
@@ -122,6 +122,16 @@ def test_what_is_wrong_is_said(where, said):
 def test_all_problems_of_a_filter_come_at_once():
     with pytest.raises(InputError) as caught:
         FilterCompiler(shop()).compile({"price": "x", "colour": 1, "any": [{"brand": 3}]})
+    assert len(caught.value.problems) == 3
+
+
+def test_names_are_looked_at_although_the_shape_is_wrong():
+    with pytest.raises(InputError) as caught:
+        FilterCompiler(shop()).compile({"brnd": "Alpine", "price": {"mn": 3}, "deny": 5})
+    text = str(caught.value)
+    assert "price.mn: no word 'mn'; did you mean 'min'?" in text
+    assert "brnd: the catalogue has no attribute 'brnd'; did you mean 'brand'?" in text
+    assert "deny: " in text
     assert len(caught.value.problems) == 3
 
 

@@ -50,6 +50,24 @@ def test_each_later_event_is_a_basket_of_its_own():
     ]
 
 
+def test_later_events_join_by_time_and_those_of_the_data_set_count_once():
+    model = loaded()
+    past = model.dataset.history("u1")
+    again = event(f"p{past.items[-1]}", int(past.times[-1]))
+    early = event("p9", int(past.times[0]) - 5)
+    grown = model.history("u1", [early, again, event("p2")])
+    assert grown.items.tolist() == [9, *past.items.tolist(), 2]
+    assert (np.diff(grown.times) >= 0).all()
+
+
+def test_only_the_named_kinds_of_events_count(tmp_path):
+    with in_service(tmp_path) as service:
+        service.post([Event("a", "new", "p9", "view", 5), Event("b", "new", "p2", "buy", 6)])
+        assert prepare(service, user="new").request.history.items.tolist() == [9, 2]
+        service.kinds = frozenset(["buy"])
+        assert prepare(service, user="new").request.history.items.tolist() == [2]
+
+
 def test_a_user_of_events_alone_has_a_history_and_a_stranger_has_none():
     model = loaded()
     assert model.history("new", [event("p9", user="new")]).items.tolist() == [9]

@@ -98,6 +98,35 @@ def test_another_option_redoes_only_what_depends_on_it(first, shop_folder):
     assert "reused" not in trained.stderr
 
 
+def test_a_model_is_not_judged_on_data_that_it_was_not_trained_on(first, shop_folder):
+    run = shop_folder / "runs" / "swapped"
+    genrec(shop_folder, "run", "mini.yaml", "--into", str(run), "train.steps=5")
+    older = "data.options.interactions=older.csv"
+    events = pl.read_csv(shop_folder / "events.csv")
+    events.filter(pl.col("time") < "2024-05-05").write_csv(shop_folder / "older.csv")
+    genrec(shop_folder, "run", "mini.yaml", "--into", str(run), "--until", "load_data", older)
+    for command in (("evaluate", str(run)), ("recommend", str(run), "--user", "u3")):
+        refused = genrec(shop_folder, *command)
+        assert (refused.returncode, "trained on other data" in refused.stderr) == (2, True)
+
+
+def test_names_are_checked_before_anything_is_done(shop_folder):
+    refused = genrec(
+        shop_folder, "run", "mini.yaml", "evaluate.against=[populr]", "--until", "encode"
+    )
+    assert (refused.returncode, "did you mean 'popular'" in refused.stderr) == (2, True)
+    refused = genrec(shop_folder, "run", "mini.yaml", "llm.name=tinyy", "--into", "runs/tinyy")
+    assert (refused.returncode, "did you mean 'tiny'" in refused.stderr) == (2, True)
+
+
+def test_a_filter_that_allows_nothing_is_said(first, shop_folder):
+    where = '{"title": "Thing 400"}'
+    refused = genrec(shop_folder, "recommend", "runs/mini", "--user", "u3", "--where", where)
+    assert refused.returncode == 2
+    assert "No item passes" in refused.stderr
+    assert "did you mean 'Thing 40'" in refused.stderr
+
+
 def test_recommendations_for_a_user_and_for_a_history(first, shop_folder):
     by_user = genrec(shop_folder, "recommend", "runs/mini", "--user", "u3", "-n", "4", "--json")
     assert len(json.loads(by_user.stdout)["recommendations"]) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,8 @@ from genrec.data.dataset import Dataset
 from genrec.data.rows import as_ids
 from genrec.data.sources.files import TableFile, read_table
 from genrec.errors import ConfigError, InputError, nearest
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -140,15 +143,15 @@ def _renamed(
 ) -> TableFile:
     """The file's columns under our names; ``others`` keeps the rest as they are."""
     table = file.table
-    problems = []
-    for key in dict.fromkeys(required):
-        if names[key] not in table.columns:
-            hint = nearest(names[key], table.columns)
-            problems.append(f"no column '{names[key]}' for {key}; {hint}")
+    missing = [key for key in dict.fromkeys(required) if names[key] not in table.columns]
+    problems = [
+        f"no column '{names[key]}' for {key}; {nearest(names[key], table.columns)}"
+        for key in missing
+    ]
     if problems:
         raise InputError(
             f"{path} lacks {len(problems)} column(s). Name the file's own columns: "
-            f"{_mapping(required[0], '…', items=others)}.",
+            f"{_mapping(missing[0], '…', items=others)}.",
             problems,
         )
     present = {key: name for key, name in names.items() if name in table.columns}
@@ -164,6 +167,12 @@ def _renamed(
                 f"Say {_mapping('time', like[0])}, "
                 "or rename it if the order of the file is the order of events."
             )
+        unused = [column for column in table.columns if column not in present.values()]
+        log.warning(
+            "%s has no column 'time': the order of its rows is taken as the order of events. %s",
+            path,
+            f"Columns not used: {', '.join(unused)}." if unused else "",
+        )
     return TableFile(pl.DataFrame(picked), file.rows)
 
 
@@ -182,7 +191,7 @@ def _catalog_of(column: pl.Series) -> Catalog:
 
 
 def _attributes_typed(table: pl.DataFrame) -> pl.DataFrame:
-    """Text attributes that are numbers throughout, as numbers; ``007`` stays text."""
+    """Text attributes that are numbers, or true and false, throughout; ``007`` stays text."""
     numbers = []
     for column in table:
         if (
@@ -195,4 +204,6 @@ def _attributes_typed(table: pl.DataFrame) -> pl.DataFrame:
             numbers.append(column.cast(pl.Int64))
         elif column.str.contains(r"^-?(0|[1-9]\d{0,14})(\.\d{1,15})?$").all():
             numbers.append(column.cast(pl.Float64))
+        elif column.str.contains("(?i)^(true|false)$").all():
+            numbers.append(column.str.to_lowercase() == "true")
     return table.with_columns(numbers)

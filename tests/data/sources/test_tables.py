@@ -92,6 +92,17 @@ def test_a_column_that_looks_like_the_time_is_never_silently_left_out(tmp_path):
     assert "columns: {time: timestamp} under data.options of a recipe" in message
 
 
+def test_a_file_without_times_says_that_its_order_counts(tmp_path, caplog):
+    events, items = tmp_path / "events.csv", tmp_path / "items.csv"
+    events.write_text("user_id,item_id,when\nu,a,3\nu,b,1\n")
+    items.write_text("item_id,title,in_stock,size\na,A,true,7\nb,B,False,8\n")
+    data = Dataset.load("tables", interactions=str(events), items=str(items))
+    assert "order of its rows" in caplog.text
+    assert "Columns not used: when." in caplog.text
+    assert data.catalog["a"].attributes == {"in_stock": True, "size": 7}
+    assert data.catalog["b"].attributes == {"in_stock": False, "size": 8}
+
+
 def test_options_that_do_not_exist_are_answered(tmp_path):
     path = written(tmp_path, "e.csv", "user_id,item_id\nu,a\n")
     with pytest.raises(ConfigError, match="mapping has 'user'; did you mean 'user_id'"):
