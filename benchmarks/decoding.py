@@ -375,7 +375,7 @@ def main() -> None:
         added[beams] = told["added_gb"]
         figures[f"memory_added_gb_{beams}_beams"] = told["added_gb"]
     figures["memory_50_over_1_beam"] = round(added[50] / added[1], 2)
-    figures |= not_measured("vllm_speedup", "in an environment of its own: make benchmark-vllm")
+    figures |= not_measured("vllm_speedup", "see vLLM below: it has an environment of its own")
     figures |= on_gpu()
     report(
         figures,
