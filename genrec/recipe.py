@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from genrec.data.dataset import SPLITS
+from genrec.data.sources import SOURCES
 from genrec.decoding.options import DecodeConfig
 from genrec.encoders.options import TextEncoderConfig
 from genrec.errors import ConfigError, nearest
@@ -39,6 +41,9 @@ class DataConfig:
     options: dict[str, Any] = field(default_factory=dict)
     core: int = 0
     core_basis: str = "events"
+
+    def __post_init__(self) -> None:
+        SOURCES.entry(self.source)
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,15 @@ class Recipe(BaseModel):
     decode: DecodeConfig = DecodeConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _gathered(cls, value: Any, check: Callable[[Any], Any]) -> Any:
+        # What a section says of itself joins the problems of the others.
+        try:
+            return check(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+
     @field_validator("name")
     @classmethod
     def _is_plain(cls, name: str) -> str:
@@ -147,8 +161,6 @@ class Recipe(BaseModel):
             return Recipe.model_validate(content)
         except ValidationError as error:
             problems = [_explain(problem) for problem in error.errors()]
-        except ConfigError as error:
-            problems = [str(error)]
         raise ConfigError(f"The recipe {where} does not fit:\n" + "\n".join(problems))
 
 
@@ -176,6 +188,8 @@ def _explain(problem: Any) -> str:
         return f"  - {'.'.join(path)}: there is no such key; {hint}"
     if problem["type"] in ("missing", "missing_argument"):
         return f"  - {'.'.join(path)}: missing"
+    if problem["type"] == "value_error":
+        return f"  - {'.'.join(path)}: {problem['ctx']['error']}"
     return f"  - {'.'.join(path)}: {problem['msg']} (it is {problem['input']!r})"
 
 

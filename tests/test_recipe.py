@@ -54,6 +54,21 @@ def test_all_problems_are_named_at_once():
     assert "'many'" in message
 
 
+def test_what_sections_say_of_themselves_joins_the_other_problems():
+    content = {
+        "name": "x",
+        "data": {"source": "tabels"},
+        "train": {"steps": "abc"},
+        "decode": {"strategy": "divers"},
+        "evaluate": {"against": ["populr"]},
+    }
+    with pytest.raises(ConfigError) as caught:
+        Recipe.parse(content)
+    for part in ("'tables'", "'abc'", "'diverse'", "'popular'"):
+        assert part in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 5
+
+
 def test_a_value_that_does_not_fit_its_range_is_named():
     with pytest.raises(ConfigError, match="steps is 0"):
         Recipe.parse({**MINIMAL, "train": {"steps": 0}})
