@@ -16,6 +16,8 @@ from genrec.data.rows import TABLE_ROWS, RowNames, as_ids, found
 from genrec.errors import InputError, nearest
 
 ITEM_COLUMNS = ("item_id", "title", "text", "image", "price")
+# So many items are kept once made: those that are recommended come again and again.
+MADE_ITEMS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +131,14 @@ class Catalog(Sequence[Item]):
         position = self.position(key) if isinstance(key, str) else int(key)
         if not -len(self) <= position < len(self):
             raise IndexError(f"position {position} of a catalogue of {len(self)} items")
+        position %= len(self)
+        if position in self._made:
+            return self._made[position]
         row = self.table.row(position, named=True)
         attributes = {
             name: row[name] for name in self.attribute_names if row[name] not in (None, [], "")
         }
-        return Item(
+        item = Item(
             id=row["item_id"],
             title=row["title"],
             text=row.get("text") or "",
@@ -141,6 +146,13 @@ class Catalog(Sequence[Item]):
             price=row.get("price"),
             attributes=MappingProxyType(attributes),
         )
+        if len(self._made) < MADE_ITEMS:
+            self._made[position] = item
+        return item
+
+    @cached_property
+    def _made(self) -> dict[int, Item]:
+        return {}
 
     def __iter__(self) -> Iterator[Item]:
         return (self[position] for position in range(len(self)))

@@ -190,13 +190,13 @@ def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allow
             return Response(status_code=499)
         if body.explain:
             found = service.explained(asked, found)
-        return JSONResponse(
-            schemas.RecommendAnswer(
-                items=[_recommended(one) for one in found],
-                available=asked.available,
-                model=asked.loaded.version,
-            ).model_dump(mode="json")
+        answer = schemas.RecommendAnswer(
+            items=[_recommended(one) for one in found],
+            available=asked.available,
+            model=asked.loaded.version,
         )
+        # Written straight from the model, not by way of plain values.
+        return Response(answer.model_dump_json(), media_type="application/json")
 
     @app.get(
         "/v1/items/{item_id:path}",
