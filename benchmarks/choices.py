@@ -35,10 +35,10 @@ GENERATIVE = {
     "steps700": ["train.steps=700"],
 }
 SASREC: dict[str, dict[str, Any]] = {
-    "sasrec_dot": {},
-    "sasrec_cosine_no_bias": {"temperature": 0.05, "item_bias": False},
-    "sasrec_dot_no_bias": {"item_bias": False},
-    "sasrec_steps250": {"steps": 250},
+    "sasrec_steps700": {"steps": 700},
+    "sasrec_dot_steps250": {"steps": 250},
+    "sasrec_cosine_no_bias_steps250": {"steps": 250, "temperature": 0.05, "item_bias": False},
+    "sasrec_dot_no_bias_steps250": {"steps": 250, "item_bias": False},
 }
 
 

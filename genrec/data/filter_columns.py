@@ -39,12 +39,15 @@ class Column(ABC):
     Attributes:
         kind: what it holds, in words.
         known: where there is a value, bool, shape (items,).
-        texts: its values, where they are words.
     """
 
     kind: str
     known: np.ndarray
-    texts: Sequence[str] = ()
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """Its values, where they are words."""
+        return ()
 
     @abstractmethod
     def accepts(self, value: Any) -> bool:
@@ -156,8 +159,12 @@ class ValueColumn(Column):
         self.known = self.numbers >= 0
         self._found = found
 
+    @property
+    def texts(self) -> Sequence[str]:
+        return self._texts
+
     @cached_property
-    def texts(self) -> Sequence[str]:  # type: ignore[override]
+    def _texts(self) -> list[str]:
         return self._found.to_list()
 
     @cached_property
@@ -205,7 +212,7 @@ class ListColumn(Column):
         self._values = ValueColumn(flat)
 
     @property
-    def texts(self) -> Sequence[str]:  # type: ignore[override]
+    def texts(self) -> Sequence[str]:
         return self._values.texts
 
     def accepts(self, value: Any) -> bool:

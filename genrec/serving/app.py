@@ -2,26 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
 import polars as pl
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.exceptions import HTTPException
 
 from genrec.data.catalog import Item
-from genrec.errors import ArtefactError, ConfigError, InputError, StorageError
+from genrec.errors import ConfigError
 from genrec.recommenders.base import Recommendation
 from genrec.serving import schemas
-from genrec.serving.batching import Closed, Job, QueueFull
+from genrec.serving.batching import Closed, Job
 from genrec.serving.chat import Chats, failed, server_sent, whole_answer
 from genrec.serving.edge import BodyLimits, Metrics, Observed
+from genrec.serving.error_answers import handle_errors
 from genrec.serving.events import Event
 from genrec.serving.keys import ApiKey, KeyFile, RateLimits
 from genrec.serving.options import ServeConfig
@@ -102,7 +101,7 @@ def create_app(
         )
     app.add_middleware(Observed, metrics=metrics)
     service.watch_reload = lambda outcome: metrics.reloads.labels(outcome).inc()
-    _handle_errors(app)
+    handle_errors(app)
     allowed, admin = _guards(keys)
     _add_recommending(app, service, config, allowed)
     _add_events(app, service, metrics, allowed)
@@ -390,65 +389,3 @@ def _plain(value: object) -> Any:
     if isinstance(value, dict):
         return {str(name): _plain(one) for name, one in value.items()}
     return str(value)
-
-
-def _handle_errors(app: FastAPI) -> None:
-    def shown(problem: RequestProblem) -> JSONResponse:
-        return JSONResponse(
-            problem.answer.model_dump(), problem.status, headers=dict(problem.headers)
-        )
-
-    def on(kind: type[Exception], turn: Callable[[Any], RequestProblem]) -> None:
-        async def handle(_: Request, error: Exception) -> Response:
-            return shown(turn(error))
-
-        handler: Callable[[Request, Exception], Awaitable[Response]] = handle
-        app.add_exception_handler(kind, handler)
-
-    on(RequestProblem, lambda problem: problem)
-    on(RequestValidationError, _invalid)
-    on(InputError, lambda error: RequestProblem.of_input(error, "bad_filter"))
-    on(QueueFull, _full)
-    on(Closed, lambda _: RequestProblem(503, "stopping", "The service is stopping. Try another."))
-    on(StorageError, _unstored)
-    on(ArtefactError, _unstored)
-    on(HTTPException, _of_http)
-
-
-def _full(error: QueueFull) -> RequestProblem:
-    return RequestProblem(
-        429,
-        "queue_full",
-        f"{error.waiting} requests wait. Try again.",
-        retry_after=error.seconds,
-    )
-
-
-def _unstored(error: Exception) -> RequestProblem:
-    # The message names files and hosts, which are not a client's business.
-    log.error("%s", error)
-    return RequestProblem(
-        503, "storage", "The service cannot reach its storage. Try again; its log says more."
-    )
-
-
-def _of_http(error: HTTPException) -> RequestProblem:
-    code = {404: "no_route", 405: "wrong_method", 400: "malformed_body"}.get(
-        error.status_code, "http"
-    )
-    return RequestProblem(error.status_code, code, f"{error.detail}. See /docs.")
-
-
-# The kinds of value that pydantic tried in turn; a reader needs none of them.
-_KINDS = {"bool", "int", "float", "str", "body"}
-
-
-def _invalid(error: RequestValidationError) -> RequestProblem:
-    problems: dict[str, str] = {}
-    for one in error.errors():
-        place = ".".join(str(p) for p in one["loc"] if p not in _KINDS and "[" not in str(p))
-        problems.setdefault(place or "body", one["msg"])
-    found = [f"{place}: {text}" for place, text in problems.items()]
-    return RequestProblem(
-        422, "bad_request", f"The request has {len(found)} problem(s), first {found[0]}.", found
-    )

@@ -97,10 +97,14 @@ class StoreContract:
         assert again.history("u") == [event(1)]
         again.close()
 
-    def test_a_closed_store_says_so(self, url):
+    def test_closing_twice_leaves_what_was_kept(self, url):
         store = open_events(url)
+        store.append([event(1)])
         store.close()
         store.close()
+        again = open_events(url)
+        assert again.history("u") == [event(1)]
+        again.close()
 
     def test_every_acknowledged_event_outlives_a_kill(self, url, store):
         """A child posts and says each id after its acknowledgement; it is killed while it does."""
