@@ -12,10 +12,13 @@ from typing import overload
 import numpy as np
 import polars as pl
 
+from genrec.data.media import MediaFolder
 from genrec.data.rows import TABLE_ROWS, RowNames, as_ids, found
-from genrec.errors import InputError, nearest
+from genrec.errors import ConfigError, InputError, nearest
 
-ITEM_COLUMNS = ("item_id", "title", "text", "image", "price")
+# Columns that name a file of the item.
+MEDIA_COLUMNS = ("image", "audio", "video")
+ITEM_COLUMNS = ("item_id", "title", "text", *MEDIA_COLUMNS, "price")
 # So many items are kept once made: those that are recommended come again and again.
 MADE_ITEMS = 10_000
 
@@ -28,7 +31,9 @@ class Item:
         id: the shop's own id.
         title: short name, never empty.
         text: longer description, may be empty.
-        image: path of a picture, relative to the catalogue's image folder.
+        image: path of a picture, relative to the catalogue's media folder.
+        audio: of a sound, likewise.
+        video: of a film, likewise.
         price: in the catalogue's currency; ``None`` when unknown.
         attributes: every further column, nulls left out (brand, category, colour, …).
     """
@@ -37,6 +42,8 @@ class Item:
     title: str
     text: str = ""
     image: str | None = None
+    audio: str | None = None
+    video: str | None = None
     price: float | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
 
@@ -51,7 +58,9 @@ class Catalog(Sequence[Item]):
 
     Args:
         table: columns ``item_id`` (string, unique), ``title`` and, optionally, ``text``,
-            ``image``, ``price`` (float) and any attributes.
+            ``image``, ``audio``, ``video`` (paths in ``media``), ``price`` (float) and any
+            attributes.
+        media: where the items' files lie.
         rows: how messages name the rows; by default their 0-based number in the table.
 
     Raises:
@@ -59,8 +68,15 @@ class Catalog(Sequence[Item]):
             with row numbers.
     """
 
-    def __init__(self, table: pl.DataFrame, *, rows: RowNames = TABLE_ROWS) -> None:
+    def __init__(
+        self,
+        table: pl.DataFrame,
+        *,
+        media: MediaFolder | None = None,
+        rows: RowNames = TABLE_ROWS,
+    ) -> None:
         self.table = _checked(table, rows)
+        self.media = media
 
     @staticmethod
     def of_ids(item_ids: Iterable[str]) -> Catalog:
@@ -142,7 +158,7 @@ class Catalog(Sequence[Item]):
             id=row["item_id"],
             title=row["title"],
             text=row.get("text") or "",
-            image=row.get("image"),
+            **{name: row.get(name) or None for name in MEDIA_COLUMNS},
             price=row.get("price"),
             attributes=MappingProxyType(attributes),
         )
@@ -159,7 +175,37 @@ class Catalog(Sequence[Item]):
 
     def take(self, positions: Sequence[int] | np.ndarray) -> Catalog:
         """A catalogue of these rows, in this order."""
-        return Catalog(self.table[np.asarray(positions, dtype=np.int64)])
+        return Catalog(self.table[np.asarray(positions, dtype=np.int64)], media=self.media)
+
+    def files(self, column: str) -> list[str | None]:
+        """Names of the items' files of one kind (``image``, ``audio``, ``video``), by position."""
+        if column not in self.table.columns:
+            return [None] * len(self)
+        return [name or None for name in self.table[column]]
+
+    def texts(self, fields: Sequence[str] | None = None) -> list[str]:
+        """What each item says, by position; empty where it says nothing.
+
+        Args:
+            fields: ``title``, ``text``, ``price`` or names of attributes, in the order in which
+                they are read; ``None`` reads ``Item.describe()``.
+
+        Raises:
+            ConfigError: the catalogue lacks a field.
+        """
+        if fields is None:
+            return [item.describe().strip() for item in self]
+        valid = ["title", "text", "price", *self.attribute_names]
+        unknown = [name for name in fields if name not in valid]
+        if unknown:
+            raise ConfigError(
+                f"The catalogue has no field '{unknown[0]}'; {nearest(unknown[0], valid)}"
+            )
+        return [_read_fields(item, fields) for item in self]
+
+    def with_media(self, media: MediaFolder | None) -> Catalog:
+        """The same items with their files elsewhere."""
+        return Catalog(self.table, media=media)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -171,6 +217,12 @@ class Catalog(Sequence[Item]):
 
     def __repr__(self) -> str:
         return f"Catalog({len(self):,} items; {', '.join(self.table.columns)})"
+
+
+def _read_fields(item: Item, fields: Sequence[str]) -> str:
+    own = {"title": item.title, "text": item.text, "price": item.price}
+    values = [own[name] if name in own else item.attributes.get(name) for name in fields]
+    return ". ".join(str(value).strip() for value in values if value not in (None, "", []))
 
 
 def _checked(table: pl.DataFrame, rows: RowNames) -> pl.DataFrame:
@@ -185,7 +237,7 @@ def _checked(table: pl.DataFrame, rows: RowNames) -> pl.DataFrame:
     repeated = ids.is_not_null() & ~ids.is_first_distinct()
     problems += found(repeated, ids, "item_id '{value}' stands in an earlier row too", rows)
     columns = [ids]
-    for name in ("title", "text", "image"):
+    for name in ("title", "text", *MEDIA_COLUMNS):
         if name in table.columns:
             column = table[name]
             if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from genrec.data.catalog import Catalog
+from genrec.data.catalog import MEDIA_COLUMNS, Catalog
 
-HIDDEN = ("item_id", "image")
+HIDDEN = ("item_id", *MEDIA_COLUMNS)
 
 
 def columns_of(catalog: Catalog) -> list[str]:

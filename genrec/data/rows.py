@@ -75,7 +75,12 @@ def as_ids(column: pl.Series) -> tuple[pl.Series, str]:
     if not (column.dtype.is_numeric() or column.dtype in _ID_TYPES):
         nothing = pl.Series(name, [None] * len(column), dtype=pl.String)
         return nothing, f"column '{name}' holds {column.dtype}, not ids (text or whole numbers)"
-    texts = column.cast(pl.String)
+    try:
+        texts = column.cast(pl.String)
+    except pl.exceptions.PanicException as error:
+        # Dates beyond all calendars, as damaged files hold them, stop polars with a panic.
+        nothing = pl.Series(name, [None] * len(column), dtype=pl.String)
+        return nothing, f"column '{name}' holds {column.dtype} that cannot be read: {error}"
     return texts.set(texts.str.strip_chars().fill_null("") == "", None), ""
 
 

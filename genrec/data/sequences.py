@@ -18,11 +18,13 @@ class History:
         times: seconds since 1970, shape (events,), int64; ``None`` when only the order is known.
         baskets: number of the basket of each event, shape (events,), int32, ascending;
             ``None`` when each event stands alone.
+        user: whose it is; empty when nobody said.
     """
 
     items: np.ndarray
     times: np.ndarray | None = None
     baskets: np.ndarray | None = None
+    user: str = ""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -50,7 +52,11 @@ class Sequences(Sequence[History]):
     def of(
         histories: Sequence[Sequence[int] | History], users: Sequence[str] | None = None
     ) -> Sequences:
-        """Sequences from lists of positions or from histories; baskets only if all have them."""
+        """Sequences from lists of positions or from histories; baskets only if all have them.
+
+        Args:
+            users: whose they are; as the histories say if left out.
+        """
         rows = [
             row if isinstance(row, History) else History(np.asarray(row, np.int32))
             for row in histories
@@ -64,7 +70,7 @@ class Sequences(Sequence[History]):
             return np.concatenate(parts).astype(dtype)
 
         items = joined("items", np.int32)
-        names = [str(n) for n in range(len(rows))] if users is None else list(users)
+        names = [row.user for row in rows] if users is None else list(users)
         return Sequences(
             np.array(names, dtype=object),
             np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
@@ -99,6 +105,7 @@ class Sequences(Sequence[History]):
             self.items[span],
             None if self.times is None else self.times[span],
             None if self.baskets is None else self.baskets[span],
+            str(self.users[row]),
         )
 
     def __iter__(self) -> Iterator[History]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Holdout
+from genrec.data.media import MediaFolder
 from genrec.data.sequences import Sequences
 from genrec.errors import ArtefactError
 
@@ -27,7 +28,13 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
     for part, cases in dataset.published.items():
         for role in ("histories", "targets"):
             _table(getattr(cases, role)).write_parquet(folder / f"{part}_{role}.parquet")
-    about = {"name": dataset.name, "published": {p: c.split for p, c in dataset.published.items()}}
+    media = dataset.catalog.media
+    about = {
+        "name": dataset.name,
+        "published": {p: c.split for p, c in dataset.published.items()},
+        # Pictures stay where they are; a run names their place.
+        "media": None if media is None else str(media.root.resolve()),
+    }
     (folder / "dataset.json").write_text(json.dumps(about))
 
 
@@ -41,7 +48,11 @@ def read_dataset(folder: Path) -> Dataset:
         about = json.loads((folder / "dataset.json").read_text())
         users = pl.read_parquet(folder / "users.parquet")["user_id"].to_list()
         about_users = folder / "user_table.parquet"
-        catalog = Catalog(pl.read_parquet(folder / "catalog.parquet"))
+        media = about.get("media")
+        catalog = Catalog(
+            pl.read_parquet(folder / "catalog.parquet"),
+            media=None if media is None else MediaFolder(Path(media)),
+        )
         return Dataset(
             about["name"],
             catalog,

@@ -8,6 +8,7 @@ not for headline figures.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ import polars as pl
 from genrec.data.assemble import assemble
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
+from genrec.data.media import MediaFolder
 from genrec.data.toy_pictures import COLOURS, PATTERNS, SHAPES, draw
 from genrec.errors import ConfigError
+from genrec.shipped import user_cache
 from genrec.workspace import storage_errors
 
 log = logging.getLogger(__name__)
@@ -48,15 +51,21 @@ EAGERNESS = 2.5
 
 
 def load(
-    items: int = 400, shoppers: int = 600, seed: int = 0, image_folder: str | Path | None = None
+    items: int = 400,
+    shoppers: int = 600,
+    seed: int = 0,
+    *,
+    pictures: bool = False,
+    image_folder: str | Path | None = None,
 ) -> Dataset:
     """The shop: the same arguments give the same tables and the same pictures.
 
     Args:
         items: products, at least 40, so that nobody runs out of things to choose.
         shoppers: people, each of 5 to 20 choices.
-        image_folder: where to draw the pictures; ``None`` draws none. Pictures that are there
-            already are left alone.
+        pictures: whether to draw them.
+        image_folder: where; ``None`` is the user's cache. Pictures that are there already are
+            left alone. A folder that is named is drawn into in any case.
 
     Returns:
         A data set with two more tables in ``extras``: ``oracle`` (item_id, kind, colour, pattern,
@@ -84,9 +93,11 @@ def load(
         user_table=tastes.select("user_id"),
         extras={"oracle": oracle, "tastes": tastes},
     )
-    if image_folder is not None:
-        draw_pictures(dataset, Path(image_folder))
-    return dataset
+    if not (pictures or image_folder):
+        return dataset
+    folder = Path(image_folder) if image_folder else user_cache("toy_shop", f"seed-{seed}-{items}")
+    draw_pictures(dataset, folder)
+    return replace(dataset, catalog=dataset.catalog.with_media(MediaFolder(folder)))
 
 
 def match(dataset: Dataset) -> np.ndarray:

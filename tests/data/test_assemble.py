@@ -157,3 +157,11 @@ def test_options_that_do_not_exist_are_answered_with_the_nearest():
         events_of(("u", "a", 1), unknown="dropp")
     with pytest.raises(ConfigError, match="time_unit is 'min'"):
         events_of(("u", "a", 1), time_unit="min")
+
+
+def test_dates_beyond_all_calendars_are_no_ids():
+    days = pl.Series("basket_id", [2**31 - 1], dtype=pl.Int32).cast(pl.Date)
+    events = pl.DataFrame({"user_id": ["u"], "item_id": ["a"], "time": [1]}).with_columns(days)
+    with pytest.raises(InputError) as caught:
+        assemble(Catalog.of_ids(["a"]), events)
+    assert "'basket_id' holds Date that cannot be read" in str(caught.value)

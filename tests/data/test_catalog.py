@@ -2,7 +2,8 @@ import polars as pl
 import pytest
 
 from genrec.data.catalog import Catalog
-from genrec.errors import InputError
+from genrec.data.media import MediaFolder
+from genrec.errors import ConfigError, InputError
 
 
 def test_every_bad_row_is_told_at_once():
@@ -40,3 +41,25 @@ def test_columns_that_cannot_be_text_are_problems():
     with pytest.raises(InputError) as caught:
         Catalog(pl.DataFrame({"item_id": [[1]], "title": [["x"]], "price": [True]}))
     assert len(caught.value.problems) == 3
+
+
+def test_files_and_texts_come_by_position_with_gaps_told_apart(tmp_path):
+    table = pl.DataFrame(
+        {
+            "item_id": ["a", "b"],
+            "title": ["Red mug", "Lamp"],
+            "image": ["a.png", ""],
+            "video": [None, "b.mp4"],
+            "price": [2.5, None],
+            "colour": ["red", None],
+        }
+    )
+    catalog = Catalog(table, media=MediaFolder.at(tmp_path))
+    assert catalog.files("image") == ["a.png", None]
+    assert catalog.files("audio") == [None, None]
+    assert (catalog[0].image, catalog[1].image, catalog[1].video) == ("a.png", None, "b.mp4")
+    assert "a.png" not in catalog[0].describe()
+    assert catalog.texts(["title", "colour", "price"]) == ["Red mug. red. 2.5", "Lamp"]
+    assert catalog.take([1]).media == catalog.media
+    with pytest.raises(ConfigError, match="no field 'color'; did you mean 'colour'"):
+        catalog.texts(["color"])

@@ -120,3 +120,14 @@ def test_too_small_a_shop_and_unknown_products_are_refused():
         load(items=10)
     with pytest.raises(ConfigError, match="did you mean 'mug'"):
         draw("mugg", "red", "plain")
+
+
+def test_pictures_that_are_asked_for_lie_in_the_cache_and_the_catalogue_knows_where(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GENREC_CACHE", str(tmp_path))
+    drawn = Dataset.load("toy_shop", items=40, shoppers=2, pictures=True)
+    media = drawn.catalog.media
+    assert media.root.is_relative_to(tmp_path)
+    assert media.read(drawn.catalog[0].image).startswith(b"\x89PNG")
+    assert Dataset.load("toy_shop", items=40, shoppers=2).catalog.media is None

@@ -39,8 +39,18 @@ SOURCES = Registry(
         "movielens": Entry(
             f"{_HERE}.movielens:load", about="MovieLens: edition=ml100k or ml-latest-small"
         ),
+        "fashion_photos": Entry(
+            f"{_HERE}.photos:fashion",
+            about="10,000 product photos with titles and attributes; no shoppers",
+        ),
+        "clothing_photos": Entry(
+            f"{_HERE}.photos:clothing", about="3,781 clothing photos in ten classes; no shoppers"
+        ),
         "online_retail": Entry(
             f"{_HERE}.online_retail:load", about="UCI Online Retail: baskets of a gift shop"
+        ),
+        "joined": Entry(
+            f"{_HERE}.joined:load", about="several sources as one, with the column domain"
         ),
     },
 )

@@ -12,6 +12,7 @@ import polars as pl
 from genrec.data.assemble import INTERACTION_COLUMNS, assemble
 from genrec.data.catalog import ITEM_COLUMNS, Catalog
 from genrec.data.dataset import Dataset
+from genrec.data.media import MediaFolder
 from genrec.data.rows import as_ids
 from genrec.data.sources.files import TableFile, read_table
 from genrec.errors import ConfigError, InputError, nearest
@@ -29,6 +30,7 @@ def load(
     *,
     columns: Mapping[str, str] | None = None,
     item_columns: Mapping[str, str] | None = None,
+    media: str | Path | None = None,
     name: str | None = None,
     unknown: str = "error",
     time_unit: str | None = None,
@@ -42,10 +44,12 @@ def load(
     Args:
         interactions: a file with ``user_id``, ``item_id`` and, if known, ``time``, ``basket_id``,
             ``part``.
-        items: a file with ``item_id``, ``title`` and, if known, ``text``, ``image``, ``price``;
-            every further column is an attribute. Without it items are known by their ids alone.
+        items: a file with ``item_id``, ``title`` and, if known, ``text``, ``image``, ``audio``,
+            ``video``, ``price``; every further column is an attribute. Without it items are known
+            by their ids alone.
         columns: what the files call these columns: ``{"user_id": "customer", "time": "ts"}``.
         item_columns: the same for the items file, where it differs.
+        media: the folder, or zip archive, that ``image``, ``audio`` and ``video`` are paths in.
         name: under which figures are printed; by default the name of the interactions file.
         unknown: events of items that the items file lacks: ``error`` or ``drop``.
         time_unit, time_format: as in ``assemble``; numbers are seconds unless you say otherwise.
@@ -86,8 +90,11 @@ def load(
         required = ["item_id", "title", *(key for key in ITEM_COLUMNS if key in mapped)]
         file = _renamed(path, file, wanted, required=required, others=True)
         try:
-            return Catalog(_attributes_typed(file.table), rows=file.rows)
+            files = None if media is None else MediaFolder.at(media)
+            return Catalog(_attributes_typed(file.table), media=files, rows=file.rows)
         except InputError as error:
+            if not error.problems:
+                raise
             raise InputError(f"The items in {path} cannot be used.", error.problems) from None
 
     problems: list[InputError] = []

@@ -216,3 +216,16 @@ def test_any_parquet_even_with_a_flipped_byte_gives_a_data_set_or_an_input_error
     data[place % len(data)] = byte
     result = outcome(interactions=written(tmp_path, "e.parquet", bytes(data)))
     assert result is None or result.events.null_count().sum_horizontal()[0] == 0
+
+
+def test_items_of_own_tables_have_their_files_in_a_folder_or_an_archive(tmp_path):
+    events = written(tmp_path, "events.csv", "user_id,item_id,time\n1,a,1\n1,b,2\n")
+    items = written(tmp_path, "items.csv", "item_id,title,photo\na,Tea,a.jpg\nb,Cup,\n")
+    (tmp_path / "photos").mkdir()
+    written(tmp_path / "photos", "a.jpg", b"bytes")
+    options = {"interactions": events, "items": items, "item_columns": {"image": "photo"}}
+    data = Dataset.load("tables", media=tmp_path / "photos", **options)
+    assert data.catalog.media.read(data.catalog["a"].image) == b"bytes"
+    assert data.catalog["b"].image is None
+    assert "photo" not in data.catalog.attribute_names
+    assert "no folder or zip archive" in str(refused(media=tmp_path / "absent", **options))

@@ -1,0 +1,92 @@
+"""Collections of product photos: items that can be seen, and no shoppers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from genrec.data.catalog import Catalog
+from genrec.data.dataset import Dataset
+from genrec.data.media import MediaFolder
+from genrec.data.sources.files import read_table
+from genrec.data.sources.folders import data_folder, one_of, read_columns
+from genrec.errors import InputError
+
+_FASHION = {
+    "gender": "gender",
+    "masterCategory": "category",
+    "subCategory": "subcategory",
+    "articleType": "article_type",
+    "baseColour": "colour",
+    "season": "season",
+    "usage": "usage",
+}
+PARTS = ("all", "train", "validation", "test")
+
+
+def photos_only(name: str, catalog: Catalog) -> Dataset:
+    """A data set of items that nobody has chosen yet."""
+    nobody: np.ndarray = np.array([], dtype=object)
+    events = pl.DataFrame(schema={"user": pl.UInt32, "item": pl.UInt32})
+    return Dataset(name, catalog, nobody, events)
+
+
+def fashion(folder: str | Path | None = None) -> Dataset:
+    """Fashion Product Images (Small): photos of 60 x 80 pixels with titles and attributes.
+
+    Args:
+        folder: holds ``styles.parquet`` and ``images.zip`` (or a folder ``images``) of files
+            ``<id>.jpg``; by default ``fashion-product-images-small`` of the benchmark data.
+
+    Raises:
+        InputError: a file is absent or damaged, or a column is missing.
+    """
+    where = data_folder("fashion-product-images-small") if folder is None else Path(folder)
+    table = read_columns(where / "styles.parquet", ["id", "productDisplayName", *_FASHION])
+    items = table.select(
+        pl.col("id").alias("item_id"),
+        pl.col("productDisplayName").alias("title"),
+        (pl.col("id").cast(pl.String) + ".jpg").alias("image"),
+        *(pl.col(theirs).alias(ours) for theirs, ours in _FASHION.items()),
+    )
+    return photos_only("fashion_photos", Catalog(items, media=_archive(where, "images")))
+
+
+def clothing(folder: str | Path | None = None, part: str = "all") -> Dataset:
+    """Clothing Dataset (small): photos of ten classes, which are their titles too.
+
+    Args:
+        folder: holds ``labels.csv`` and ``images_224.zip``; by default
+            ``clothing-dataset-small`` of the benchmark data.
+        part: ``train``, ``validation``, ``test`` or ``all``.
+
+    Raises:
+        ConfigError: no such part.
+        InputError: a file is absent or damaged, or a column is missing.
+    """
+    one_of("part", part, PARTS)
+    where = data_folder("clothing-dataset-small") if folder is None else Path(folder)
+    table = read_table(where / "labels.csv").table
+    missing = sorted({"file", "label", "split"} - set(table.columns))
+    if missing:
+        raise InputError(
+            f"{where / 'labels.csv'} lacks the column(s) {', '.join(missing)}; it has "
+            f"{', '.join(table.columns)}. Fetch the file anew."
+        )
+    if part != "all":
+        table = table.filter(pl.col("split") == part)
+    items = table.select(
+        pl.col("file").alias("item_id"),
+        pl.col("label").alias("title"),
+        pl.col("file").alias("image"),
+        pl.col("label").alias("article_type"),
+        pl.col("split").alias("part"),
+    )
+    return photos_only("clothing_photos", Catalog(items, media=_archive(where, "images_224")))
+
+
+def _archive(folder: Path, name: str) -> MediaFolder:
+    unpacked = folder / name
+    return MediaFolder.at(unpacked if unpacked.is_dir() else folder / f"{name}.zip")
