@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from genrec.data.catalog import Catalog
+from genrec.data.media import MediaProblem
 from genrec.errors import ArtefactError, InputError
 from genrec.workspace import open_artefact, write_artefact
 
@@ -29,12 +31,14 @@ class ItemVectors:
         vectors: shape (items, dimensions), float32; zeros where the item has nothing to encode.
         mask: which items have a vector, bool, shape (items,).
         fingerprint: of the encoder that made them.
+        problems: files that were left out, and why; their items have no vector.
     """
 
     item_ids: tuple[str, ...]
     vectors: np.ndarray
     mask: np.ndarray
     fingerprint: str
+    problems: tuple[MediaProblem, ...] = ()
 
     def __post_init__(self) -> None:
         items = len(self.item_ids)
@@ -66,7 +70,9 @@ class ItemVectors:
             "id_bytes": np.frombuffer(b"".join(encoded), np.uint8),
             "id_lengths": np.array([len(part) for part in encoded], np.int64),
         }
-        save_file(tensors, folder / _FILE, metadata={"fingerprint": self.fingerprint})
+        listed = [[one.item_id, one.file, one.problem] for one in self.problems]
+        about = {"fingerprint": self.fingerprint, "problems": json.dumps(listed)}
+        save_file(tensors, folder / _FILE, metadata=about)
 
     @staticmethod
     def load(folder: Path, catalog: Catalog | None = None) -> ItemVectors:
@@ -89,13 +95,16 @@ class ItemVectors:
         try:
             tensors = load_file(folder / _FILE)
             with safe_open(folder / _FILE, framework="numpy") as file:
-                fingerprint = (file.metadata() or {})["fingerprint"]
+                about = file.metadata() or {}
+            problems = tuple(MediaProblem(*one) for one in json.loads(about.get("problems", "[]")))
             ends = np.cumsum(tensors["id_lengths"])
             raw = tensors["id_bytes"].tobytes()
             starts = ends - tensors["id_lengths"]
             ids = tuple(raw[a:b].decode() for a, b in zip(starts, ends, strict=True))
-            found = ItemVectors(ids, tensors["vectors"], tensors["mask"], fingerprint)
-        except (OSError, KeyError, ValueError, SafetensorError, InputError) as error:
+            found = ItemVectors(
+                ids, tensors["vectors"], tensors["mask"], about["fingerprint"], problems
+            )
+        except (OSError, KeyError, ValueError, TypeError, SafetensorError, InputError) as error:
             raise ArtefactError(
                 f"{folder / _FILE} cannot be read: {error}. Delete {folder} and encode again."
             ) from error

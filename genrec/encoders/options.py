@@ -31,3 +31,55 @@ class TextEncoderConfig:
             raise ConfigError(f"batch_size is {self.batch_size}; it must be at least 1.")
         if self.fields is not None and not self.fields:
             raise ConfigError("fields is empty; name at least one, or leave it out to read all.")
+
+
+@dataclass(frozen=True)
+class MediaEncoderConfig:
+    """Which model sees or hears items' files.
+
+    Attributes:
+        model: a hub name or a folder.
+        batch_size: files encoded at a time; changes the speed, not the vectors.
+        workers: threads that read and decode files while the model works.
+        normalise: vectors of length 1.
+        frames: of a film, spread evenly over it.
+        seconds: of a sound, from its middle.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    model: str
+    batch_size: int = 32
+    workers: int = 4
+    normalise: bool = True
+    frames: int = 8
+    seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} is {getattr(self, name)}; it must be at least 1"
+            for name in ("batch_size", "workers", "frames")
+            if getattr(self, name) < 1
+        ]
+        if not self.seconds > 0:
+            problems.append(f"seconds is {self.seconds}; it must be above 0")
+        if not self.model:
+            problems.append("model is empty; name a folder or a model of the hub")
+        if problems:
+            raise ConfigError("The encoder's options do not fit: " + "; ".join(problems))
+
+
+@dataclass(frozen=True)
+class EncodeConfig(TextEncoderConfig):
+    """What of an item is encoded: words by the options of ``TextEncoderConfig``, files by others.
+
+    Attributes:
+        model: of the words; empty leaves them out.
+        image: of the pictures.
+        audio: of the sounds.
+        video: of the films.
+    """
+
+    image: MediaEncoderConfig | None = None
+    audio: MediaEncoderConfig | None = None
+    video: MediaEncoderConfig | None = None
