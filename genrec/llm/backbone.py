@@ -1,18 +1,18 @@
 """Any causal LM of transformers with semantic-ID tokens added: load, adapt, run, save.
 
-Knows tokens and hidden states; knows nothing of items, histories or training.
+Knows tokens and hidden states; knows nothing of histories or training.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -22,19 +22,25 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
-    PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
+from genrec.data.catalog import Catalog
 from genrec.errors import ArtefactError, ConfigError
+from genrec.llm import adapt
+from genrec.llm.adapt import base
+from genrec.llm.loading import start_rows_from_text, start_rows_from_words
+from genrec.llm.mixture import NO_DOMAIN, Mixture
 from genrec.llm.options import BackboneConfig
-from genrec.llm.presets import PACKAGED, SCRATCH, byte_tokenizer, scratch_model
+from genrec.llm.pictures import FIRST_ID, NO_PICTURE, PictureTokens
+from genrec.llm.presets import SCRATCH
 
-log = logging.getLogger(__name__)
+__all__ = ["BASKET", "Backbone", "base"]
 
 BASKET = "<basket>"
 # Of an export: our folder beside the model's files, what it says and the head's rows.
 OURS, ABOUT, ROWS = "genrec", "backbone.json", "head_rows.safetensors"
+GATE = "gate.safetensors"
 
 
 class Backbone(nn.Module):
@@ -46,6 +52,10 @@ class Backbone(nn.Module):
         token_ids: vocabulary row of each semantic-ID token, level by level, int64.
         codebook_sizes: number of tokens at each level.
         basket_id: vocabulary row of the token that opens a basket.
+        soft: names of the tokens of each soft prefix, by the group whose prompts they open; the
+            prefix of everybody has the name "".
+        mixture: how much of each domain's adapter acts; ``None`` if there are none.
+        pictures: what the LLM sees of items; ``None`` before ``look`` and where it sees nothing.
     """
 
     token_ids: Tensor
@@ -57,6 +67,9 @@ class Backbone(nn.Module):
         config: BackboneConfig,
         token_names: Sequence[str],
         codebook_sizes: Sequence[int],
+        *,
+        soft: Mapping[str, Sequence[str]] | None = None,
+        domains: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.model = model
@@ -64,6 +77,11 @@ class Backbone(nn.Module):
         self.settings = config
         self.codebook_sizes = tuple(codebook_sizes)
         self.token_names = list(token_names)
+        self.soft = {group: list(names) for group, names in (soft or {}).items()}
+        self.mixture: Mixture | None = None
+        if domains:
+            self.mixture = Mixture(model, domains, learned=config.gate == "learned")
+        self.pictures: PictureTokens | None = None
         rows = text_tokenizer.convert_tokens_to_ids([*token_names, BASKET])
         self.basket_id = int(rows[-1])
         self.register_buffer("token_ids", torch.tensor(rows[:-1]), persistent=False)
@@ -81,23 +99,47 @@ class Backbone(nn.Module):
         codebook_sizes: Sequence[int],
         *,
         words: Sequence[Sequence[str]] | None = None,
+        soft: Mapping[str, Sequence[str]] | None = None,
+        soft_text: str = "",
+        domains: Sequence[str] = (),
     ) -> Backbone:
         """Loads the LLM, adds the tokens and makes trainable what ``config.adapt`` says.
 
         Args:
             words: for each new token, texts that it stands for; a pretrained LLM's new rows start
                 at the mean embedding of these words, which carries meaning from the first step.
+            soft: see the class.
+            soft_text: what each soft prefix starts from.
+            domains: names of the adapters of a mixture.
 
         Raises:
             ConfigError: the LLM cannot be found.
+            ArtefactError: the run to start from has no whole recommender.
         """
-        model, text_tokenizer = _load_base(config, token_names)
-        if words is not None and config.name not in SCRATCH:
-            _start_rows_from_words(model, text_tokenizer, token_names, words)
-        rows = text_tokenizer.convert_tokens_to_ids([*token_names, BASKET])
+        extra = _extra_tokens(config, soft or {})
+        model, text_tokenizer = adapt.starting_model(config, [*token_names, *extra])
+        if words is not None and config.name not in SCRATCH and not config.start_from:
+            start_rows_from_words(model, text_tokenizer, token_names, words)
+        start_rows_from_text(model, text_tokenizer, list((soft or {}).values()), soft_text)
+        rows = text_tokenizer.convert_tokens_to_ids([*token_names, *extra])
+        model = adapt.adapted(model, config, rows, domains)
         return Backbone(
-            _adapted(model, config, rows), text_tokenizer, config, token_names, codebook_sizes
+            model, text_tokenizer, config, token_names, codebook_sizes, soft=soft, domains=domains
         )
+
+    @contextmanager
+    def in_domains(self, domains: Tensor) -> Iterator[None]:
+        """Weighs the adapters of a mixture until the block ends; without one, it does nothing.
+
+        Args:
+            domains: number of each token's domain, in the order of ``domains``, or ``NO_DOMAIN``;
+                broadcasts to (rows, tokens).
+        """
+        if self.mixture is None:
+            yield
+        else:
+            with self.mixture.applied(domains.to(self.device)):
+                yield
 
     def hidden_states(self, **inputs: Any) -> Any:
         """The decoder's output for the head: ``last_hidden_state``, shape (rows, tokens, width).
@@ -105,19 +147,47 @@ class Backbone(nn.Module):
         Args:
             inputs: as of the transformers model (``input_ids``, a 4-D ``attention_mask``, …).
         """
+        if self.pictures is not None and "input_ids" in inputs:
+            inputs["inputs_embeds"] = self.embed(inputs.pop("input_ids"))
         return base(self.model).get_decoder()(**inputs)
 
     def embed(self, input_ids: Tensor) -> Tensor:
-        """Input embeddings, shape (rows, tokens, width)."""
-        return base(self.model).get_input_embeddings()(input_ids)
+        """Input embeddings, shape (rows, tokens, width); ids of pictures' tokens have theirs."""
+        table = base(self.model).get_input_embeddings()
+        if self.pictures is None:
+            return table(input_ids)
+        seen = input_ids >= FIRST_ID
+        embeddings = table(input_ids.masked_fill(seen, 0))
+        if not seen.any():
+            return embeddings
+        own = self.pictures.embed(base(self.model), input_ids[seen], embeddings.dtype)
+        return embeddings.index_put((seen,), own)
+
+    def look(self, catalog: Catalog) -> None:
+        """Looks at the pictures of a catalogue, as ``settings.pictures`` says.
+
+        Raises:
+            ConfigError: the LLM does not see.
+            InputError: the catalogue has no pictures.
+        """
+        if self.settings.pictures:
+            self.pictures = PictureTokens.of(
+                base(self.model), self.settings.name, catalog, self.settings.pictures
+            ).to(self.device)
+
+    def picture_ids(self) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids of each item's picture, shape (items, pictures), and of one that is absent."""
+        assert self.pictures is not None
+        absent = int(self.text_tokenizer.convert_tokens_to_ids(NO_PICTURE))
+        return self.pictures.ids(absent), np.full(self.pictures.each, absent, np.int64)
 
     def head_rows(self) -> Tensor:
         """The head's rows of all semantic-ID tokens, shape (tokens, width), with gradients."""
         head = base(self.model).get_output_embeddings()
-        adapter = getattr(head, "token_adapter", None)
-        if adapter is not None:
-            # The adapter keeps exactly the new rows, in our order, the basket token last.
-            return adapter.trainable_tokens_delta[head.active_adapters[0]][:-1]
+        trained = adapt.trained_rows(head)
+        if trained is not None:
+            # The adapter keeps exactly the new rows, in our order: semantic IDs come first.
+            return trained[: len(self.token_names)]
         return head.weight[self.token_ids]
 
     def level_logits(self, hidden: Tensor, level: int, rows: Tensor | None = None) -> Tensor:
@@ -159,11 +229,12 @@ class Backbone(nn.Module):
 
     def write(self, folder: Path) -> None:
         """Writes a peft adapter folder (or the whole model), the tokenizer and the config."""
-        if hasattr(self.model, "peft_config"):
-            self.model.save_pretrained(folder / "adapter", save_embedding_layers=False)
-        else:
-            self.model.save_pretrained(folder / "model")
-        self.text_tokenizer.save_pretrained(folder / "tokenizer")
+        adapt.write_model(self.model, folder, self.settings)
+        if self.mixture is not None and self.mixture.gate is not None:
+            save_file({"gate": self.mixture.gate.detach().cpu()}, folder / GATE)
+        if self.pictures is not None:
+            self.pictures.write(folder)
+        self.text_tokenizer.save_pretrained(folder / adapt.TOKENIZER)
         self._describe(folder)
 
     def _describe(self, folder: Path) -> None:
@@ -171,6 +242,9 @@ class Backbone(nn.Module):
             "config": asdict(self.settings),
             "token_names": self.token_names,
             "codebook_sizes": self.codebook_sizes,
+            "extra_tokens": _extra_tokens(self.settings, self.soft),
+            "soft": self.soft,
+            "domains": [] if self.mixture is None else self.mixture.names,
         }
         (folder / ABOUT).write_text(json.dumps(about))
 
@@ -182,28 +256,51 @@ class Backbone(nn.Module):
             ArtefactError: the folder holds no backbone.
             ConfigError: the LLM under the adapter cannot be found.
         """
-        config, names, sizes = _description(folder)
-        text_tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
-        if (folder / "adapter").is_dir():
-            from peft import PeftModel
+        config, names, about = adapt.described(folder)
+        model, text_tokenizer = adapt.read_model(folder, config)
+        backbone = Backbone(
+            model,
+            text_tokenizer,
+            config,
+            names,
+            about["codebook_sizes"],
+            soft=about["soft"],
+            domains=about["domains"],
+        )
+        if backbone.mixture is not None and backbone.mixture.gate is not None:
+            with torch.no_grad():
+                backbone.mixture.gate.copy_(load_file(folder / GATE)["gate"])
+        if config.pictures:
+            backbone.pictures = PictureTokens.read(folder)
+        return backbone.eval()
 
-            model, _ = _load_base(config, names)
-            model = PeftModel.from_pretrained(model, str(folder / "adapter"))
-        else:
-            model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32)
-        return Backbone(model, text_tokenizer, config, names, sizes).eval()
-
-    def export_merged(self, folder: Path) -> None:
+    def export_merged(self, folder: Path, *, domain: str | None = None) -> None:
         """Writes one plain transformers model with the adapter merged in, and its tokenizer.
 
         The folder ``genrec`` in it says what the semantic-ID tokens are, and has the head's rows of
         them; other programs pass it by.
-        """
-        import copy
 
-        model = self.model
-        if hasattr(model, "peft_config"):
-            model = copy.deepcopy(model).merge_and_unload()
+        Args:
+            domain: of a mixture: whose adapters are merged; "" takes what all domains share.
+
+        Raises:
+            ConfigError: a mixture without such a domain, or an LLM that sees pictures.
+        """
+        if self.pictures is not None:
+            raise ConfigError(
+                "This LLM sees pictures, whose tokens lie outside its vocabulary; other programs "
+                "cannot be handed them. Serve it with --backend transformers."
+            )
+        scales = None
+        if self.mixture is not None:
+            if domain not in ("", *self.mixture.names):
+                raise ConfigError(
+                    f"This LLM has an adapter for each of {', '.join(self.mixture.names)}, and one "
+                    f"export has one of them: give its domain, or '' for none (it is {domain!r})."
+                )
+            place = self.mixture.names.index(domain) if domain else NO_DOMAIN
+            scales = self.mixture.scales(place)
+        model = adapt.merged(adapt.whole(self.model, self.settings, self.write), scales)
         model.save_pretrained(folder)
         self.text_tokenizer.save_pretrained(folder)
         (folder / OURS).mkdir(exist_ok=True)
@@ -223,7 +320,7 @@ class Backbone(nn.Module):
         Raises:
             ArtefactError: the folder is not such an export.
         """
-        config, names, sizes = _description(folder / OURS)
+        config, names, about = adapt.described(folder / OURS)
         try:
             rows = load_file(folder / OURS / ROWS)["head_rows"]
             with torch.device("meta"):
@@ -231,125 +328,13 @@ class Backbone(nn.Module):
             text_tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ArtefactError(f"{folder} is no whole export ({error}). Export again.") from error
-        return Backbone(model, text_tokenizer, config, names, sizes).eval(), rows
-
-
-def base(model: Any) -> PreTrainedModel:
-    """The transformers model inside a peft wrapper."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-def _description(folder: Path) -> tuple[BackboneConfig, list[str], list[int]]:
-    """Options, token names and codebook sizes from ``backbone.json``."""
-    try:
-        about = json.loads((folder / ABOUT).read_text())
-        return BackboneConfig(**about["config"]), about["token_names"], about["codebook_sizes"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(f"{folder} holds no backbone ({error}). Train again.") from error
-
-
-def _load_base(config: BackboneConfig, token_names: Sequence[str]) -> tuple[Any, Any]:
-    new_tokens = [*token_names, BASKET]
-    if config.name in SCRATCH:
-        text_tokenizer = byte_tokenizer()
-        text_tokenizer.add_tokens(new_tokens, special_tokens=True)
-        model = scratch_model(
-            SCRATCH[config.name],
-            len(text_tokenizer),
-            seed=config.seed,
-            attention_dropout=config.attention_dropout,
+        backbone = Backbone(
+            model, text_tokenizer, config, names, about["codebook_sizes"], soft=about["soft"]
         )
-        return model, text_tokenizer
-    folder = config.name
-    known = [*SCRATCH, *PACKAGED]
-    close = get_close_matches(config.name, known, n=1, cutoff=0.8)
-    if close and config.name not in known and not Path(config.name).exists():
-        # A hub is asked for minutes before it says that there is no such name.
-        raise ConfigError(f"There is no LLM '{config.name}'; did you mean '{close[0]}'?")
-    if config.name in PACKAGED:
-        from genrec.llm.weights import smollm2_folder
-
-        folder = str(smollm2_folder())
-    try:
-        text_tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=_dtype(config))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"The LLM '{config.name}' could not be loaded: {str(error).splitlines()[0]} "
-            f"Offline there are: {', '.join([*SCRATCH, *PACKAGED])}, or a local folder."
-        ) from error
-    text_tokenizer.add_tokens(new_tokens, special_tokens=True)
-    if text_tokenizer.pad_token is None:
-        text_tokenizer.pad_token = text_tokenizer.eos_token
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model.resize_token_embeddings(
-            max(len(text_tokenizer), model.get_input_embeddings().weight.shape[0]),
-            mean_resizing=False,
-        )
-    return model, text_tokenizer
+        return backbone.eval(), rows
 
 
-def _dtype(config: BackboneConfig) -> torch.dtype:
-    if config.dtype != "auto":
-        return getattr(torch, config.dtype)
-    return torch.bfloat16 if config.adapt != "full" and computes_bfloat16() else torch.float32
-
-
-def computes_bfloat16() -> bool:
-    """Whether this machine computes in bfloat16 faster than in float32."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def _start_rows_from_words(
-    model: Any, text_tokenizer: Any, token_names: Sequence[str], words: Sequence[Sequence[str]]
-) -> None:
-    tables = {id(e.weight): e.weight for e in (model.get_input_embeddings(),)}
-    head = model.get_output_embeddings()
-    tables[id(head.weight)] = head.weight
-    rows = text_tokenizer.convert_tokens_to_ids(list(token_names))
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for weight in tables.values():
-            known = weight[: min(rows)].float()
-            spread = known.std(0)
-            for row, texts in zip(rows, words, strict=True):
-                start = known.mean(0)
-                if texts:
-                    ids = text_tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-                    start = torch.stack([known[torch.tensor(i)].mean(0) for i in ids if i]).mean(0)
-                noise = torch.randn(len(spread), generator=generator) * spread * 0.2
-                weight[row] = (start + noise.to(start.device)).to(weight.dtype)
-
-
-def _adapted(model: Any, config: BackboneConfig, rows: Sequence[int]) -> Any:
-    if config.adapt == "full":
-        return model
-    from peft import LoraConfig, TrainableTokensConfig, get_peft_model
-
-    tables: Any = list(rows)
-    if not model.config.get_text_config().tie_word_embeddings:
-        tables = {"embed_tokens": list(rows), "lm_head": list(rows)}
-    if config.adapt == "frozen":
-        return get_peft_model(model, TrainableTokensConfig(token_indices=list(rows)))
-    adapter = LoraConfig(
-        r=config.lora_rank,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=config.lora_dropout,
-        target_modules=(
-            config.lora_targets
-            if config.lora_targets == "all-linear"
-            else config.lora_targets.split(",")
-        ),
-        trainable_token_indices=tables,
-        task_type="CAUSAL_LM",
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return get_peft_model(model, adapter)
+def _extra_tokens(config: BackboneConfig, soft: Mapping[str, Sequence[str]]) -> list[str]:
+    """New tokens beside those of semantic IDs, in the order of their rows."""
+    prefixes = [name for names in soft.values() for name in names]
+    return [BASKET, *prefixes, *([NO_PICTURE] if config.pictures else [])]

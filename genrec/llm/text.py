@@ -10,9 +10,11 @@ Knows messages and sampling; knows nothing of prompts, items or users. Loads not
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from genrec.errors import InputError, nearest
 from genrec.registry import Entry, Registry
@@ -91,9 +93,11 @@ class TextModel(ABC):
 
     Attributes:
         name: of the model, as its maker or server calls it.
+        adapter: folder of the adapter on it; empty without one.
     """
 
     name: str
+    adapter: str = ""
 
     def generate(
         self,
@@ -152,6 +156,38 @@ class TextModel(ABC):
         sampling = Sampling(max_tokens, temperature, seed, _texts(stop))
         return self._stream(_checked(messages), sampling)
 
+    def choose(
+        self, messages: Sequence[Message], choices: Sequence[str], *, begun: str = ""
+    ) -> int:
+        """The position of the one text among ``choices`` that the model would rather say.
+
+        Nothing else can come back: the model weighs the choices, it does not write.
+
+        Args:
+            choices: what may be said, at least one text, all different.
+            begun: what the answer has said so far; a choice goes on from there.
+
+        Raises:
+            InputError: there is no choice, or one twice.
+            ConfigError: the server cannot be held to a list.
+        """
+        if not choices or len(set(choices)) < len(choices):
+            raise InputError(
+                f"A model can only choose among different texts; it was given {len(choices)}, of "
+                f"which {len(set(choices))} differ."
+            )
+        if len(choices) == 1:
+            return 0
+        return self._choose(_checked(messages), choices, begun)
+
+    def _choose(self, messages: Sequence[Message], choices: Sequence[str], begun: str) -> int:
+        """Asks, and takes the choice that is most like the answer; models that can weigh do."""
+        most = max(len(one.encode()) for one in choices) + 8
+        asked = [*messages, choice_question(choices, begun)]
+        said = self._answer([asked], Sampling(max_tokens=most))[0][0]
+        likeness = [SequenceMatcher(None, said, one).ratio() for one in choices]
+        return max(range(len(choices)), key=likeness.__getitem__)
+
     @abstractmethod
     def _answer(
         self, conversations: Sequence[Sequence[Message]], sampling: Sampling
@@ -164,6 +200,27 @@ class TextModel(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+def choice_question(choices: Sequence[str], begun: str) -> Message:
+    """Asks a model for one of several texts, to go on from what has been said."""
+    said = f"The text so far:\n{begun}\n\n" if begun else ""
+    listed = json.dumps(list(choices), ensure_ascii=False)
+    return Message("user", f"{said}Choose how it goes on. Answer with one of these: {listed}")
+
+
+def open_text_model(name: str) -> TextModel:
+    """A text model by name: ``smollm2-135m``, a folder, ``openai:NAME``.
+
+    Raises:
+        ConfigError: there is no such model.
+        MissingExtra: its packages are not installed.
+    """
+    kind, found, rest = name.partition(":")
+    if not found or kind not in TEXT_MODELS.names():
+        kind, rest = "transformers", name
+    model: TextModel = TEXT_MODELS.load(kind)(rest)
+    return model
 
 
 def before_stop(text: str, stop: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import Any
 import openai
 
 from genrec.errors import ConfigError, GenrecError, InputError, nearest
-from genrec.llm.text import Message, Sampling, TextModel
+from genrec.llm.text import Message, Sampling, TextModel, choice_question
 
 _NO_KEY = "none"
 
@@ -88,6 +89,32 @@ class OpenAIText(TextModel):
                 )
             answers += [choice.message.content or "" for choice in reply.choices]
         return answers[: sampling.n]
+
+    def _choose(self, messages: Sequence[Message], choices: Sequence[str], begun: str) -> int:
+        """Asks for JSON whose one value is one of the choices, which the server enforces."""
+        ask = choice_question(choices, begun)
+        schema = {
+            "type": "object",
+            "properties": {"choice": {"type": "string", "enum": list(choices)}},
+            "required": ["choice"],
+            "additionalProperties": False,
+        }
+        most = Sampling(max_tokens=max(len(one.encode()) for one in choices) + 32)
+        form = {"name": "choice", "strict": True, "schema": schema}
+        with self._told():
+            reply = self._client.chat.completions.create(
+                **self._request([*messages, ask], most),
+                response_format={"type": "json_schema", "json_schema": form},
+            )
+        text = reply.choices[0].message.content or "" if reply.choices else ""
+        try:
+            return list(choices).index(json.loads(text)["choice"])
+        except (ValueError, KeyError, TypeError):
+            raise ConfigError(
+                f"{self.base_url} was held to a list of {len(choices)} texts and answered "
+                f"{text[:80]!r}. It does not enforce response_format json_schema; use a server "
+                "that does, such as vLLM or OpenAI."
+            ) from None
 
     def _stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
         with (

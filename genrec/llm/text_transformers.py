@@ -7,6 +7,7 @@ that an answer does not depend on what is generated beside it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,10 @@ class TransformersText(TextModel):
             ``bfloat16``, faster where the machine computes in it, near ties may fall otherwise.
         device: by default the GPU if there is one.
         batch_size: answers that are generated together.
+        adapter: folder of a peft adapter of this model, such as a recipe's fine-tuning leaves.
 
     Raises:
-        ConfigError: there is no such model, or it is no chat model.
+        ConfigError: there is no such model, it is no chat model, or the adapter is not its own.
     """
 
     def __init__(
@@ -42,8 +44,9 @@ class TransformersText(TextModel):
         dtype: str = "float32",
         device: str | None = None,
         batch_size: int = 16,
+        adapter: str = "",
     ) -> None:
-        self.name, self.batch_size = name, batch_size
+        self.name, self.batch_size, self.adapter = name, batch_size, adapter
         folder = name
         if name in PACKAGED:
             from genrec.llm.weights import smollm2_folder
@@ -62,6 +65,8 @@ class TransformersText(TextModel):
                 f"The text model '{name}' has no chat template, so it cannot take messages. "
                 "Choose an instruct or chat version of it."
             )
+        if adapter:
+            model = _with_adapter(model, adapter)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval()
         self._special = [
@@ -92,6 +97,37 @@ class TransformersText(TextModel):
                 answers[prompt][number] = before_stop(self._text(ids), sampling.stop)
         return answers
 
+    def _choose(self, messages: Sequence[Message], choices: Sequence[str], begun: str) -> int:
+        """The choice with the highest log-probability per letter, so that length is no merit."""
+        start = self.prompt_text(messages) + self._harmless(begun)
+        rows = [self._ids(start + self._harmless(one)) for one in choices]
+        scores = self._log_probabilities(rows)
+        fair = [score / max(len(one), 1) for score, one in zip(scores, choices, strict=True)]
+        return max(range(len(choices)), key=fair.__getitem__)
+
+    @torch.inference_mode()
+    def _log_probabilities(self, rows: Sequence[Sequence[int]]) -> list[float]:
+        """Log-probability of each row after the tokens that all of them share."""
+        shared = 0
+        while all(len(row) > shared + 1 and row[shared] == rows[0][shared] for row in rows):
+            shared += 1
+        start = max(shared, 1)
+        ends = [list(row[start:]) for row in rows]
+        width = max(len(end) for end in ends)
+        tokens = torch.zeros(len(rows), width, dtype=torch.long, device=self.device)
+        for place, end in enumerate(ends):
+            tokens[place, : len(end)] = torch.tensor(end, device=self.device)
+        prefix = torch.tensor([list(rows[0][:start])], device=self.device)
+        # What all have in common is computed once.
+        out = self.model(input_ids=prefix, use_cache=True, logits_to_keep=1)
+        cache = out.past_key_values
+        cache.batch_repeat_interleave(len(rows))
+        first = out.logits[:, -1:].expand(len(rows), -1, -1)
+        after = self.model(input_ids=tokens, past_key_values=cache, use_cache=True).logits
+        logits = torch.cat([first, after[:, :-1]], dim=1).float()
+        found = logits.log_softmax(-1).gather(2, tokens[..., None])[..., 0]
+        return [float(found[place, : len(end)].sum()) for place, end in enumerate(ends)]
+
     def _stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
         prompt = self._prompt(messages, sampling)
         return self._pieces(prompt, sampling)
@@ -111,18 +147,36 @@ class TransformersText(TextModel):
         if rest := before_stop(self._text(ids), sampling.stop)[told:]:
             yield rest
 
-    def _prompt(self, messages: Sequence[Message], sampling: Sampling) -> list[int]:
+    def prompt_text(self, messages: Sequence[Message]) -> str:
+        """The messages as the model reads them, up to where its answer begins.
+
+        Raises:
+            InputError: the model's chat template refuses them.
+        """
         turns = [{"role": one.role, "content": self._harmless(one.content)} for one in messages]
         try:
-            text = self.text_tokenizer.apply_chat_template(
-                turns, add_generation_prompt=True, tokenize=False
+            return str(
+                self.text_tokenizer.apply_chat_template(
+                    turns, add_generation_prompt=True, tokenize=False
+                )
             )
         except Exception as error:
             raise InputError(
                 f"The chat template of '{self.name}' refuses these messages: {error}. Roles here: "
                 f"{', '.join(one.role for one in messages)}."
             ) from error
-        ids = list(self.text_tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def answered(self, messages: Sequence[Message], answer: str) -> tuple[list[int], list[int]]:
+        """Token ids of the messages and of an answer to them with its end, as in generation."""
+        start = self._ids(self.prompt_text(messages))
+        end = self.text_tokenizer.eos_token_id
+        return start, [*self._ids(self._harmless(answer)), end]
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.text_tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _prompt(self, messages: Sequence[Message], sampling: Sampling) -> list[int]:
+        ids = self._ids(self.prompt_text(messages))
         most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if most is not None and len(ids) + sampling.max_tokens > most:
             raise InputError(
@@ -199,6 +253,22 @@ class TransformersText(TextModel):
         # A letter is at most four bytes, and a token at least one.
         tail = self._text(ids[-4 * max(map(len, stop)) - 4 :])
         return any(one in tail for one in stop)
+
+
+def _with_adapter(model: Any, folder: str) -> Any:
+    from peft import PeftModel
+
+    if not (Path(folder) / "adapter_config.json").is_file():
+        raise ConfigError(
+            f"There is no adapter in '{folder}': it has no adapter_config.json. Name the folder "
+            "that a fine-tuning recipe left, such as runs/copywriter/copywriter."
+        )
+    try:
+        return PeftModel.from_pretrained(model, folder).merge_and_unload()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"The adapter '{folder}' does not fit this model: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def _drawn(logits: Tensor, generators: Sequence[torch.Generator], temperature: float) -> Tensor:

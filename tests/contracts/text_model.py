@@ -49,6 +49,18 @@ class TextModelContract:
         alone = [writer.generate(one, **words) for one in (TALK, HELLO)]
         assert writer.generate_many([TALK, HELLO], **words) == alone
 
+    def test_a_choice_is_one_of_the_texts_and_the_same_each_time(self, writer):
+        choices = ["red apples", "a green pear", "two ripe plums"]
+        chosen = writer.choose(HELLO, choices, begun="I like ")
+        assert chosen in range(3)
+        assert writer.choose(HELLO, choices, begun="I like ") == chosen
+        assert writer.choose(HELLO, ["only this"]) == 0
+
+    def test_nothing_to_choose_from_is_refused(self, writer):
+        for choices in ([], ["twice", "twice"]):
+            with pytest.raises(InputError, match="different texts"):
+                writer.choose(HELLO, choices)
+
     def test_no_conversations_give_no_answers(self, writer):
         assert writer.generate_many([]) == []
 

@@ -55,6 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._event("[DONE]")
             return
         n = body.get("n", 1) if self.server.knows_n else 1
+        if form := body.get("response_format"):
+            self._choose(body, messages, form["json_schema"]["schema"])
+            return
         texts = self.server.model.generate(messages, n=n, **words)
         choices = [
             {
@@ -66,6 +69,16 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         reply = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
         self._reply(200, {**reply, "choices": choices})
+
+    def _choose(self, body: dict, messages: list[Message], schema: dict) -> None:
+        """What a server with guided decoding does: one of the values, whatever the model wants."""
+        choices = schema["properties"]["choice"]["enum"]
+        picked = choices[self.server.model.choose(messages, choices)]
+        text = json.dumps({"choice": picked}) if self.server.guides else "Whatever I like."
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        reply = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
+        self._reply(200, {**reply, "choices": [choice]})
 
     def _chunk(self, choice: dict) -> dict:
         choices = [{"index": 0, "finish_reason": None, **choice}]
@@ -97,6 +110,7 @@ class ChatServer(ThreadingHTTPServer):
     Attributes:
         knows_n: whether it gives as many choices as were asked for.
         failures: statuses that the next requests get instead of an answer, last first.
+        guides: whether it keeps to a JSON schema that it is given.
         requests: bodies of all requests so far.
     """
 
@@ -106,6 +120,7 @@ class ChatServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.model, self.knows_n = model, knows_n
         self.failures: list[int] = []
+        self.guides = True
         self.requests: list[dict] = []
 
     def handle_error(self, request: object, client_address: object) -> None:

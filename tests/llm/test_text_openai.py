@@ -155,3 +155,19 @@ def test_no_more_requests_are_under_way_than_workers(behind):
         texts = client(server, workers=2).generate_many([HELLO, TALK] * 4, max_tokens=8)
     assert texts[0::2] == [texts[0]] * 4
     assert most == 2
+
+
+def test_choices_are_enforced_by_the_server_s_json_schema(server):
+    choices = ["red apples", "two ripe plums"]
+    assert choices[client(server).choose(HELLO, choices, begun="I like ")] in choices
+    asked = server.requests[-1]
+    schema = asked["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["choice"]["enum"] == choices
+    assert "I like" in asked["messages"][-1]["content"]
+
+
+def test_a_server_that_does_not_enforce_a_schema_is_told_of(behind):
+    with chat_server(behind) as running:
+        running.guides = False
+        with pytest.raises(ConfigError, match="does not enforce response_format"):
+            client(running).choose(HELLO, ["red apples", "two ripe plums"])

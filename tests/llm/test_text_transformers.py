@@ -99,3 +99,38 @@ def test_smollm2_answers_in_words_and_a_batch_answers_alike():
     assert [one[0] for one in model.generate_many([sky, capital], max_tokens=10)] == alone
     assert "blue" in alone[0]
     assert "Paris" in alone[1]
+
+
+def test_a_choice_is_the_one_with_the_highest_log_probability_per_letter(text_model):
+    choices = ["a pear", "an apple that is red", "plums, ripe"]
+    start = text_model.prompt_text(HELLO) + "I like "
+    scores = []
+    for one in choices:
+        ids, asked = text_model._ids(start + one), len(text_model._ids(start))
+        with torch.inference_mode():
+            table = text_model.model(torch.tensor([ids])).logits[0].log_softmax(-1)
+        said = sum(float(table[place - 1, ids[place]]) for place in range(asked, len(ids)))
+        scores.append(said / len(one))
+    assert text_model.choose(HELLO, choices, begun="I like ") == scores.index(max(scores))
+
+
+def test_a_text_that_begins_another_can_be_chosen_beside_it(text_model):
+    assert text_model.choose(HELLO, ["pear", "pears"]) in (0, 1)
+
+
+def test_an_adapter_changes_what_is_written(folder, tmp_path, text_model):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    config = LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+    torch.manual_seed(1)
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(folder), config)
+    model.save_pretrained(tmp_path)
+    adapted = TransformersText(folder, device="cpu", adapter=str(tmp_path))
+    assert adapted.adapter == str(tmp_path)
+    assert adapted.generate(HELLO, max_tokens=12) != text_model.generate(HELLO, max_tokens=12)
+
+
+def test_a_folder_without_an_adapter_is_refused(folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"no adapter in .*adapter_config"):
+        TransformersText(folder, device="cpu", adapter=str(tmp_path))
