@@ -23,8 +23,16 @@ SEAL = "sealed.json"
 
 
 def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters that train, by name; tied ones once."""
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+    """The parameters that train, by name; tied ones once.
+
+    All tensors of a part with a true attribute ``checkpointed`` belong to them, trained or not.
+    """
+    tensors: dict[str, Tensor] = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    for place, part in model.named_modules():
+        if getattr(part, "checkpointed", False):
+            prefix = f"{place}." if place else ""
+            tensors |= {f"{prefix}{name}": value for name, value in part.state_dict().items()}
+    return tensors
 
 
 def save_weights(model: nn.Module, path: Path) -> None:

@@ -17,7 +17,13 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+    TrainingArguments,
+)
 
 from genrec.errors import ConfigError, InputError
 from genrec.training.checkpoint import (
@@ -117,8 +123,13 @@ def fit(
     trainer.remove_callback(PrinterCallback)
     if resume_from is not None:
         log.info("training continues from step %s", resume_from.name.rpartition("-")[2])
-    model.train()
-    trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    if resume_from is not None and _is_over(resume_from, config):
+        # The stock loop looks whether it is over after a step, not before.
+        trainer._load_from_checkpoint(str(resume_from))
+        trainer.state = TrainerState.load_from_json(str(resume_from / "trainer_state.json"))
+    else:
+        model.train()
+        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     steps = trainer.state.global_step
     if watcher.best_step is not None:
         load_weights(model, folder / "best.safetensors")
@@ -132,6 +143,14 @@ def fit(
         steps=steps,
         seconds=time.perf_counter() - started,
     )
+
+
+def _is_over(checkpoint: Path, config: FitConfig) -> bool:
+    """Whether the run of a checkpoint had done all its steps, or had stopped early."""
+    state = json.loads((checkpoint / STATE_FILE).read_text())
+    since_best = sum(1 for step in state["metrics"] if int(step) > (state["best_step"] or 0))
+    stopped = bool(config.patience) and since_best >= config.patience
+    return stopped or int(checkpoint.name.rpartition("-")[2]) >= config.steps
 
 
 def _arguments(config: FitConfig, folder: Path) -> TrainingArguments:
@@ -246,7 +265,10 @@ class _Trainer(Trainer):
         self.model_accepts_loss_kwargs = False
 
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
-        value = self.loss(model, inputs)
+        # The stock code's autocast reaches forward() only, and a loss may call what it likes.
+        device = self.args.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.args.bf16):
+            value = self.loss(model, inputs)
         if not torch.isfinite(value):
             raise ConfigError(
                 f"The training loss became {value.item()} after step {self.state.global_step}. "

@@ -69,6 +69,8 @@ class SftConfig:
             all. Few make long histories cheap and put the weight on what is recent.
         label_smoothing: probability mass spread over the other codes of the level.
         embedding_dropout: on the input embeddings; strong values help on sparse data.
+        picture_dropout: share of items whose picture is not shown, where the LLM sees; what is
+            missing when it recommends is then nothing new.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -77,13 +79,13 @@ class SftConfig:
     windows: int = 0
     label_smoothing: float = 0.0
     embedding_dropout: float = 0.0
+    picture_dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        if not (0 <= self.label_smoothing < 1 and 0 <= self.embedding_dropout < 1):
-            raise ConfigError(
-                f"label_smoothing is {self.label_smoothing} and embedding_dropout "
-                f"{self.embedding_dropout}; both lie from 0 to below 1."
-            )
+        shares = ("label_smoothing", "embedding_dropout", "picture_dropout")
+        if wrong := [name for name in shares if not 0 <= getattr(self, name) < 1]:
+            said = " and ".join(f"{name} is {getattr(self, name)}" for name in wrong)
+            raise ConfigError(f"{said}; all of them lie from 0 to below 1.")
         if self.row_tokens < 8 or self.windows < 0:
             raise ConfigError(
                 f"row_tokens is {self.row_tokens} and windows {self.windows}; they must be at "

@@ -28,11 +28,13 @@ class TokenRow:
         levels: which level of a semantic ID each token is, if it is to be learned; ``NO_TARGET``
             for text, structure and context, shape (tokens,), int64.
         codes: the token's code at that level, shape (tokens,), int64; 0 where there is no target.
+        group: number of the group that the row belongs to; -1 for none.
     """
 
     tokens: np.ndarray
     levels: np.ndarray
     codes: np.ndarray
+    group: int = -1
 
 
 class RowSource(Protocol):
@@ -99,12 +101,12 @@ def collate_packed(packs: Sequence[Sequence[TokenRow]]) -> dict[str, Tensor]:
     Returns:
         ``input_ids``; ``position_ids``, from 0 in each row; ``segments``, the number of the row
         within the pack, -1 for padding; ``target_levels`` and ``target_codes`` of the *next*
-        token, ``NO_TARGET`` where it is none.
+        token, ``NO_TARGET`` where it is none; ``groups``, the group of each token's row.
     """
     longest = max(sum(len(row.tokens) for row in pack) for pack in packs)
     shape = (len(packs), longest)
     input_ids, position_ids = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    segments = np.full(shape, -1, np.int64)
+    segments, groups = np.full(shape, -1, np.int64), np.full(shape, -1, np.int64)
     levels, codes = np.full(shape, NO_TARGET, np.int64), np.zeros(shape, np.int64)
     for place, pack in enumerate(packs):
         start = 0
@@ -113,6 +115,7 @@ def collate_packed(packs: Sequence[Sequence[TokenRow]]) -> dict[str, Tensor]:
             input_ids[place, start:end] = row.tokens
             position_ids[place, start:end] = np.arange(end - start)
             segments[place, start:end] = number
+            groups[place, start:end] = row.group
             levels[place, start : end - 1] = row.levels[1:]
             codes[place, start : end - 1] = row.codes[1:]
             start = end
@@ -120,6 +123,7 @@ def collate_packed(packs: Sequence[Sequence[TokenRow]]) -> dict[str, Tensor]:
         "input_ids": torch.from_numpy(input_ids),
         "position_ids": torch.from_numpy(position_ids),
         "segments": torch.from_numpy(segments),
+        "groups": torch.from_numpy(groups),
         "target_levels": torch.from_numpy(levels),
         "target_codes": torch.from_numpy(codes),
     }

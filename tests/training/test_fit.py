@@ -62,6 +62,24 @@ def test_a_stopped_run_goes_on_with_the_same_losses(tmp_path):
     assert len(whole.losses) == 20
 
 
+@pytest.mark.parametrize("early", [False, True], ids=["all steps done", "stopped early"])
+def test_a_run_that_is_over_does_nothing_more(tmp_path, early):
+    options = {"patience": 2, "validate_every": 4} if early else {}
+    metrics = iter([0.1, 0.9, 0.5, 0.4, 0.3])
+
+    def run(model):
+        validate = (lambda: next(metrics)) if early else None
+        return train(tmp_path, model, validate=validate, **options)
+
+    first, second = network(), network()
+    done, again = run(first), run(second)
+    assert again.steps == done.steps == (16 if early else 20)
+    assert again.losses == done.losses
+    assert (again.best_step, again.metrics) == (done.best_step, done.metrics)
+    for ours, theirs in zip(first.parameters(), second.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tmp_path):
     first, second = train(tmp_path / "a").losses, train(tmp_path / "b").losses
     assert first == second
@@ -144,3 +162,17 @@ def test_damaged_weights_are_refused(tmp_path):
     (tmp_path / "weights.safetensors").write_text(json.dumps({}))
     with pytest.raises(ArtefactError, match="cannot be read"):
         load_weights(network(), tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_bfloat16_reaches_whatever_the_loss_calls(tmp_path, bf16):
+    seen = []
+
+    def by_parts(model, batch):
+        hidden = model[0](batch["x"])
+        seen.append(hidden.dtype)
+        return ((model[2](hidden.relu()).float() - batch["y"]) ** 2).mean()
+
+    fit_options = {"steps": 1, "bf16": bf16}
+    train(tmp_path, loss=by_parts, **fit_options)
+    assert set(seen) == {torch.bfloat16 if bf16 else torch.float32}

@@ -1,0 +1,67 @@
+"""What can be chosen about fine-tuning a text model. Loads nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genrec.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class CopywriterConfig:
+    """A text model that learns to describe items from their facts alone.
+
+    Attributes:
+        llm: chat model, as of the text model ``transformers``.
+        lora_rank: of the adapter.
+        lora_alpha: its scale is lora_alpha / lora_rank.
+        sentences: of a description that are learned, from its beginning.
+        row_tokens: facts and description together; longer rows are left out.
+        only_grounded: learn only from descriptions in which every number, colour, material and
+            certificate stands among the facts; the others would teach to invent.
+        held_out: items that are described to judge and never trained on.
+        answer_tokens: of one description when it is judged.
+        split_seed: decides which items are held out; equal seeds hold out the same.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    llm: str = "smollm2-135m"
+    lora_rank: int = 16
+    lora_alpha: int = 32
+    sentences: int = 2
+    row_tokens: int = 192
+    only_grounded: bool = True
+    held_out: int = 100
+    answer_tokens: int = 64
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} is {getattr(self, name)}; it must be at least {low}"
+            for name, low in (
+                ("lora_rank", 1),
+                ("sentences", 1),
+                ("row_tokens", 32),
+                ("held_out", 2),
+                ("answer_tokens", 4),
+            )
+            if getattr(self, name) < low
+        ]
+        if not self.lora_alpha > 0:
+            problems.append(f"lora_alpha is {self.lora_alpha}; it must be above 0")
+        if problems:
+            raise ConfigError("The fine-tuning options do not fit: " + "; ".join(problems))
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """What a text model learns beside recommending.
+
+    Attributes:
+        copywriter: descriptions of items from their facts.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    copywriter: CopywriterConfig
