@@ -32,6 +32,10 @@ CONTROLS = Registry(
         "sasrec": Entry(
             "genrec.recommenders.sasrec:SASRec", about="self-attention with a softmax loss"
         ),
+        "content": Entry(
+            "genrec.recommenders.content:ContentRecommender",
+            about="self-attention over what items read and look like",
+        ),
     },
 )
 

@@ -27,10 +27,11 @@ from genrec.errors import ArtefactError, ConfigError
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
+from genrec.recommenders.groups import NO_GROUP, HistoryGroups
 from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
 from genrec.recommenders.options import GenerativeConfig, PromptConfig
 from genrec.semantic_ids.index import SemanticIndex
-from genrec.training.fit import FitResult, fit
+from genrec.training.fit import Batch, FitResult, fit
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.packing import PackedRows, collate_packed
 from genrec.training.sft import sft_loss
@@ -45,6 +46,7 @@ class GenerativeRecommender(Recommender):
     Args:
         catalog: in the order of the index.
         search: finds the best items after prompts; in transformers with ``backbone`` if left out.
+        groups: which soft prefix or adapter a history gets; none if left out.
     """
 
     name = "genrec"
@@ -57,6 +59,7 @@ class GenerativeRecommender(Recommender):
         config: GenerativeConfig,
         *,
         search: Search | None = None,
+        groups: HistoryGroups | None = None,
     ) -> None:
         if index.item_ids != catalog.ids:
             raise ConfigError(
@@ -68,12 +71,25 @@ class GenerativeRecommender(Recommender):
                 f"The LLM was trained on semantic IDs of {backbone.codebook_sizes} codes, the "
                 f"index has {index.codebook_sizes}. Train again, or load the index it came with."
             )
+        if backbone.pictures is None:
+            backbone.look(catalog)
+        elif len(backbone.pictures.known) != len(catalog):
+            raise ConfigError(
+                f"The LLM has seen the pictures of {len(backbone.pictures.known):,} items and the "
+                f"catalogue has {len(catalog):,}. Train again."
+            )
         self.backbone, self.catalog, self.index, self.config = backbone, catalog, index, config
         self.seed = config.fit.seed
         self.decode_by(config.decode)
         self.search: Search = partial(beam_search, backbone) if search is None else search
         self.trie = FoldedTrie(Trie.build(index.codes))
-        self.prompt = HistoryPrompt(config.prompt, backbone, index)
+        self.prompt = HistoryPrompt(
+            config.prompt,
+            backbone,
+            index,
+            groups=groups,
+            picture_dropout=config.sft.picture_dropout,
+        )
         self.fitted: FitResult | None = None
 
     def decode_by(self, decode: DecodeConfig) -> None:
@@ -111,15 +127,19 @@ class GenerativeRecommender(Recommender):
             chosen = replace(chosen, backbone=backbone)
         else:
             chosen = replace(chosen, backbone=replace(chosen.backbone, name=backbone))
+        groups = HistoryGroups.of(dataset, chosen.prompt.group_by)
         llm = Backbone.create(
             chosen.backbone,
             index.token_names,
             index.codebook_sizes,
             words=code_words(index, dataset.catalog),
+            soft=soft_prefixes(chosen, groups),
+            soft_text=chosen.prompt.soft_text,
+            domains=groups.names if chosen.backbone.adapt == "mixture" else (),
         )
         if torch.cuda.is_available():
             llm.cuda()
-        recommender = cls(llm, dataset.catalog, index, chosen)
+        recommender = cls(llm, dataset.catalog, index, chosen, groups=groups)
         rows = PackedRows(
             HistoryRows(
                 recommender.prompt,
@@ -136,12 +156,13 @@ class GenerativeRecommender(Recommender):
                 llm,
                 rows,
                 collate=collate_packed,
-                loss=lambda model, batch: sft_loss(model, batch, chosen.sft),
+                loss=partial(_loss, config=chosen.sft),
                 config=chosen.fit,
                 folder=Path(name),
                 validate=None if validate is None else (lambda: validate(recommender)),
                 progress=progress,
-                job=f"{dataset.fingerprint} {recommender.prompt.template_hash} "
+                job=f"{dataset.fingerprint} {groups.fingerprint} "
+                f"{recommender.prompt.template_hash} "
                 f"{asdict(replace(chosen, decode=DecodeConfig()))}",
             )
         return recommender
@@ -159,20 +180,30 @@ class GenerativeRecommender(Recommender):
         self.backbone.eval()
         rules = AllowedItems.of(histories, len(self.catalog), allowed, exclude_seen=exclude_seen)
         self.trie = self.trie.to(self.backbone.device)
-        found = self.search(
-            [self.prompt.tokens(history) for history in histories],
-            self.trie,
-            beams=min(max(self.config.decode.beams, n), len(self.catalog)),
-            allowed=rules,
-            config=self.config.decode,
-            progress=progress,
-        )
         items = np.full((len(histories), n), NO_ITEM, np.int32)
         scores = np.full((len(histories), n), -np.inf, np.float32)
-        width = min(n, found.items.shape[1])
-        items[:, :width] = found.items[:, :width].numpy()
-        scores[:, :width] = found.scores[:, :width].numpy()
+        for group, rows in self._by_domain(histories):
+            alone = len(rows) == len(histories)
+            with self.backbone.in_domains(torch.tensor([[group]])):
+                found = self.search(
+                    [self.prompt.tokens(histories[int(row)]) for row in rows],
+                    self.trie,
+                    beams=min(max(self.config.decode.beams, n), len(self.catalog)),
+                    allowed=rules if alone else rules.take(rows),
+                    config=self.config.decode,
+                    progress=progress,
+                )
+            width = min(n, found.items.shape[1])
+            items[rows, :width] = found.items[:, :width].numpy()
+            scores[rows, :width] = found.scores[:, :width].numpy()
         return Ranking(items, scores)
+
+    def _by_domain(self, histories: Sequences) -> list[tuple[int, np.ndarray]]:
+        """Histories that the same adapters of a mixture answer, with their domain."""
+        if self.backbone.mixture is None or not len(histories):
+            return [(NO_GROUP, np.arange(len(histories)))]
+        numbers = np.array([self.prompt.group(history) for history in histories])
+        return [(int(one), np.flatnonzero(numbers == one)) for one in np.unique(numbers)]
 
     def save(self, folder: Path, **about: Any) -> None:
         """Writes adapter, tokenizer, index and options, as a whole or not at all."""
@@ -183,6 +214,8 @@ class GenerativeRecommender(Recommender):
         """Writes the bare files into a folder that somebody else seals."""
         self.backbone.write(folder)
         self.index.write(folder)
+        if self.prompt.groups.names:
+            self.prompt.groups.write(folder)
         about = {"options": asdict(self.config), "template_hash": self.prompt.template_hash}
         if self.fitted is not None:
             about["fit"] = asdict(self.fitted)
@@ -225,6 +258,7 @@ class GenerativeRecommender(Recommender):
             SemanticIndex.read(folder),
             config,
             search=search,
+            groups=HistoryGroups.read(folder, catalog) if config.prompt.group_by else None,
         )
         if recommender.prompt.template_hash != about["template_hash"]:
             raise ConfigError(
@@ -232,6 +266,20 @@ class GenerativeRecommender(Recommender):
                 "text back, or train again."
             )
         return recommender
+
+
+def soft_prefixes(config: GenerativeConfig, groups: HistoryGroups) -> dict[str, list[str]]:
+    """Names of the tokens of every soft prefix; none but with ``adapt: prompt``."""
+    if config.backbone.adapt != "prompt":
+        return {}
+    prefixes = {"": "soft_"} | {name: f"soft_{name}_" for name in groups.names}
+    numbers = range(config.prompt.soft_tokens)
+    return {name: [f"<{start}{n}>" for n in numbers] for name, start in prefixes.items()}
+
+
+def _loss(model: Any, batch: Batch, *, config: SftConfig) -> torch.Tensor:
+    with model.in_domains(batch["groups"]):
+        return sft_loss(model, batch, config)
 
 
 def code_words(index: SemanticIndex, catalog: Catalog, each: int = 20) -> list[list[str]]:

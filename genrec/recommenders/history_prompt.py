@@ -13,6 +13,7 @@ from genrec.data.sequences import History, Sequences
 from genrec.errors import ConfigError
 from genrec.llm.backbone import Backbone
 from genrec.prompting import PromptLibrary
+from genrec.recommenders.groups import NO_GROUP, HistoryGroups
 from genrec.recommenders.options import PromptConfig
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.training.packing import NO_TARGET, TokenRow
@@ -20,9 +21,17 @@ from genrec.training.packing import NO_TARGET, TokenRow
 # Stand in for token lists while the text around them is rendered; no user text can hold them.
 _FAVOURITES, _HISTORY = "\x00favourites\x00", "\x00history\x00"
 
+# One training window in so many is written as if nobody knew its group.
+UNGROUPED = 10
+
 
 class HistoryPrompt:
-    """Writes histories as tokens of one backbone and one index."""
+    """Writes histories as tokens of one backbone and one index.
+
+    Args:
+        groups: which soft prefix a history gets.
+        picture_dropout: of training rows, the share of items whose picture is not shown.
+    """
 
     def __init__(
         self,
@@ -30,12 +39,32 @@ class HistoryPrompt:
         backbone: Backbone,
         index: SemanticIndex,
         library: PromptLibrary | None = None,
+        *,
+        groups: HistoryGroups | None = None,
+        picture_dropout: float = 0.0,
     ) -> None:
-        self.config, self.index = config, index
+        self.picture_dropout = picture_dropout
+        self.config, self.index, self.groups = config, index, groups or HistoryGroups()
         self.basket_id = backbone.basket_id
         self.item_tokens = backbone.token_ids.cpu().numpy()[index.token_numbers]
+        # An item of the history is its semantic ID, and then its picture where the LLM sees.
+        self.item_blocks = self.item_tokens
+        self.absent = np.zeros(0, np.int64)
+        if backbone.pictures is not None:
+            shown, self.absent = backbone.picture_ids()
+            self.item_blocks = np.concatenate([self.item_tokens, shown], axis=1)
         library = library or PromptLibrary()
         self.template_hash = library.hash(config.template)
+        bos = backbone.text_tokenizer.bos_token_id
+        self._opening = np.array([] if bos is None else [bos], np.int64)
+        self.soft = {
+            group: np.array(backbone.text_tokenizer.convert_tokens_to_ids(names), np.int64)
+            for group, names in backbone.soft.items()
+        }
+        text = config.instruction
+        self.instruction = _ids(backbone, text)
+        # Apart, so that the words of the instruction never join with what follows.
+        self._end = _ids(backbone, "\n" if text else "")
         self._with = self._pieces(backbone, library, _FAVOURITES)
         self._without = self._pieces(backbone, library, "")
 
@@ -48,30 +77,41 @@ class HistoryPrompt:
         if not found or tail:
             raise ConfigError(f"The prompt {self.config.template} must end with {{{{ history }}}}.")
         before, _, between = head.partition(_FAVOURITES) if favourites else (head, "", "")
-        tokenizer = backbone.text_tokenizer
-        opening = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
-
-        def ids(part: str) -> list[int]:
-            return list(tokenizer(part, add_special_tokens=False)["input_ids"]) if part else []
-
-        return np.array(opening + ids(before), np.int64), np.array(ids(between), np.int64)
+        return _ids(backbone, before), _ids(backbone, between)
 
     def tokens(self, history: History) -> list[int]:
         """The prompt after which the next item's semantic ID is generated."""
         cut = max(len(history) - self.config.history, 0)
-        header = self._header(history.items[:cut])
+        header = self._header(history.items[:cut], self.group(history))
         body = self._body(history, cut, len(history), order=None)
         parts = [header, body.tokens]
         if history.baskets is not None:
             parts.append(np.array([self.basket_id]))
         return [int(token) for token in np.concatenate(parts)]
 
-    def _header(self, earlier: np.ndarray) -> np.ndarray:
+    def group(self, history: History) -> int:
+        """The group that the prompt of a history is written for, or ``NO_GROUP``."""
+        return self.groups.number(history, max(len(history) - self.config.history, 0))
+
+    def _header(self, earlier: np.ndarray, group: int = NO_GROUP) -> np.ndarray:
+        """What stands before the history: opening, soft prefixes, text, favourites."""
+        prefixes = [self._opening, *self._soft(group), self.instruction, self._end]
         favourites = favourite_items(earlier, self.config.favourites)
         if not len(favourites):
-            return np.concatenate(self._without)
+            return np.concatenate([*prefixes, *self._without])
         before, between = self._with
-        return np.concatenate([before, self.item_tokens[favourites].ravel(), between])
+        middle = self.item_tokens[favourites].ravel()
+        return np.concatenate([*prefixes, before, middle, between])
+
+    def instruction_start(self, group: int) -> int:
+        """The place of the instruction's first token in a prompt of this group."""
+        return len(self._opening) + sum(map(len, self._soft(group)))
+
+    def _soft(self, group: int) -> list[np.ndarray]:
+        if not self.soft:
+            return []
+        own = [self.soft[self.groups.names[group]]] if group != NO_GROUP else []
+        return [self.soft[""], *own]
 
     def _body(
         self, history: History, start: int, end: int, order: np.random.Generator | None
@@ -82,19 +122,29 @@ class HistoryPrompt:
             # The order within a basket says nothing; a new one each epoch keeps it from being
             # learned.
             items = items[np.lexsort((order.random(len(items)), baskets))]
-        levels = self.index.levels
-        tokens = self.item_tokens[items]
-        codes = self.index.codes[items].astype(np.int64)
-        targets = np.broadcast_to(np.arange(levels), tokens.shape)
+        tokens = self.item_blocks[items]
+        if order is not None and self.picture_dropout:
+            hidden = order.random(len(items)) < self.picture_dropout
+            tokens[hidden, self.index.levels :] = self.absent
+        width, levels = tokens.shape[1], self.index.levels
+        codes = np.zeros(tokens.shape, np.int64)
+        codes[:, :levels] = self.index.codes[items]
+        places = np.arange(width)
+        targets = np.broadcast_to(np.where(places < levels, places, NO_TARGET), tokens.shape)
         if baskets is None or not len(items):
             return TokenRow(tokens.ravel(), targets.ravel(), codes.ravel())
         opens = np.append(True, baskets[1:] != baskets[:-1])
-        places = np.flatnonzero(opens) * levels
+        places = np.flatnonzero(opens) * width
         return TokenRow(
             np.insert(tokens.ravel(), places, self.basket_id),
             np.insert(targets.ravel(), places, NO_TARGET),
             np.insert(codes.ravel(), places, 0),
         )
+
+
+def _ids(backbone: Backbone, text: str) -> np.ndarray:
+    found = backbone.text_tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+    return np.array(found, np.int64)
 
 
 class HistoryRows:
@@ -103,7 +153,8 @@ class HistoryRows:
     Args:
         windows: of each history, counted from its end; 0 takes all.
 
-    The line of favourites in front of a window is made of the events before it, as in a prompt.
+    The line of favourites in front of a window is made of the events before it, as in a prompt. One
+    window in ten is written without its group, so that what all groups share learns to stand alone.
     """
 
     def __init__(
@@ -118,8 +169,13 @@ class HistoryRows:
                     break
                 spans.append((user, max(end - size, 0), end))
         self.spans = [span for span in spans if span[2] - span[1] > 1 or span[1] > 0]
+        self.groups = [
+            NO_GROUP if number % UNGROUPED == 0 else prompt.groups.number(sequences[user], start)
+            for number, (user, start, _) in enumerate(self.spans)
+        ]
         self.headers = [
-            prompt._header(sequences[user].items[:start]) for user, start, _ in self.spans
+            prompt._header(sequences[user].items[:start], group)
+            for (user, start, _), group in zip(self.spans, self.groups, strict=True)
         ]
 
     @property
@@ -130,7 +186,7 @@ class HistoryRows:
             opened = 0
             if baskets is not None:
                 opened = 1 + int((np.diff(baskets[start:end]) != 0).sum())
-            length = (end - start) * self.prompt.index.levels
+            length = (end - start) * self.prompt.item_blocks.shape[1]
             counts[number] = len(self.headers[number]) + length + opened
         return counts
 
@@ -144,6 +200,7 @@ class HistoryRows:
             np.concatenate([header, body.tokens]),
             np.concatenate([np.full(len(header), NO_TARGET), body.levels]),
             np.concatenate([np.zeros(len(header), np.int64), body.codes]),
+            self.groups[number],
         )
 
 

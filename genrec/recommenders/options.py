@@ -20,6 +20,13 @@ class PromptConfig:
         history: the last events that are written out.
         favourites: how many of the items chosen most often before those events are named first;
             0 leaves the line out.
+        instruction: text in front of all, such as one that ``genrec search-prompt`` found.
+        group_by: what sorts histories into groups: a column of the users' table, ``user_id``, or
+            a column of the catalogue, whose value at the first item written out counts. Each group
+            has a soft prefix (``adapt: prompt``) or an adapter (``adapt: mixture``) of its own,
+            beside the one that all have; a history of no known group has that one alone.
+        soft_tokens: tokens of each soft prefix, with ``adapt: prompt``.
+        soft_text: a soft prefix starts from the words of this text.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -27,12 +34,16 @@ class PromptConfig:
     template: str = "recommend/next_item"
     history: int = 50
     favourites: int = 0
+    instruction: str = ""
+    group_by: str = ""
+    soft_tokens: int = 16
+    soft_text: str = "Recommend what this customer will choose next."
 
     def __post_init__(self) -> None:
-        if self.history < 1 or self.favourites < 0:
+        if self.history < 1 or self.favourites < 0 or self.soft_tokens < 1:
             raise ConfigError(
-                f"history is {self.history} and favourites {self.favourites}; "
-                "they must be at least 1 and 0."
+                f"history is {self.history}, favourites {self.favourites} and soft_tokens "
+                f"{self.soft_tokens}; they must be at least 1, 0 and 1."
             )
 
 
@@ -55,6 +66,13 @@ class GenerativeConfig:
     sft: SftConfig = field(default_factory=SftConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
+
+    def __post_init__(self) -> None:
+        if self.prompt.group_by and self.backbone.adapt not in ("prompt", "mixture"):
+            raise ConfigError(
+                f"prompt.group_by is '{self.prompt.group_by}', which says nothing to adapt: "
+                f"{self.backbone.adapt}. Take adapt: prompt or mixture, or leave it out."
+            )
 
     def with_options(self, **options: Any) -> GenerativeConfig:
         """A copy with options set by their bare names, wherever they live.

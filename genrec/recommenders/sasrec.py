@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import tempfile
-from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +12,21 @@ from safetensors.torch import load_file, save_file
 
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Holdout
-from genrec.data.sequences import History, Sequences
-from genrec.errors import ArtefactError, InputError
-from genrec.recommenders.baskets import basket_ranks
+from genrec.data.sequences import Sequences
+from genrec.errors import ArtefactError
 from genrec.recommenders.card import read_card, write_card
 from genrec.recommenders.counts import item_counts
 from genrec.recommenders.sasrec_network import (
-    START_RANK,
     SASRecConfig,
     SASRecNetwork,
     batch_of,
+    inputs_of,
     windows,
 )
 from genrec.recommenders.scored import ScoredRecommender
+from genrec.recommenders.step_choice import choose_steps, sample_cases, validation_ndcg
 from genrec.training.fit import FitResult, Progress, fit
 from genrec.training.options import FitConfig
-
-log = logging.getLogger(__name__)
 
 WEIGHTS = "weights.safetensors"
 FIT = FitConfig(
@@ -88,23 +82,12 @@ class SASRec(ScoredRecommender):
             folder: for checkpoints and logs; a temporary one if not given.
             progress: called with step, steps and loss.
         """
-        network = network or SASRecConfig()
-        fit_config = fit_config or FIT
-        place = nullcontext(str(folder)) if folder else tempfile.TemporaryDirectory()
-        with place as name:
-            if validation is not None or not fit_config.validate_every:
-                return cls._fit(
-                    dataset, validation, network, fit_config, Path(name) / "fit", progress
-                )
-            protocol = "last-basket" if "basket" in dataset.events.columns else "last-out"
-            rest, held_out = dataset.split(protocol)
-            chosen = cls._fit(rest, held_out, network, fit_config, Path(name) / "fit", progress)
-            steps = chosen.trained[0].best_step or fit_config.steps
-            log.info("sasrec: %d steps were best; training so long on everything", steps)
-            again = replace(fit_config, steps=steps, validate_every=0, patience=0)
-            final = cls._fit(dataset, None, network, again, Path(name) / "refit", progress)
-            final.trained = [*chosen.trained, *final.trained]
-            return final
+        config = network or SASRecConfig()
+
+        def once(data: Dataset, cases: Holdout | None, fitting: FitConfig, place: Path) -> SASRec:
+            return cls._fit(data, cases, config, fitting, place, progress)
+
+        return choose_steps(once, dataset, validation, fit_config or FIT, folder)
 
     @classmethod
     def _fit(
@@ -121,7 +104,15 @@ class SASRec(ScoredRecommender):
             torch.manual_seed(fit_config.seed)
             network = SASRecNetwork(len(dataset.catalog), config, counts=item_counts(dataset))
             recommender = cls(dataset.catalog, network)
-            cases = None if validation is None else _sample(validation, config, fit_config.seed)
+            validate = (
+                None
+                if validation is None
+                else validation_ndcg(
+                    recommender._scores,
+                    sample_cases(validation, config.validation_users, fit_config.seed),
+                    recommender.users_per_batch,
+                )
+            )
             result = fit(
                 recommender.network,
                 windows(dataset.sequences, config.max_history),
@@ -129,7 +120,7 @@ class SASRec(ScoredRecommender):
                 loss=lambda model, batch: model(**batch),
                 config=fit_config,
                 folder=folder,
-                validate=None if cases is None else lambda: recommender._validate(cases),
+                validate=validate,
                 progress=progress,
                 job=f"sasrec {dataset.fingerprint} {asdict(config)}",
             )
@@ -145,28 +136,11 @@ class SASRec(ScoredRecommender):
     def _scores(self, histories: Sequences) -> torch.Tensor:
         self.network.eval()
         device = self.network.start.device
-        items, ranks, last = _inputs(histories, self.network.settings.max_history)
+        items, ranks, last = inputs_of(histories, self.network.settings.max_history)
         hidden = self.network.encode(items.to(device), ranks.to(device))
         weights = last.to(device, hidden.dtype)
         pooled = (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
         return self.network.logits(pooled)
-
-    def _validate(self, cases: Holdout) -> float:
-        """Mean NDCG@10 over the cases, nothing filtered."""
-        total = 0.0
-        for start in range(0, len(cases), self.users_per_batch):
-            part = cases.take(np.arange(start, min(start + self.users_per_batch, len(cases))))
-            scores = self._scores(part.histories)
-            rows = np.repeat(np.arange(len(part)), part.targets.lengths)
-            pairs = np.unique(np.stack([rows, part.targets.items.astype(np.int64)]), axis=1)
-            row, item = torch.from_numpy(pairs).to(scores.device)
-            above = (scores[row] > scores[row, item][:, None]).sum(1)
-            gains = torch.where(above < 10, 1 / torch.log2(above + 2.0), 0.0)
-            counts = torch.bincount(row, minlength=len(part))
-            ideal = torch.cumsum(1 / torch.log2(torch.arange(10, device=row.device) + 2.0), 0)
-            dcg = torch.zeros(len(part), device=row.device).index_add_(0, row, gains)
-            total += float((dcg / ideal[counts.clamp(1, 10) - 1]).sum())
-        return total / max(1, len(cases))
 
     def save(self, folder: Path) -> None:
         """Writes ``recommender.json`` and ``weights.safetensors``."""
@@ -190,28 +164,3 @@ class SASRec(ScoredRecommender):
                 f"{folder / WEIGHTS} cannot be used: {error}. Train SASRec again."
             ) from error
         return cls(catalog, network)
-
-
-def _inputs(
-    histories: Sequences, max_history: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Items, ranks and a mask of the last basket, each of shape (users, 1 + events)."""
-    rows: Sequence[History] = list(histories.last(max_history))
-    width = 1 + max((len(row) for row in rows), default=0)
-    items = torch.zeros(len(rows), width, dtype=torch.long)
-    ranks = torch.full((len(rows), width), width, dtype=torch.long)
-    ranks[:, 0] = START_RANK
-    for number, row in enumerate(rows):
-        items[number, 1 : len(row) + 1] = torch.from_numpy(row.items.astype(np.int64))
-        ranks[number, 1 : len(row) + 1] = torch.from_numpy(basket_ranks(row))
-    newest = ranks.masked_fill(ranks == width, START_RANK).amax(1, keepdim=True)
-    return items, ranks, ranks == newest
-
-
-def _sample(validation: Holdout, config: SASRecConfig, seed: int) -> Holdout:
-    if not len(validation):
-        raise InputError("The validation split has no cases. Pass one with at least one user.")
-    if len(validation) <= config.validation_users:
-        return validation
-    rows = np.random.default_rng(seed).permutation(len(validation))[: config.validation_users]
-    return validation.take(np.sort(rows))

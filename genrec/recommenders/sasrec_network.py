@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genrec.data.sequences import Sequences
+from genrec.data.sequences import History, Sequences
 from genrec.errors import ConfigError
 from genrec.recommenders.baskets import basket_ranks
 
@@ -141,6 +141,20 @@ def batch_of(rows: Sequence[Window]) -> dict[str, Tensor]:
     return {"items": items, "ranks": ranks, "targets": targets}
 
 
+def inputs_of(histories: Sequences, max_history: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Items, ranks and a mask of the last basket, each of shape (users, 1 + events)."""
+    rows: Sequence[History] = list(histories.last(max_history))
+    width = 1 + max((len(row) for row in rows), default=0)
+    items = torch.zeros(len(rows), width, dtype=torch.long)
+    ranks = torch.full((len(rows), width), width, dtype=torch.long)
+    ranks[:, 0] = START_RANK
+    for number, row in enumerate(rows):
+        items[number, 1 : len(row) + 1] = torch.from_numpy(row.items.astype(np.int64))
+        ranks[number, 1 : len(row) + 1] = torch.from_numpy(basket_ranks(row))
+    newest = ranks.masked_fill(ranks == width, START_RANK).amax(1, keepdim=True)
+    return items, ranks, ranks == newest
+
+
 class SASRecNetwork(nn.Module):
     """Self-attention over a user's past, with tied item embeddings.
 
@@ -158,7 +172,9 @@ class SASRecNetwork(nn.Module):
         self.ranks = nn.Embedding(config.max_history + 1, config.width)
         self.start = nn.Parameter(torch.zeros(config.width))
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.heads, config.dropout) for _ in range(config.blocks)
+        )
         self.norm = nn.LayerNorm(config.width)
         for table in (self.items, self.ranks):
             nn.init.normal_(table.weight, std=0.02)
@@ -168,7 +184,7 @@ class SASRecNetwork(nn.Module):
 
     def encode(self, items: Tensor, ranks: Tensor) -> Tensor:
         """Hidden states, shape (rows, 1 + events, width); zero at padding."""
-        layout = _Layout.of(ranks)
+        layout = Layout.of(ranks)
         embedded = torch.where(layout.starts[:, None], self.start, self.items(items[layout.real]))
         positions = self.ranks(ranks[layout.real].clamp(max=self.settings.max_history))
         hidden = self.dropout(embedded + positions)
@@ -225,7 +241,7 @@ def _first_column_loss(logits: Tensor, smoothing: float) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """Where the real tokens of a padded batch lie, and what each may see.
 
     Histories differ so much in length that most of a padded batch is padding: everything but the
@@ -242,10 +258,16 @@ class _Layout:
     visible: Tensor
 
     @staticmethod
-    def of(ranks: Tensor) -> _Layout:
+    def of(ranks: Tensor, *, both_ways: bool = False) -> Layout:
+        """The layout of these ranks, shape (rows, columns); padding has the rank ``columns``.
+
+        Args:
+            both_ways: events see later baskets too.
+        """
         real = ranks < ranks.shape[1]
-        visible = (ranks[:, None, :] <= ranks[:, :, None])[:, None]
-        return _Layout(real, ranks[real] == START_RANK, visible)
+        seen = real[:, None, :] | ~real[:, :, None]
+        visible = seen if both_ways else ranks[:, None, :] <= ranks[:, :, None]
+        return Layout(real, ranks[real] == START_RANK, visible[:, None])
 
     def padded(self, tokens: Tensor) -> Tensor:
         """Tokens, shape (tokens, …), in their places, shape (rows, columns, …)."""
@@ -254,21 +276,20 @@ class _Layout:
         return out
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Attention and feed-forward, each behind a norm and added to what came in."""
 
-    def __init__(self, config: SASRecConfig) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        width = config.width
-        self.heads = config.heads
+        self.heads = heads
         self.before_attention = nn.LayerNorm(width)
         self.queries_keys_values = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.before_mlp = nn.LayerNorm(width)
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(dropout)
 
-    def forward(self, hidden: Tensor, layout: _Layout) -> Tensor:
+    def forward(self, hidden: Tensor, layout: Layout) -> Tensor:
         """Shape (tokens, width) in and out."""
         tokens, width = hidden.shape
         parts = self.queries_keys_values(self.before_attention(hidden))

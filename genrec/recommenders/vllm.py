@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import weakref
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from genrec.decoding.vllm_beam import vllm_beam_search
 from genrec.llm.backbone import Backbone
 from genrec.llm.vllm_engine import VllmEngine
 from genrec.recommenders.generative import GenerativeRecommender
-from genrec.workspace import SEAL, Workspace, content_key
+from genrec.workspace import Workspace, seal_of
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ def merged_export(run: str | Path) -> Path:
     """
     workspace = Workspace(run)
     recommender = workspace.open("recommender")
-    key = content_key(json.loads((recommender / SEAL).read_text())["files"])
+    key = seal_of(recommender)
     if not workspace.is_current(MERGED, key):
         with workspace.lock():
             log.info("Merging the LLM of %s into %s", recommender, workspace.path(MERGED))

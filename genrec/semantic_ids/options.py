@@ -19,6 +19,8 @@ class SemanticIdConfig:
         collisions: ``reassign`` moves an item to the nearest free last code; ``append`` adds a
             level that counts the items with equal codes.
         seed: of the quantiser.
+        codebooks_from: folder of an earlier run whose codebooks are taken as they are, so that its
+            tokens keep their meaning; the other options are then that run's.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -28,6 +30,7 @@ class SemanticIdConfig:
     codebook_size: int = 256
     collisions: str = "reassign"
     seed: int = 0
+    codebooks_from: str = ""
 
     def __post_init__(self) -> None:
         check_rule(self.collisions)

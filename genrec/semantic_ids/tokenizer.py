@@ -62,6 +62,21 @@ class SemanticIdTokenizer:
         self.quality = report_quality(raw, index.codes, index.codebook_sizes, values)
         return index
 
+    def encode(self, catalog: Catalog, vectors: Any) -> SemanticIndex:
+        """The semantic IDs of another catalogue by these codebooks, which stay as they are.
+
+        Args:
+            vectors: by the encoder whose vectors the codebooks were made of.
+
+        Raises:
+            InputError: the vectors do not fit the catalogue.
+        """
+        values = _values(vectors, len(catalog))
+        raw = self.quantizer.encode(values)
+        index = self._resolved(catalog.ids, values, raw, taken=None)
+        self.quality = report_quality(raw, index.codes, index.codebook_sizes, values)
+        return index
+
     def add(self, index: SemanticIndex, catalog: Catalog, vectors: Any) -> SemanticIndex:
         """The index with new items at its end; the old items and the codebooks stay as they are.
 

@@ -88,3 +88,17 @@ def test_an_unknown_quantizer_names_the_nearest():
 def test_one_item_is_enough():
     index = SemanticIdTokenizer(levels=2).fit(small_catalog(1), small_vectors(1))
     assert index.item_id(index.semantic_id("i0")) == "i0"
+
+
+@pytest.mark.parametrize("rule", ["reassign", "append"])
+def test_another_catalogue_is_encoded_by_the_same_codebooks(rule):
+    vectors = small_vectors(60)
+    tokenizer = SemanticIdTokenizer(levels=2, codebook_size=16, collisions=rule)
+    before = tokenizer.fit(small_catalog(60), vectors)
+    books = {name: values.copy() for name, values in tokenizer.quantizer.tensors().items()}
+    other = tokenizer.encode(small_catalog(20), vectors[40:])
+    assert np.array_equal(other.codes[:, 0], before.codes[40:, 0])
+    assert len({tuple(codes) for codes in other.codes.tolist()}) == 20
+    after = tokenizer.quantizer.tensors()
+    assert all(np.array_equal(books[name], after[name]) for name in books)
+    assert tokenizer.quality.collisions_after == 0
