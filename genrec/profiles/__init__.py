@@ -1,0 +1,1 @@
+"""Who a customer is, from what they chose: traits with evidence, segments, drift, forgetting."""
