@@ -1,0 +1,209 @@
+"""What the ads of a campaign must say and must not, checked before anything is written.
+
+Knows texts; knows no user, no channel and no way of writing.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from string import Formatter
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from genrec.creatives.copy import INTENSITIES, CopyBrief
+from genrec.data.catalog import Item
+from genrec.errors import nearest
+
+TONES = ("plain", "warm", "brisk")
+LONGEST = 500
+# Letters that change the direction of what follows, and those that are not seen at all.
+_DIRECTION = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_UNSEEN = frozenset("\u00ad\u180e\u200b\u2060\ufeff")
+_SPACES = re.compile(r"\s+")
+_WORDS = re.compile(r"\w+")
+# What any item has; attributes of the catalogue come beside it.
+ITEM_PLACEHOLDERS = ("title", "price")
+
+
+def plain_text(text: str) -> str:
+    """The text with single blanks; refused if it is empty, too long or holds hidden letters."""
+    problems = list(text_problems(text))
+    if problems:
+        raise ValueError("\n".join(problems))
+    return _SPACES.sub(" ", text).strip()
+
+
+def text_problems(text: str) -> Iterator[str]:
+    """What keeps a text out of an ad."""
+    if not text.strip():
+        yield "the text is empty"
+    if len(text) > LONGEST:
+        yield f"the text has {len(text):,} letters; {LONGEST} is the limit"
+    for number, letter in enumerate(text[: LONGEST + 1]):
+        if letter in _DIRECTION:
+            what = "turns the direction of writing"
+        elif letter in _UNSEEN:
+            what = "is invisible"
+        elif unicodedata.category(letter) in ("Cc", "Cs", "Co") and letter not in "\n\t":
+            what = "is a control character"
+        else:
+            continue
+        yield f"letter {number + 1}, U+{ord(letter):04X}, {what}; leave it out"
+
+
+def comparable(text: str) -> str:
+    """The words of a text in one form, with a blank before, between and after them."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return f" {' '.join(_WORDS.findall(folded))} "
+
+
+def placeholders(text: str) -> list[str]:
+    """The names in braces; ``{{`` and ``}}`` are braces themselves.
+
+    Raises:
+        ValueError: the braces do not pair, or hold more than a name.
+    """
+    names = []
+    try:
+        for _, name, layout, turn in Formatter().parse(text):
+            if name is None:
+                continue
+            if layout or turn or not re.fullmatch(r"\w+", name):
+                shown = name + (f"!{turn}" if turn else "") + (f":{layout}" if layout else "")
+                raise ValueError(f"'{{{shown}}}' is no placeholder; they look like {{title}}")
+            names.append(name)
+    except ValueError as error:
+        if "placeholder" in str(error):
+            raise
+        raise ValueError(f"{text!r}: {error}. Write {{{{ and }}}} for braces.") from error
+    return names
+
+
+def _with_placeholders(text: str) -> str:
+    placeholders(text)
+    return text
+
+
+Text = Annotated[str, AfterValidator(plain_text)]
+Template = Annotated[Text, AfterValidator(_with_placeholders)]
+
+
+class Brand(BaseModel):
+    """Whose ads they are.
+
+    Attributes:
+        name: as export files print it.
+        voice: how the brand speaks, in words; read by a text model as data.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Text | None = None
+    voice: Text | None = None
+
+
+class Brief(BaseModel):
+    """What every ad of a campaign has in common.
+
+    Attributes:
+        tone: ``plain``, ``warm`` or ``brisk``.
+        call_to_action: the last words; the language's own when left out.
+        must_say: sentences that stand in each ad. ``{title}``, ``{price}`` and ``{name}`` of an
+            attribute are filled in from the item.
+        never_say: words or phrases that stand in none.
+        disclosures: lines that the law or a contract asks for; treated as must-say.
+        currency: ISO 4217 code of the catalogue's prices.
+        intensity: how openly a shopper is told what is known of them; ``none`` writes for anybody.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    brand: Brand = Brand()
+    tone: str = "plain"
+    call_to_action: Text | None = None
+    must_say: tuple[Template, ...] = Field(default=(), max_length=20)
+    never_say: tuple[Text, ...] = Field(default=(), max_length=500)
+    disclosures: tuple[Template, ...] = Field(default=(), max_length=20)
+    currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    intensity: str = "open"
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Brief:
+        problems = [
+            f"{name} is '{value}'; {nearest(value, valid)}"
+            for name, value, valid in (
+                ("tone", self.tone, TONES),
+                ("intensity", self.intensity, INTENSITIES),
+            )
+            if value not in valid
+        ]
+        problems += contradictions(self)
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Every sentence that stands in each ad."""
+        return (*self.must_say, *self.disclosures)
+
+    def for_item(self, item: Item) -> CopyBrief:
+        """What a copywriter is told for one item, the placeholders filled in.
+
+        Raises:
+            KeyError: the item has no value for a placeholder; the argument is its name.
+        """
+        values = values_of(item)
+        return CopyBrief(
+            voice=self.brand.voice or "",
+            call_to_action=self.call_to_action or "",
+            must_say=tuple(text.format_map(values) for text in self.templates),
+            never_say=self.never_say,
+            currency=self.currency,
+            intensity=self.intensity,
+        )
+
+
+def values_of(item: Item) -> Mapping[str, str]:
+    """What placeholders of an item stand for; what the item does not know is left out."""
+    values: dict[str, str] = {
+        name: str(value) for name, value in item.attributes.items() if not _is_nested(value)
+    }
+    if item.price is not None:
+        values["price"] = f"{item.price:.2f}"
+    return {**values, "title": item.title}
+
+
+def _is_nested(value: object) -> bool:
+    return isinstance(value, list | tuple | dict | Mapping)
+
+
+def contradictions(brief: Brief) -> list[str]:
+    """Sentences that are asked for and forbidden at once, one line each."""
+    asked: list[tuple[str, str | None]] = [
+        *(("must_say", text) for text in brief.must_say),
+        *(("disclosures", text) for text in brief.disclosures),
+        ("call_to_action", brief.call_to_action),
+        ("brand.name", brief.brand.name),
+    ]
+    return [
+        f"{place} asks for {text!r}, and never_say forbids {never!r}: take one of them back"
+        for place, text in asked
+        if text
+        for never in brief.never_say
+        if comparable(never).strip() and comparable(never) in comparable(text)
+    ]
+
+
+def unknown_placeholders(brief: Brief, attributes: Any) -> list[str]:
+    """Placeholders that no item of this catalogue fills, one line each with the nearest name."""
+    valid = [*ITEM_PLACEHOLDERS, *attributes]
+    return [
+        f"{text!r} holds {{{name}}}, which the catalogue does not know; {nearest(name, valid)}"
+        for text in brief.templates
+        for name in placeholders(text)
+        if name not in valid
+    ]

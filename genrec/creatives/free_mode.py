@@ -1,0 +1,154 @@
+"""Free mode: a text model writes, the guard reads, one rewrite; who calls falls back after that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from genrec.creatives.channels import Channel
+from genrec.creatives.copy import CopyRequest
+from genrec.creatives.descriptions import told_facts
+from genrec.creatives.facts import ItemFacts
+from genrec.creatives.guard import Guard
+from genrec.creatives.neutral import as_data, shown
+from genrec.creatives.phrasebook import Phrasebook
+from genrec.creatives.tidy import tidy
+from genrec.llm.text import Message, TextModel
+from genrec.prompting import PromptLibrary
+
+TEMPLATE, AGAIN = "copy/write_free", "copy/rewrite_free"
+LANGUAGES = {
+    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian",
+    "pt": "Portuguese", "nl": "Dutch", "pl": "Polish", "ja": "Japanese", "zh": "Chinese",
+}  # fmt: skip
+MOST_PROBLEMS = 6
+LETTERS_PER_TOKEN = 2
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a model wrote and what is wrong with it.
+
+    Attributes:
+        fields: as they would be shown.
+        problems: in words, empty if it may be shown.
+    """
+
+    fields: dict[str, str]
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class FreeWriter:
+    """Writes with a text model under a guard."""
+
+    writer: TextModel
+    guard: Guard
+    library: PromptLibrary
+
+    def attempts(
+        self,
+        request: CopyRequest,
+        channel: Channel,
+        facts: ItemFacts,
+        shopper: Sequence[str],
+        *,
+        book: Phrasebook | None,
+        n: int,
+    ) -> list[Attempt]:
+        """Up to ``n`` texts, those without problems first; each faulty one was rewritten once.
+
+        Args:
+            shopper: true sentences about the reader.
+            book: how the language writes numbers; ``None`` for languages without phrases.
+        """
+        talk = [Message("user", self._question(request, channel, facts, shopper))]
+        most = sum(one.most for one in channel.fields) // LETTERS_PER_TOKEN + 16 * len(
+            channel.fields
+        )
+        tokens = min(most, 400)
+        # The likeliest words of a small model go in circles; with several texts wanted, draw.
+        warmth = 0.7 if n > 1 else 0.0
+        answers = self.writer.generate(
+            talk, max_tokens=tokens, temperature=warmth, seed=request.seed, n=n
+        )
+        found = []
+        for answer in dict.fromkeys(answers):
+            attempt = self._read(answer, request, channel, facts, book)
+            if attempt.problems:
+                problems = [as_data(one, most=200) for one in attempt.problems[:MOST_PROBLEMS]]
+                again = self.library.render(AGAIN, fields=_limits(channel), problems=problems)
+                said = Message("assistant", shown(answer, most=1200) or "-")
+                (second,) = self.writer.generate(
+                    [*talk, said, Message("user", again)], max_tokens=tokens, seed=request.seed
+                )
+                better = self._read(second, request, channel, facts, book)
+                attempt = better if len(better.problems) <= len(attempt.problems) else attempt
+            found.append(attempt)
+        return sorted(found, key=lambda one: len(one.problems))
+
+    def _question(
+        self, request: CopyRequest, channel: Channel, facts: ItemFacts, shopper: Sequence[str]
+    ) -> str:
+        brief = request.brief
+        return self.library.render(
+            TEMPLATE,
+            about=channel.about,
+            facts=told_facts(facts),
+            fields=_limits(channel),
+            language=LANGUAGES.get(request.language, request.language),
+            never=[as_data(one, most=60) for one in brief.never_say],
+            shopper=[as_data(one, most=200) for one in shopper],
+            tone=request.tone,
+            voice=as_data(brief.voice, most=300),
+        )
+
+    def _read(
+        self,
+        answer: str,
+        request: CopyRequest,
+        channel: Channel,
+        facts: ItemFacts,
+        book: Phrasebook | None,
+    ) -> Attempt:
+        fields = parsed(answer, channel)
+        missing = [one.name for one in channel.fields if not fields.get(one.name)]
+        problems = [f"the line '{name}:' is missing" for name in missing]
+        for line in request.brief.must_say:
+            body = next((one for one in reversed(channel.fields) if one.role == "body"), None)
+            if body is not None and line not in " ".join(fields.values()):
+                fields[body.name] = f"{fields.get(body.name, '')} {line}".strip()
+        problems += channel.problems(fields)
+        text = "\n".join(fields.values())
+        low = text.lower()
+        problems += [f"it says '{one}'" for one in request.brief.never_say if one.lower() in low]
+        if text:
+            plain = text if book is None else book.as_english(text)
+            verdict = self.guard.check(plain, facts, channel=channel.name)
+            problems += [f"'{one.said}': {one.why}" for one in verdict.findings]
+        return Attempt(fields, problems)
+
+
+def parsed(answer: str, channel: Channel) -> dict[str, str]:
+    """The fields of an answer: lines ``name: text``; of a single field, the whole answer."""
+    names = {one.name: one for one in channel.fields}
+    found: dict[str, list[str]] = {}
+    current = ""
+    for line in answer.splitlines():
+        name, colon, rest = line.strip(" -*#\t").partition(":")
+        key = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+        if colon and key in names and key not in found:
+            current, line = key, rest
+        elif colon and key in names:
+            current = ""
+        if current:
+            found.setdefault(current, []).append(line)
+    if not found and len(names) == 1:
+        found = {next(iter(names)): answer.splitlines()}
+    texts = {name: tidy(" ".join(found[name])) for name in names if name in found}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _limits(channel: Channel) -> list[tuple[str, int]]:
+    return [(one.name, one.most) for one in channel.fields]

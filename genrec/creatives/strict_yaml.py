@@ -1,0 +1,157 @@
+"""YAML that people write by hand, read without surprises, and what is wrong with it in words.
+
+A key given twice, an anchor, a file of megabytes: each is refused where plain YAML would take it.
+Knows nothing of campaigns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from genrec.errors import InputError, nearest
+
+MOST_BYTES = 1_000_000
+DEEPEST = 12
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only, every key once, no anchors."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise yaml.MarkedYAMLError(
+                problem="anchors (& and *) are not read here; write the value out",
+                problem_mark=event.start_mark,
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if str(key.value) in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key '{key.value}' is given twice", problem_mark=key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
+
+
+def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:
+    # YAML reads 0123 as 83 and 12:30 as 750; an id or a time was meant.
+    if re.fullmatch(r"[-+]?0\d+|.*:.*", node.value):
+        raise yaml.MarkedYAMLError(
+            problem=f"{node.value} is read as another number; put it in quotes",
+            problem_mark=node.start_mark,
+        )
+    return int(loader.construct_yaml_int(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+
+
+def read_yaml(path: Path, what: str) -> dict[str, Any]:
+    """The mapping that a file holds.
+
+    Args:
+        what: what the file is, in words, for messages.
+
+    Raises:
+        InputError: it cannot be read, is too large, is no YAML, or is no mapping.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise InputError(
+                f"The {what} {path} has {size:,} bytes; {MOST_BYTES:,} is the limit. Long lists "
+                "of users or items belong in a file of their own, one id a line."
+            )
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"There is no {what} {path}. Check the path.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InputError(f"The {what} {path} cannot be read: {reason}.") from error
+    return parse_yaml(text, f"{what} {path}")
+
+
+def parse_yaml(text: str, what: str) -> dict[str, Any]:
+    """The mapping that a text holds.
+
+    Raises:
+        InputError: it is no YAML, or no mapping; says the line.
+    """
+    try:
+        values = yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
+        raise InputError(f"The {what} is no YAML:{place} {error.problem}.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"The {what} is no YAML: {reason}.") from error
+    if not isinstance(values, dict):
+        raise InputError(f"The {what} is no mapping of names to values, such as 'name: spring'.")
+    if _depth(values) > DEEPEST:
+        raise InputError(f"The {what} is nested deeper than {DEEPEST}.")
+    return values
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        inner: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner += one.values()
+            elif isinstance(one, list):
+                inner += one
+        level = inner
+    return depth
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """What is wrong, one line for each place, with the nearest name for an unknown key."""
+    return list(dict.fromkeys(_lines(error, model)))
+
+
+def _lines(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    for one in error.errors(include_url=False):
+        # A union names each of its kinds in the place; those are no keys of the file.
+        path = [str(part) for part in one["loc"] if re.fullmatch(r"[\w. -]+", str(part))]
+        place = ".".join(path) or "the whole"
+        if one["type"] == "extra_forbidden":
+            yield f"{place}: there is no such key; {nearest(path[-1], _keys_at(model, path[:-1]))}"
+        elif one["type"] == "missing":
+            yield f"{place}: missing"
+        elif one["type"] == "value_error":
+            yield from (f"{place}: {line}" for line in str(one["ctx"]["error"]).splitlines())
+        else:
+            given = repr(one["input"])
+            shown = given if len(given) <= 80 else f"{given[:77]}…"
+            yield f"{place}: {one['msg']} (it is {shown})"
+
+
+def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    here: type[BaseModel] = model
+    for name in path:
+        field = here.model_fields.get(name)
+        if field is None:
+            continue
+        inner = _model_in(field.annotation)
+        if inner is not None:
+            here = inner
+    return list(here.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

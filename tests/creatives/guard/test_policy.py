@@ -1,0 +1,94 @@
+import pytest
+
+from genrec.creatives.guard import Policy
+from genrec.errors import ConfigError, InputError
+
+
+def written(folder, text, name="mine"):
+    path = folder / f"{name}.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", Policy.names())
+def test_every_shipped_policy_loads_and_forbids(name):
+    policy = Policy.load(name)
+    assert len(policy.forbidden) >= 5
+    assert all(rule.why for rule in policy.forbidden)
+    assert len(policy.version) == 12
+
+
+def test_there_are_a_general_policy_and_stricter_ones():
+    assert {"general", "food", "cosmetics", "finance"} <= set(Policy.names())
+    general = Policy.load("general")
+    for name in ("food", "cosmetics", "finance"):
+        assert set(general.forbidden) < set(Policy.load(name).forbidden)
+
+
+def test_the_version_follows_what_is_said_and_not_the_name(tmp_path):
+    body = "forbidden: [{id: a, phrases: [magic]}]\n"
+    one = Policy.load(written(tmp_path, body))
+    same = Policy.load(written(tmp_path, "market: UK\n" + body, "other"))
+    more = Policy.load(written(tmp_path, body.replace("magic", "magical"), "third"))
+    assert one.version == same.version != more.version
+
+
+def test_unknown_keys_are_refused_with_the_nearest_name_all_at_once(tmp_path):
+    text = "forbiden: []\nmust_sey: {}\nforbidden: [{id: a, phrase: [x], phrases: [y]}]\n"
+    with pytest.raises(InputError) as refused:
+        Policy.load(written(tmp_path, text))
+    said = str(refused.value)
+    assert "'forbiden'; did you mean 'forbidden'?" in said
+    assert "'must_sey'; did you mean 'must_say'?" in said
+    assert "'phrase'; did you mean 'phrases'?" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("must_say: {any: It c.u.r.e.s!}\nforbidden: [{id: h, phrases: [cures]}]", "must_say.any"),
+        ("disclosures: [{say: No risk.}]\nextends: [general]", "disclosures asks for 'No risk.'"),
+        ("must_say: {push: Terms apply.}\nlength: {push: 5}", "needs 12 characters"),
+    ],
+)
+def test_contradictions_are_refused(tmp_path, text, said):
+    with pytest.raises(InputError, match="contradicts itself") as refused:
+        Policy.load(written(tmp_path, text))
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- a", "keys and values"),
+        ("a: [", "not YAML"),
+        ("length: {push: many}", "whole number"),
+        ("pii: perhaps", "true or false"),
+        ("check_claims: [colur]", "did you mean 'colour'"),
+        ("forbidden: [{id: a}]", "needs an id and phrases"),
+        ("forbidden: [{id: a, phrases: ['...']}]", "has no letters"),
+    ],
+)
+def test_what_is_no_policy_is_refused(tmp_path, text, said):
+    with pytest.raises(InputError, match=said):
+        Policy.load(written(tmp_path, text))
+
+
+def test_policies_may_not_extend_in_a_ring(tmp_path):
+    written(tmp_path, "extends: [b]", "a")
+    written(tmp_path, "extends: [a]", "b")
+    with pytest.raises(InputError, match="ring: a -> b -> a"):
+        Policy.load(tmp_path / "a.yaml")
+
+
+def test_a_name_that_is_not_shipped_is_met_with_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'cosmetics'"):
+        Policy.load("cosmetic")
+
+
+def test_lines_of_a_channel_come_with_those_of_all(tmp_path):
+    text = "must_say: {any: Ad., push: Stop with X.}\nlength: {any: 100, push: 60}"
+    policy = Policy.load(written(tmp_path, text))
+    assert policy.must_say() == ("Ad.",)
+    assert policy.must_say("push") == ("Ad.", "Stop with X.")
+    assert (policy.longest("email"), policy.longest("push")) == (100, 60)
