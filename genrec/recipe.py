@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from genrec.data.dataset import SPLITS
 from genrec.data.sources import SOURCES
 from genrec.decoding.options import DecodeConfig
-from genrec.encoders.options import TextEncoderConfig
+from genrec.encoders.options import EncodeConfig
 from genrec.errors import ConfigError, nearest
 from genrec.evaluation.controls import CONTROLS
 from genrec.llm.options import BackboneConfig
+from genrec.profiles.options import ProfileConfig, SegmentConfig
 from genrec.recommenders.options import GenerativeConfig, PromptConfig
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
+from genrec.training.finetune_options import FinetuneConfig
 from genrec.training.options import FitConfig, SftConfig
+from genrec.training.pretrain_options import PretrainConfig
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ class Recipe(BaseModel):
 
     name: str = Field(min_length=1)
     data: DataConfig
-    encode: TextEncoderConfig = TextEncoderConfig()
+    encode: EncodeConfig = EncodeConfig()
+    pretrain: PretrainConfig | None = None
+    finetune: FinetuneConfig | None = None
     semantic_ids: SemanticIdConfig = SemanticIdConfig()
     llm: BackboneConfig = BackboneConfig()
     prompt: PromptConfig = PromptConfig()
@@ -99,6 +104,8 @@ class Recipe(BaseModel):
     train: FitConfig = FitConfig()
     decode: DecodeConfig = DecodeConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    profiles: ProfileConfig = ProfileConfig()
+    segments: SegmentConfig = SegmentConfig()
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -146,17 +153,19 @@ class Recipe(BaseModel):
             raise ConfigError(f"The recipe {path} cannot be read: {error}") from error
         if not isinstance(content, dict):
             raise ConfigError(f"The recipe {path} is no mapping of sections; see genrec ls recipes")
-        for override in overrides or []:
-            _override(content, override)
-        return Recipe.parse(content, where=str(name))
+        return Recipe.parse(content, where=str(name), overrides=overrides or [])
 
     @staticmethod
-    def parse(content: dict[str, Any], *, where: str = "recipe") -> Recipe:
-        """A recipe from plain values.
+    def parse(
+        content: dict[str, Any], *, where: str = "recipe", overrides: Sequence[str] = ()
+    ) -> Recipe:
+        """A recipe from plain values, some of them overridden as on the command line.
 
         Raises:
             ConfigError: names all problems at once.
         """
+        for override in overrides:
+            _override(content, override)
         try:
             return Recipe.model_validate(content)
         except ValidationError as error:

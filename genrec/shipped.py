@@ -1,6 +1,6 @@
-"""Where genrec's own files lie: prompts and recipes beside the code, models and vectors it keeps.
+"""Where genrec's own files lie: prompts, recipes and campaigns beside the code, what it keeps.
 
-In a checkout prompts and recipes are the top-level folders; a wheel carries them inside the
+In a checkout they are the top-level folders; a wheel carries them inside the
 package. This module knows folders only, not what is in their files.
 """
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from genrec.errors import ConfigError, nearest
 
-PROMPTS, RECIPES = "prompts", "recipes"
-SUFFIXES = {PROMPTS: ".jinja", RECIPES: ".yaml"}
+PROMPTS, RECIPES, CAMPAIGNS = "prompts", "recipes", "campaigns"
+SUFFIXES = {PROMPTS: ".jinja", RECIPES: ".yaml", CAMPAIGNS: ".yaml"}
 _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped_folder(kind: str) -> Path:
-    """The folder of the shipped ``prompts`` or ``recipes``.
+    """The folder of the shipped ``prompts``, ``recipes`` or ``campaigns``.
 
     Raises:
         ConfigError: no such kind, or the installation is incomplete.

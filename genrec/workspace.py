@@ -116,6 +116,11 @@ def open_artefact(folder: Path, kind: str) -> dict[str, Any]:
     return about
 
 
+def seal_of(folder: Path) -> str:
+    """A hash of what a whole artefact holds."""
+    return content_key(json.loads((folder / SEAL).read_text())["files"])
+
+
 def _files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 

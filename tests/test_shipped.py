@@ -5,11 +5,19 @@ import sys
 import pytest
 
 from genrec.errors import ConfigError
-from genrec.shipped import PROMPTS, RECIPES, shipped_file, shipped_folder, shipped_names, user_cache
+from genrec.shipped import (
+    PROMPTS,
+    RECIPES,
+    SUFFIXES,
+    shipped_file,
+    shipped_folder,
+    shipped_names,
+    user_cache,
+)
 
 FINDS = (
     "from genrec.shipped import *; import genrec.shipped as s;"
-    "print(s.__file__); print(*s.shipped_names('prompts'), *s.shipped_names('recipes'))"
+    "print(s.__file__); print(*(name for kind in s.SUFFIXES for name in s.shipped_names(kind)))"
 )
 
 
@@ -50,7 +58,7 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch, variables, expec
 
 
 @pytest.mark.slow
-def test_a_wheel_carries_prompts_and_recipes_and_finds_them(repository, tmp_path):
+def test_a_wheel_carries_prompts_recipes_and_campaigns_and_finds_them(repository, tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path]
     subprocess.run([*build, repository], check=True, capture_output=True, env=environment)
@@ -68,5 +76,5 @@ def test_a_wheel_carries_prompts_and_recipes_and_finds_them(repository, tmp_path
     )
     where, names = done.stdout.splitlines()
     assert where.startswith(str(target))
-    assert names.split() == [*shipped_names(PROMPTS), *shipped_names(RECIPES)]
+    assert names.split() == [name for kind in SUFFIXES for name in shipped_names(kind)]
     assert (target / "genrec" / "py.typed").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genrec.errors import ConfigError, InputError, nearest
-from genrec.shipped import PROMPTS, RECIPES, shipped_file, shipped_names
+from genrec.shipped import CAMPAIGNS, PROMPTS, RECIPES, SUFFIXES, shipped_file, shipped_names
 from genrec.workspace import RUN_FILE, Workspace, write_text
 
 
@@ -59,12 +59,12 @@ def copy_command(name: str, to: Path) -> None:
 
 
 def _shipped(name: str) -> tuple[str, Path]:
-    for kind in (RECIPES, PROMPTS):
+    for kind in (RECIPES, PROMPTS, CAMPAIGNS):
         if name in shipped_names(kind):
             return kind, shipped_file(kind, name)
-    names = [*shipped_names(RECIPES), *shipped_names(PROMPTS)]
+    names = [name for kind in SUFFIXES for name in shipped_names(kind)]
     raise ConfigError(
-        f"There is no recipe, prompt or run '{name}'; {nearest(name, names)} "
+        f"There is no recipe, prompt, campaign or run '{name}'; {nearest(name, names)} "
         "A run is named by its folder."
     )
 
@@ -87,9 +87,17 @@ def _show_run(workspace: Workspace, *, as_json: bool) -> None:
 
 
 def _recipes() -> list[tuple[str, str]]:
+    return _first_lines(RECIPES)
+
+
+def _campaigns() -> list[tuple[str, str]]:
+    return _first_lines(CAMPAIGNS)
+
+
+def _first_lines(kind: str) -> list[tuple[str, str]]:
     rows = []
-    for name in shipped_names(RECIPES):
-        first = shipped_file(RECIPES, name).read_text(encoding="utf-8").splitlines()[0]
+    for name in shipped_names(kind):
+        first = shipped_file(kind, name).read_text(encoding="utf-8").splitlines()[0]
         rows.append((name, first.lstrip("# ")))
     return rows
 
@@ -140,12 +148,13 @@ def _registered(module: str, name: str) -> Callable[[], list[tuple[str, str]]]:
 KINDS: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "recipes": _recipes,
     "prompts": _prompts,
+    "campaigns": _campaigns,
     "data": _data,
     "backbones": _backbones,
     "text_models": _registered("genrec.llm.text", "TEXT_MODELS"),
     "quantizers": _registered("genrec.semantic_ids.tokenizer", "QUANTIZERS"),
     "backends": _registered("genrec.recommenders.backends", "BACKENDS"),
-    "engines": _registered("genrec.stages.batch", "ENGINES"),
+    "engines": _registered("genrec.stages.engines", "ENGINES"),
     "controls": _registered("genrec.evaluation.controls", "CONTROLS"),
     "runs": _runs,
 }

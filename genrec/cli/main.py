@@ -2,11 +2,12 @@
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 a bug, 2 wrong input or
 options, 3 an artefact is missing or damaged, 4 a package is missing, 5 the disk is full or
-read-only, 130 stopped by Ctrl-C.
+read-only, 6 the guard refuses a text, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,10 @@ from typing import Annotated
 
 import typer
 
+from genrec.cli.ads import ads_app
+from genrec.cli.keys import keys_app
+from genrec.cli.reward import reward_app
+from genrec.cli.write import write_command
 from genrec.errors import ArtefactError, GenrecError, InputError, MissingExtra, StorageError
 
 app = typer.Typer(
@@ -36,6 +41,8 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # It tells of kernels that are not there, and for every matrix that it computes in 16 bits.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         app()
     except GenrecError as error:
@@ -76,6 +83,25 @@ def run(
     from genrec.cli.run import run_command
 
     run_command(recipe, overrides or [], into, until, as_json=json, quiet=quiet)
+
+
+@app.command("search-prompt")
+def search_prompt(
+    folder: RunFolder,
+    start: Annotated[
+        str, typer.Option(help="The text to start from; the one found has as many tokens.")
+    ] = "Recommend what this customer will choose next.",
+    histories: Annotated[int, typer.Option(help="Users to search with.", min=2)] = 64,
+    evaluations: Annotated[
+        int, typer.Option(help="Loss evaluations of each search, a gradient counted as 3.", min=5)
+    ] = 200,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the instruction that a finished run's LLM does best with, beside a random search."""
+    from genrec.cli.search_prompt import search_prompt_command
+
+    search_prompt_command(folder, start, histories, evaluations, as_json=json, quiet=quiet)
 
 
 @app.command()
@@ -160,18 +186,122 @@ def recommend(
 
 
 @app.command()
+def profile(
+    folder: RunFolder,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Options to change, e.g. segments.floor=50")
+    ] = None,
+    user: Annotated[str, typer.Option("--user", "-u", help="A user of the data set.")] = "",
+    segments: Annotated[bool, typer.Option("--segments", help="Group all users.")] = False,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="What changed between the user's two halves.")
+    ] = False,
+    windows: Annotated[
+        str, typer.Option(help="For --drift: two spans of days, FROM:TO,FROM:TO.")
+    ] = "",
+    summary: Annotated[bool, typer.Option("--summary", help="In a few sentences.")] = False,
+    text: Annotated[
+        str, typer.Option(help="Writes the summary: a model's name or folder, or openai:NAME.")
+    ] = "",
+    intensity: Annotated[
+        float, typer.Option(help="How much of the profile may be used: 0 none, 1 all.")
+    ] = 1.0,
+    forget: Annotated[
+        str, typer.Option(help="Delete all that profiles hold of a user, for good.")
+    ] = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say who a user is, group users, show what changed, or forget somebody."""
+    from genrec.cli.profile import profile_command
+
+    profile_command(
+        folder,
+        overrides or [],
+        user,
+        segments=segments,
+        forget=forget,
+        drift=drift,
+        windows=windows,
+        summary=summary,
+        text=text,
+        intensity=intensity,
+        as_json=json,
+        quiet=quiet,
+    )
+
+
+@app.command()
 def evaluate(
     folder: RunFolder,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="For a pretrained tower: other data, such as data.options.folder=PHOTOS."
+        ),
+    ] = None,
     against: Annotated[
         str, typer.Option(help="Controls, comma-separated; the recipe's when left out.")
     ] = "",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Judge a run's recommender beside controls again; takes the place of its report."""
+    """Judge a run's recommender beside controls again, or its tower on other photos."""
     from genrec.cli.run import evaluate_command
 
-    evaluate_command(folder, against, as_json=json, quiet=quiet)
+    evaluate_command(folder, overrides or [], against, as_json=json, quiet=quiet)
+
+
+@app.command()
+def find(
+    folder: RunFolder,
+    text: Annotated[str, typer.Argument(help="What is looked for, in words.")] = "",
+    image: Annotated[
+        Path | None, typer.Option(help="A picture: alone, or beside the words.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many items.")] = 10,
+    where: Annotated[str, typer.Option(help="A filter: JSON, or a file that holds it.")] = "",
+    json: Json = False,
+) -> None:
+    """Find items by words, by a picture, or by both."""
+    from genrec.cli.find import find_command
+
+    find_command(folder, text, image, n, where=where, as_json=json)
+
+
+@app.command()
+def guard(
+    folder: RunFolder,
+    item: Annotated[str, typer.Argument(help="The id of the item that the text is about.")],
+    words: Annotated[str, typer.Argument(metavar="TEXT", help="The text.")] = "",
+    text: Annotated[str, typer.Option(help="A file that holds the text; - reads stdin.")] = "",
+    policy: Annotated[str, typer.Option(help="A policy's name, or its .yaml file.")] = "general",
+    channel: Annotated[str, typer.Option(help="Whose length and lines the policy asks for.")] = "",
+    json: Json = False,
+) -> None:
+    """Say what of a text about an item may not be said; exit code 6 if anything."""
+    from genrec.cli.guard import guard_command
+
+    if not guard_command(folder, item, words, text, policy, channel, as_json=json):
+        raise typer.Exit(6)
+
+
+@app.command()
+def ablate(
+    folder: RunFolder,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Also train without each, beside hiding it.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what each modality (text, image, …) adds to a run's content recommender."""
+    from genrec.cli.ablate import ablate_command
+
+    ablate_command(folder, retrain=retrain, as_json=json, quiet=quiet)
+
+
+app.command("write")(write_command)
 
 
 @app.command()
@@ -240,43 +370,10 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-keys_app = typer.Typer(help="Make, list and remove API keys of the service.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
-
-KeysFile = Annotated[Path, typer.Option("--keys", help="File of API keys.")]
-
-
-@keys_app.command("new")
-def new_key(
-    name: Annotated[str, typer.Argument(help="Whose it is, in words.")],
-    keys: KeysFile = Path("keys.json"),
-    admin: Annotated[bool, typer.Option("--admin", help="May reload the model.")] = False,
-    rate: Annotated[float, typer.Option(help="Requests a minute; 0 for no limit.")] = 0,
-    json: Json = False,
-) -> None:
-    """Make a key and print it, this once."""
-    from genrec.cli.serve import new_key_command
-
-    new_key_command(name, keys, admin=admin, rate=rate, as_json=json)
-
-
-@keys_app.command("ls")
-def list_keys(keys: KeysFile = Path("keys.json"), json: Json = False) -> None:
-    """List the keys, without their secrets."""
-    from genrec.cli.serve import list_keys_command
-
-    list_keys_command(keys, as_json=json)
-
-
-@keys_app.command("rm")
-def remove_key(
-    name: Annotated[str, typer.Argument(help="Name or id of the key.")],
-    keys: KeysFile = Path("keys.json"),
-) -> None:
-    """Remove a key; a running service refuses it at once."""
-    from genrec.cli.serve import remove_key_command
-
-    remove_key_command(name, keys)
+app.add_typer(reward_app, name="reward")
+app.add_typer(ads_app, name="ads")
+app.command("write")(write_command)
 
 
 @app.command()

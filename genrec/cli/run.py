@@ -17,6 +17,7 @@ from genrec.shipped import RECIPES, shipped_names
 from genrec.workspace import Workspace
 
 if TYPE_CHECKING:
+    from genrec.stages.judge import Judgement
     from genrec.stages.pipeline import Outcome
 
 
@@ -34,9 +35,25 @@ def run_command(
     _run(recipe, workspace, until, as_json=as_json, quiet=quiet)
 
 
-def evaluate_command(folder: Path, against: str, *, as_json: bool, quiet: bool) -> None:
+def evaluate_command(
+    folder: Path, overrides: list[str], against: str, *, as_json: bool, quiet: bool
+) -> None:
     workspace = Workspace(folder)
     content = stored_recipe(workspace)
+    if content.get("pretrain"):
+        recipe = Recipe.parse(content, where=str(folder), overrides=overrides)
+        _judge_tower(recipe, workspace, as_json=as_json, quiet=quiet)
+        return
+    if content.get("finetune"):
+        raise ConfigError(
+            f"{folder} holds a fine-tuned text model; its report was made with it. To judge other "
+            "options, run its recipe into another folder."
+        )
+    if overrides:
+        raise ConfigError(
+            f"{folder} holds a recommender, which is judged on the data it was trained with; "
+            f"'{overrides[0]}' cannot be changed. Options of a tower's data can."
+        )
     if against:
         content["evaluate"]["against"] = [name.strip() for name in against.split(",")]
     recipe = Recipe.parse(content)
@@ -63,6 +80,12 @@ def stored_recipe(workspace: Workspace) -> dict[str, Any]:
 
 
 def _run(recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, quiet: bool) -> None:
+    if recipe.pretrain is not None:
+        _pretrain(recipe, workspace, as_json=as_json, quiet=quiet)
+        return
+    if recipe.finetune is not None:
+        _finetune(recipe, workspace, as_json=as_json, quiet=quiet)
+        return
     from genrec.stages.pipeline import STAGES, run_recipe
 
     if until and until not in STAGES:
@@ -71,6 +94,39 @@ def _run(recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, qui
         outcome = run_recipe(recipe, workspace, observer, until=until)
     if outcome is not None:
         _print(outcome, recipe, workspace, as_json=as_json)
+
+
+def _pretrain(recipe: Recipe, workspace: Workspace, *, as_json: bool, quiet: bool) -> None:
+    from genrec.stages.pretrain import run_pretraining
+
+    with drawn(quiet=quiet) as observer:
+        judgement = run_pretraining(recipe, workspace, observer)
+    _print_judgement(judgement, as_json=as_json)
+
+
+def _finetune(recipe: Recipe, workspace: Workspace, *, as_json: bool, quiet: bool) -> None:
+    from genrec.stages.finetune import run_finetuning
+
+    with drawn(quiet=quiet) as observer:
+        judgement = run_finetuning(recipe, workspace, observer)
+    _print_judgement(judgement, as_json=as_json)
+
+
+def _judge_tower(recipe: Recipe, workspace: Workspace, *, as_json: bool, quiet: bool) -> None:
+    from genrec.stages.judge_elsewhere import judge_elsewhere
+
+    with drawn(quiet=quiet) as observer:
+        judgement = judge_elsewhere(recipe, workspace, observer)
+    _print_judgement(judgement, as_json=as_json)
+
+
+def _print_judgement(judgement: Judgement, *, as_json: bool) -> None:
+    if as_json:
+        json.dump(judgement.values, sys.stdout, indent=1)
+        print()
+        return
+    print(file=sys.stderr)
+    print(f"{judgement.text}\n\nReport with plots: {judgement.page}")
 
 
 @contextmanager

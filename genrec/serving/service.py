@@ -68,7 +68,7 @@ class Loaded:
         known = [event for event in later if self.catalog.has(event.item)]
         items = self.catalog.positions([event.item for event in known])
         if row is None:
-            return History(items)
+            return History(items, user=user)
         past = self.dataset.sequences[row]
         if not known:
             return past
@@ -302,7 +302,7 @@ def _merged(past: History, items: np.ndarray, times: np.ndarray) -> History:
         numbers = np.append(past.baskets, first + np.arange(len(items)))[order]
         opens = np.append(True, numbers[1:] != numbers[:-1])
         baskets = (np.cumsum(opens) - 1).astype(np.int32)
-    return History(joined[order], all_times, baskets)
+    return History(joined[order], all_times, baskets, past.user)
 
 
 def _available(compiled: CompiledFilter, history: History, items: int, *, hide_seen: bool) -> int:

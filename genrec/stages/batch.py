@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,14 @@ from genrec.data.dataset import Dataset
 from genrec.data.filters import FilterCompiler
 from genrec.errors import ConfigError, InputError
 from genrec.recommenders.base import Recommender, Request
-from genrec.registry import Entry, Registry
 from genrec.stages.batch_folder import SCHEMA, BatchOptions, Job, Shard
+from genrec.stages.engines import ENGINES, Progress
 from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
 from genrec.workspace import SEAL, Workspace, content_key
 
-ENGINES = Registry(
-    "engine",
-    {
-        "local": Entry("genrec.stages.batch:run_here", about="one process on this machine"),
-        "ray": Entry(
-            "genrec.stages.batch_ray:run_on_ray", "ray", "Ray Data: workers, or a cluster"
-        ),
-    },
-)
 # Users that are decoded together; progress is told after each such part of a shard.
 _TOGETHER = 500
-
-Progress = Callable[[int], None]
 
 
 def recommend_all(
@@ -91,20 +81,13 @@ def recommend_all(
 
         progress(0)
         if left:
-            execute(job, left, workers, progress)
+            execute(partial(ShardWriter, job), left, workers, progress)
         lengths.update({shard: shard.lengths() for shard in left})
         manifest = job.finish(lengths)
     seconds = time.perf_counter() - started
     note = f"shards: {len(left)} computed, {len(job.shards) - len(left)} kept"
     run.observer.finished("Recommend", note, seconds, reused=not left)
     return manifest
-
-
-def run_here(job: Job, shards: list[Shard], workers: int, progress: Progress) -> None:  # noqa: ARG001
-    """Computes the shards one after the other in this process."""
-    write = ShardWriter(job)
-    for shard in shards:
-        write(shard, progress)
 
 
 class ShardWriter:

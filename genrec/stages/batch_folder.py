@@ -7,10 +7,8 @@ how recommendations are computed.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,16 +16,21 @@ from typing import Any
 
 import polars as pl
 
+from genrec.data.sealed_table import read_sealed, write_sealed
 from genrec.errors import ConfigError, StorageError
 from genrec.recipe import Recipe
-from genrec.workspace import content_key, storage_errors, write_text
+from genrec.stages.job_folder import MANIFEST, check_folder, claim
+from genrec.workspace import content_key, write_text
 
-JOB, MANIFEST = "_job.json", "_manifest.json"
 SCHEMA = {"user": pl.String, "rank": pl.Int32, "item_id": pl.String, "score": pl.Float32}
 
 # Raised when the same recommender and options come to give other shards.
 _VERSION = 1
-_MARK = "genrec"
+_WORDS = {
+    "recommender": "the recommender, its data or its decode options have changed",
+    "users_key": "it is for other users",
+    "format": "another version of genrec made it",
+}
 
 
 @dataclass(frozen=True)
@@ -65,29 +68,19 @@ class Shard:
     rows: tuple[int, ...]
     key: str
 
+    @property
+    def size(self) -> int:
+        """Users of the file."""
+        return len(self.rows)
+
     def lengths(self) -> dict[str, int] | None:
         """Items of each user that has any; ``None`` unless the file is whole and of this key."""
-        try:
-            mark = json.loads(pl.read_parquet_metadata(self.file)[_MARK])
-            table = pl.read_parquet(self.file)
-        except (OSError, ValueError, KeyError, pl.exceptions.PolarsError):
-            return None
-        if mark != self._mark(table):
-            return None
-        return dict(table.group_by("user").len().iter_rows())
+        table = read_sealed(self.file, self.key)
+        return None if table is None else dict(table.group_by("user").len().iter_rows())
 
     def write(self, table: pl.DataFrame) -> None:
         """Writes the file as a whole or not at all."""
-        temporary = self.file.with_name(f".{self.file.name}.{os.getpid()}.new")
-        with storage_errors(self.file):
-            try:
-                table.write_parquet(temporary, metadata={_MARK: json.dumps(self._mark(table))})
-                os.replace(temporary, self.file)
-            finally:
-                temporary.unlink(missing_ok=True)
-
-    def _mark(self, table: pl.DataFrame) -> dict[str, str]:
-        return {"key": self.key, "content": _digest(table)}
+        write_sealed(table, self.file, self.key)
 
 
 @dataclass(frozen=True)
@@ -135,36 +128,13 @@ class Job:
         Raises:
             ConfigError: says what lies there and what to do.
         """
-        if self.into.exists() and not self.into.is_dir():
-            raise ConfigError(f"{self.into} is a file. Name a folder with --into.")
-        path = self.into / JOB
-        if path.exists():
-            self._compare(path)
-        elif self.into.exists():
-            others = [one.name for one in self.into.iterdir() if not one.name.startswith(".")]
-            if others:
-                raise ConfigError(
-                    f"{self.into} holds '{min(others)}' and is no folder of recommendations. "
-                    "Name an empty or new folder with --into."
-                )
-
-    def _compare(self, path: Path) -> None:
-        try:
-            stored = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise ConfigError(f"{path} is damaged. Delete {self.into} and start again.") from error
-        if differences := list(_differences(stored, json.loads(json.dumps(self.about)))):
-            raise ConfigError(
-                f"{self.into} holds recommendations of another job: {'; '.join(differences)}. "
-                "Repeat the command that made it to go on with it, name another folder with "
-                "--into, or delete this one."
-            )
+        check_folder(self.into, self.about, holds="recommendations", words=_WORDS)
 
     def claim(self) -> None:
         """Marks the folder as this job's and removes what a killed process left half-written."""
         for left in self.into.glob(".part-*.new"):
             left.unlink(missing_ok=True)
-        write_text(self.into / JOB, json.dumps(self.about, indent=1))
+        claim(self.into, self.about)
 
     def finish(self, lengths: Mapping[Shard, dict[str, int] | None]) -> dict[str, Any]:
         """Writes the manifest and returns it.
@@ -197,26 +167,3 @@ class Job:
         }
         write_text(self.into / MANIFEST, json.dumps(manifest, indent=1))
         return manifest
-
-
-def _differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterable[str]:
-    words = {
-        "recommender": "the recommender, its data or its decode options have changed",
-        "users_key": "it is for other users",
-        "format": "another version of genrec made it",
-    }
-    for name in sorted({*stored, *wanted}):
-        there, here = stored.get(name), wanted.get(name)
-        if there != here:
-            yield words.get(name, f"{name} is {json.dumps(there)} there, {json.dumps(here)} here")
-
-
-def _digest(table: pl.DataFrame) -> str:
-    digest = hashlib.sha256()
-    for column in table:
-        digest.update(column.name.encode())
-        if column.dtype == pl.String:
-            digest.update(json.dumps(column.to_list()).encode())
-        else:
-            digest.update(column.to_numpy().tobytes())
-    return digest.hexdigest()

@@ -1,9 +1,9 @@
-"""Batch recommendation on Ray Data: each worker loads the recommender once and writes shards.
+"""Large jobs on Ray Data: each worker opens its writer once and writes parts.
 
 On one machine Ray is started for the job and stopped after it. With ``RAY_ADDRESS`` set, the
-workers run in that cluster; the folders of the run and of the shards must then be on a disk that
+workers run in that cluster; the folders of the run and of the job must then be on a disk that
 all of them see.
-Knows nothing of users or items: what a shard holds is decided in ``batch``.
+Knows nothing of users, items or ads: what a part holds is decided by who opens the writer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
 from typing import Any
@@ -20,12 +20,13 @@ import ray
 import ray.data
 
 from genrec.errors import ArtefactError, ConfigError, GenrecError, InputError, StorageError
-from genrec.stages.batch import Progress, ShardWriter
-from genrec.stages.batch_folder import Job, Shard
+from genrec.stages.engines import OpenWriter, Part, Progress, Write
 
 
-def run_on_ray(job: Job, shards: list[Shard], workers: int, progress: Progress) -> None:
-    """Computes the shards in worker processes; those of a killed worker are computed again.
+def run_on_ray(
+    open_writer: OpenWriter, parts: Sequence[Part], workers: int, progress: Progress
+) -> None:
+    """Computes the parts in worker processes; those of a killed worker are computed again.
 
     Args:
         workers: how many; 0 takes one per core that this process may use.
@@ -35,53 +36,53 @@ def run_on_ray(job: Job, shards: list[Shard], workers: int, progress: Progress) 
         GenrecError: as raised in a worker.
     """
     cores = len(os.sched_getaffinity(0))
-    wanted = min(workers or cores, len(shards))
+    wanted = min(workers or cores, len(parts))
     # Ray prints there that a worker has died; our stdout holds results.
     with redirect_stdout(sys.stderr), _connected(wanted):
         numbers = ray.data.from_items(
-            [{"shard": number} for number in range(len(shards))],
-            override_num_blocks=len(shards),
+            [{"part": number} for number in range(len(parts))],
+            override_num_blocks=len(parts),
         )
         written = numbers.map_batches(
             Worker,
-            fn_constructor_args=(job, shards, max(1, cores // wanted)),
+            fn_constructor_args=(open_writer, list(parts), max(1, cores // wanted)),
             batch_size=1,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=wanted),
         )
         for row in written.iter_rows():
             raise_told(row)
-            progress(len(shards[int(row["shard"])].rows))
+            progress(parts[int(row["part"])].size)
 
 
 class Worker:
-    """One process of Ray with a recommender of its own, loaded at its first shard."""
+    """One process of Ray with a writer of its own, opened at its first part."""
 
-    def __init__(self, job: Job, shards: list[Shard], threads: int) -> None:
-        self.job, self.shards, self.threads = job, shards, threads
+    def __init__(self, open_writer: OpenWriter, parts: list[Part], threads: int) -> None:
+        self.open_writer, self.parts, self.threads = open_writer, parts, threads
 
     @cached_property
-    def write(self) -> ShardWriter:
+    def write(self) -> Write:
         import torch
 
         # Ray gives each worker one thread; more of them than cores would wait for one another.
         torch.set_num_threads(self.threads)
-        return ShardWriter(self.job)
+        return self.open_writer()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Writes the shards of these numbers. An error that a user can act on comes back in words:
+        """Writes the parts of these numbers. An error that a user can act on comes back in words:
         what Ray makes of an exception hides it, and a worker that fails to start is tried again.
         """
         kinds, texts = [], []
-        for number in batch["shard"]:
+        for number in batch["part"]:
             try:
-                self.write(self.shards[int(number)])
+                self.write(self.parts[int(number)], lambda _done: None)
                 kinds.append("")
                 texts.append("")
             except GenrecError as error:
                 kinds.append(type(error).__name__)
                 texts.append(str(error))
-        return {"shard": batch["shard"], "kind": kinds, "error": texts}
+        return {"part": batch["part"], "kind": kinds, "error": texts}
 
 
 def raise_told(row: Mapping[str, Any]) -> None:
@@ -103,7 +104,7 @@ def _connected(workers: int) -> Iterator[None]:
         if address:
             ray.init(address=address, **quiet)
         else:
-            # One more than the workers need, for Ray's own reading of the list of shards.
+            # One more than the workers need, for Ray's own reading of the list of parts.
             ray.init(num_cpus=workers + 1, include_dashboard=False, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(

@@ -12,7 +12,8 @@ from genrec.errors import ConfigError, nearest
 from genrec.evaluation.controls import train_control
 from genrec.evaluation.evaluate import evaluate
 from genrec.evaluation.protocol import Protocol
-from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.base import Recommender
+from genrec.stages.prepare import stored_modalities
 from genrec.stages.run import Run, Stage
 
 
@@ -40,15 +41,26 @@ class Judgement:
 
 
 def judge(
-    run: Run, recommender: GenerativeRecommender, training: Dataset, test: Holdout
+    run: Run,
+    recommender: Recommender,
+    training: Dataset,
+    test: Holdout,
+    *,
+    made: str = "recommender",
 ) -> Judgement:
-    """Figures, slices, intervals and tests, beside those of the controls."""
+    """Figures, slices, intervals and tests, beside those of the controls.
+
+    Args:
+        made: the artefact that holds the recommender.
+    """
     options = run.recipe.evaluate
-    run.key("report", run.keys["recommender"], asdict(options), asdict(run.recipe.decode))
+    run.key("report", run.keys[made], asdict(options), asdict(run.recipe.decode))
     with run.stage("Evaluate") as stage:
         stage.reused = run.is_current("report")
         if not stage.reused:
             rules = protocol(run)
+            if not recommender.beams:
+                rules = replace(rules, beam=0)
             controls = [
                 train_control(name, training, rules, control_options(run, name, stage))
                 for name in options.against
@@ -94,24 +106,34 @@ def control_options(run: Run, name: str, stage: Stage) -> dict[str, Any]:
         ConfigError: an option that the control does not have.
     """
     options = dict(run.recipe.evaluate.control_options.get(name, {}))
-    if name != "sasrec":
+    if name not in ("sasrec", "content"):
         return options
-    from genrec.recommenders.sasrec import FIT
-    from genrec.recommenders.sasrec_network import SASRecConfig
+    given: dict[str, Any]
+    network: Any
+    if name == "sasrec":
+        from genrec.recommenders.sasrec import FIT as FITTING
+        from genrec.recommenders.sasrec_network import SASRecConfig
 
-    network, fitting = SASRecConfig(), FIT
-    known = {f.name for f in (*fields(network), *fields(fitting))}
+        place, network, given = "network", SASRecConfig(), {}
+    else:
+        from genrec.recommenders.content import FIT as FITTING
+        from genrec.training.content_options import ContentConfig
+
+        place, network = "config", ContentConfig()
+        given = {"modalities": stored_modalities(run)}
+    known = {f.name for f in (*fields(network), *fields(FITTING))}
     unknown = [option for option in options if option not in known]
     if unknown:
-        raise ConfigError(f"sasrec has no option '{unknown[0]}'; {nearest(unknown[0], known)}")
+        raise ConfigError(f"{name} has no option '{unknown[0]}'; {nearest(unknown[0], known)}")
 
     def chosen(config: Any) -> Any:
         own = {f.name for f in fields(config)}
         return replace(config, **{k: v for k, v in options.items() if k in own})
 
     return {
-        "network": chosen(network),
-        "fit_config": chosen(fitting),
+        **given,
+        place: chosen(network),
+        "fit_config": chosen(FITTING),
         "folder": run.workspace.folder / "checkpoints" / name,
         "progress": stage.training(f"training the control {name},"),
     }

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
+import polars as pl
+
+from genrec.data.catalog import MEDIA_COLUMNS
 from genrec.data.dataset import Dataset
+from genrec.data.media import MediaProblem
 from genrec.data.storage import read_dataset, write_dataset
 from genrec.encoders.base import ItemVectors
-from genrec.encoders.text import TextEncoder
+from genrec.encoders.loading import folder_hash
+from genrec.encoders.modalities import TEXT, encode_modalities, joined
+from genrec.errors import ConfigError
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.stages.run import Run
+from genrec.workspace import Workspace, seal_of
+
+LEFT_OUT = "left_out.csv"
 
 
 def load_data(run: Run) -> Dataset:
@@ -37,33 +49,83 @@ def stored_data(run: Run) -> Dataset:
 
 
 def encode(run: Run, dataset: Dataset) -> ItemVectors:
-    """A vector for every item."""
+    """A vector for every item, of all kinds of content that the recipe names."""
     options = run.recipe.encode
-    run.key("item_vectors", dataset.catalog.fingerprint, asdict(options))
+    files = {kind: files_of(dataset, kind) for kind in MEDIA_COLUMNS if getattr(options, kind)}
+    models = [model_facts(getattr(options, kind).model) for kind in files]
+    run.key("item_vectors", dataset.catalog.fingerprint, asdict(options), files, models)
     with run.stage("Encode items") as stage:
         stage.reused = run.is_current("item_vectors")
         if stage.reused:
             vectors = ItemVectors.load(run.path("item_vectors") / "vectors")
         else:
-            encoder = TextEncoder.from_config(options)
-            vectors = encoder.encode(dataset.catalog, progress=stage.progress)
+            by_kind = encode_modalities(options, dataset.catalog, progress=stage.progress)
+            vectors = joined(by_kind)
             with run.write("item_vectors") as folder:
                 vectors.save(folder / "vectors")
+                for kind, own in by_kind.items() if len(by_kind) > 1 else ():
+                    own.save(folder / kind)
+                write_left_out(vectors.problems, folder / LEFT_OUT)
         stage.note = f"{len(vectors.vectors):,} vectors of {vectors.vectors.shape[1]} numbers"
+        if vectors.problems:
+            stage.note += (
+                f"; {len(vectors.problems):,} files left out, see "
+                f"{run.path('item_vectors') / LEFT_OUT}"
+            )
     return vectors
 
 
+def stored_modalities(run: Run) -> dict[str, ItemVectors]:
+    """The vectors of each kind of content that ``encode`` left in the workspace, by kind."""
+    folder = run.workspace.open("item_vectors")
+    options = run.recipe.encode
+    kinds = [TEXT] if options.model else []
+    kinds += [kind for kind in MEDIA_COLUMNS if getattr(options, kind)]
+    if len(kinds) == 1:
+        return {kinds[0]: ItemVectors.load(folder / "vectors")}
+    return {kind: ItemVectors.load(folder / kind) for kind in kinds}
+
+
+def files_of(dataset: Dataset, kind: str) -> str:
+    """What the items' files of one kind are now, as a hash."""
+    media = dataset.catalog.media
+    return "" if media is None else media.fingerprint(dataset.catalog.files(kind))
+
+
+def model_facts(name: str) -> str:
+    """A local model's content, since its name alone does not tell it; of the hub's the name."""
+    folder = Path(name)
+    return folder_hash(folder) if folder.is_dir() else name
+
+
+def write_left_out(problems: Sequence[MediaProblem], path: Path) -> None:
+    """Files that were left out, as CSV: item_id, file, problem."""
+    pl.DataFrame(
+        [(one.item_id, one.file, one.problem) for one in problems],
+        schema={"item_id": pl.String, "file": pl.String, "problem": pl.String},
+        orient="row",
+    ).write_csv(path)
+
+
 def build_ids(run: Run, dataset: Dataset, vectors: ItemVectors | None) -> SemanticIndex:
-    """A semantic ID for every item."""
+    """A semantic ID for every item, by codebooks of its own or of the run to start from."""
     options = run.recipe.semantic_ids
-    run.key("semantic_ids", run.keys["item_vectors"], asdict(options))
+    earlier = options.codebooks_from or run.recipe.llm.start_from
+    inputs = [run.keys["item_vectors"], asdict(options)]
+    if earlier:
+        inputs.append(seal_of(_codebooks(run, earlier)))
+    run.key("semantic_ids", *inputs)
     with run.stage("Build semantic IDs") as stage:
         stage.reused = run.is_current("semantic_ids")
         if stage.reused:
             tokenizer, index = SemanticIdTokenizer.load(run.path("semantic_ids"))
         else:
-            tokenizer = SemanticIdTokenizer(options)
-            index = tokenizer.fit(dataset.catalog, vectors, progress=stage.progress)
+            if earlier:
+                tokenizer, _ = SemanticIdTokenizer.load(_codebooks(run, earlier))
+                index = tokenizer.encode(dataset.catalog, vectors)
+            else:
+                tokenizer = SemanticIdTokenizer(options)
+                index = tokenizer.fit(dataset.catalog, vectors, progress=stage.progress)
             with run.write("semantic_ids") as folder:
                 tokenizer.write(folder, index)
         assert tokenizer.quality is not None
@@ -72,3 +134,26 @@ def build_ids(run: Run, dataset: Dataset, vectors: ItemVectors | None) -> Semant
             f"quantised, {tokenizer.quality.collisions_after} collisions left"
         )
     return index
+
+
+def _codebooks(run: Run, earlier: str) -> Path:
+    """The semantic IDs of an earlier run that encoded its items as this one does."""
+    workspace = Workspace(earlier)
+    folder = workspace.open("semantic_ids")
+    theirs = _of_vectors(workspace.run.get("recipe", {}).get("encode"))
+    ours = _of_vectors(run.recipe.model_dump(mode="json")["encode"])
+    if theirs != ours:
+        raise ConfigError(
+            f"The codebooks of {earlier} were made of vectors by {theirs}; this recipe encodes by "
+            f"{ours}. Make the section 'encode' the same."
+        )
+    return folder
+
+
+def _of_vectors(options: Any) -> Any:
+    """What of the options of encoding decides a vector: how many go at a time does not."""
+    if not isinstance(options, dict):
+        return options
+    pace = ("batch_size", "workers")
+    named = {name: value for name, value in options.items() if value is not None}
+    return {name: _of_vectors(value) for name, value in named.items() if name not in pace}

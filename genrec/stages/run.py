@@ -18,8 +18,16 @@ STAGE_VERSIONS = {
     "item_vectors": 1,
     "semantic_ids": 1,
     "recommender": 2,
+    "instruction": 1,
     "control_sasrec": 1,
     "report": 1,
+    "tower": 1,
+    "seeing_llm": 1,
+    "content": 1,
+    "report_elsewhere": 1,
+    "profiles": 1,
+    "segments": 1,
+    "copywriter": 1,
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from genrec.errors import ArtefactError
-from genrec.llm.text import TEXT_MODELS, TextModel
+from genrec.llm.text import TextModel, open_text_model
 from genrec.recipe import Recipe
 from genrec.recommenders.backends import BACKENDS
 from genrec.serving.app import create_app
@@ -110,17 +110,3 @@ def serve(
     )
     log.info("The model %s serves %s items", loaded.version, f"{len(loaded.catalog):,}")
     run_server(create_app(service, config, keys=access, metrics=metrics), service, config)
-
-
-def open_text_model(name: str) -> TextModel:
-    """A text model by name: ``smollm2-135m``, a folder, ``openai:NAME``.
-
-    Raises:
-        ConfigError: there is no such model.
-        MissingExtra: its packages are not installed.
-    """
-    kind, found, rest = name.partition(":")
-    if not found or kind not in TEXT_MODELS.names():
-        kind, rest = "transformers", name
-    model: TextModel = TEXT_MODELS.load(kind)(rest)
-    return model

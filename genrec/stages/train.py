@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 
 from genrec.data.dataset import Dataset, Holdout
 from genrec.decoding.options import DecodeConfig
+from genrec.encoders.loading import folder_hash
 from genrec.evaluation.metrics import distinct_targets, hit_matrix, ndcg
 from genrec.prompting import PromptLibrary
+from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.groups import HistoryGroups
 from genrec.semantic_ids.index import SemanticIndex
+from genrec.stages.prepare import files_of
 from genrec.stages.run import Run, Stage
+from genrec.workspace import Workspace, seal_of
 
 
 def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecommender:
@@ -26,8 +32,9 @@ def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecomm
         asdict(replace(recipe.generative, decode=DecodeConfig())),
         PromptLibrary().hash(recipe.prompt.template),
         [recipe.evaluate.refit, recipe.evaluate.split, recipe.evaluate.validation_users],
+        *_further_inputs(recipe, training),
     )
-    with run.stage(f"Train {recipe.llm.name}") as stage:
+    with run.stage(f"Train {recipe.llm.start_from or recipe.llm.name}") as stage:
         stage.reused = run.is_current("recommender")
         if stage.reused:
             recommender = GenerativeRecommender.load(run.path("recommender"), training.catalog)
@@ -46,6 +53,21 @@ def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecomm
                 else f"{recommender.fitted.steps} steps"
             )
     return recommender
+
+
+def _further_inputs(recipe: Recipe, training: Dataset) -> list[str]:
+    """What else the recommender is made from, where the recipe asks for it."""
+    found = []
+    if (folder := Path(recipe.llm.name)).is_dir():
+        # A folder's name does not tell what is in it now.
+        found.append(folder_hash(folder))
+    if recipe.llm.pictures:
+        found.append(files_of(training, "image"))
+    if recipe.llm.start_from:
+        found.append(seal_of(Workspace(recipe.llm.start_from).open("recommender")))
+    if recipe.prompt.group_by:
+        found.append(HistoryGroups.of(training, recipe.prompt.group_by).fingerprint)
+    return found
 
 
 def _trained(

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from genrec.data.dataset import Dataset
 from genrec.data.storage import write_dataset
 from genrec.errors import ArtefactError, ConfigError, InputError, MissingExtra
 from genrec.recipe import Recipe
-from genrec.stages.batch import ENGINES, recommend_all, rows_of
+from genrec.stages.batch import ShardWriter, recommend_all, rows_of
 from genrec.stages.batch_folder import BatchOptions, Job
+from genrec.stages.engines import ENGINES
 from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer, Run
 from genrec.workspace import Workspace
@@ -392,12 +394,12 @@ def test_an_error_in_a_worker_of_ray_reaches_the_user_as_itself(run, tmp_path):
 
     def told(folder: Path) -> dict:
         job = Job(folder, run.recipe, tmp_path, BatchOptions(n=3), (0, 1, 2), "r")
-        batch = Worker(job, job.shards, 1)({"shard": np.array([0])})
+        batch = Worker(partial(ShardWriter, job), job.shards, 1)({"part": np.array([0])})
         return {name: values[0] for name, values in batch.items()}
 
     fine = told(run.workspace.folder)
     raise_told(fine)
-    assert (fine["shard"], fine["kind"]) == (0, "")
+    assert (fine["part"], fine["kind"]) == (0, "")
     assert sum(len(table) for table in shards(tmp_path).values()) == 9
     with pytest.raises(ArtefactError, match="has no 'dataset'"):
         raise_told(told(tmp_path / "elsewhere"))

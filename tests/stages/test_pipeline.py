@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
 from tests.small import ITEMS, next_item
 
@@ -208,3 +209,57 @@ def test_a_run_stopped_anywhere_goes_on_to_the_same_table(first, shop_folder, de
     assert done.returncode == 0, done.stderr
     ours, theirs = (json.loads(run.stdout)["report"] for run in (first, done))
     assert ours["recommenders"]["genrec"]["figures"] == theirs["recommenders"]["genrec"]["figures"]
+
+
+def test_another_shop_s_run_starts_from_the_llm_and_the_codebooks_of_the_first(first, shop_folder):
+    other = shop_folder / "other"
+    other.mkdir(exist_ok=True)
+    # Other things, of which some have the titles, and so the codes, of the first shop's.
+    items = {
+        "item_id": [f"o{n}" for n in range(40)],
+        "title": [f"Thing {n}" for n in range(10, 50)],
+    }
+    pl.DataFrame(items).write_csv(other / "items.csv")
+    events = [
+        (f"u{user}", f"o{(user * 3 + day) % 40}", f"2024-06-{day:02d}")
+        for user in range(30)
+        for day in range(1, 6)
+    ]
+    columns = ["user_id", "item_id", "time"]
+    pl.DataFrame(events, schema=columns, orient="row").write_csv(other / "events.csv")
+    sources = {"interactions": "other/events.csv", "items": "other/items.csv"}
+    recipe = {
+        **RECIPE,
+        "name": "other",
+        "data": {"source": "tables", "options": sources},
+        "llm": {"start_from": "runs/mini", "adapt": "lora", "lora_rows": False},
+        "evaluate": {"split": "last-out", "against": ["popular"]},
+    }
+    (shop_folder / "other.yaml").write_text(yaml.safe_dump(recipe))
+    done = genrec(shop_folder, "run", "other.yaml", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["report"]["recommenders"]["genrec"]["invalid_generations"] == 0
+    books = [
+        load_file(shop_folder / "runs" / name / "semantic_ids" / "codebooks.safetensors")
+        for name in ("mini", "other")
+    ]
+    assert all(np.array_equal(books[0][level], books[1][level]) for level in books[0])
+    again = genrec(shop_folder, "run", "other.yaml")
+    assert again.stderr.count("reused") == 5
+    recipe["encode"] = {"fields": ["title", "price"]}
+    (shop_folder / "unlike.yaml").write_text(yaml.safe_dump({**recipe, "name": "unlike"}))
+    refused = genrec(shop_folder, "run", "unlike.yaml")
+    assert refused.returncode == 2
+    assert "section 'encode'" in refused.stderr
+
+
+def test_an_instruction_is_searched_for_and_kept(first, shop_folder):
+    words = ("search-prompt", "runs/mini", "--start", "Choose", "--histories", "4")
+    done = genrec(shop_folder, *words, "--evaluations", "12", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["loss"]["found"] <= found["loss"]["start"]
+    kept = (shop_folder / "runs" / "mini" / "instruction" / "instruction.txt").read_text()
+    assert kept == found["text"] + "\n"
+    shown = genrec(shop_folder, *words, "--evaluations", "5")
+    assert "prompt.instruction: " in shown.stdout

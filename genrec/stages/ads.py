@@ -1,0 +1,378 @@
+"""A campaign from its file to a folder of ads; a killed one goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from genrec.creatives.ad import Ad
+from genrec.creatives.ad_folder import (
+    DELIVERIES,
+    MANIFEST,
+    REPORT,
+    deliveries_of,
+    left_table,
+    manifest_of,
+    one_ad,
+    read_ads,
+    summary_of,
+    write_outputs,
+)
+from genrec.creatives.ad_store import AdStore
+from genrec.creatives.campaign import Budget, Campaign
+from genrec.creatives.export import Exported, ExportOptions, export
+from genrec.creatives.jobs import Plan
+from genrec.creatives.rates import Rate
+from genrec.creatives.review import APPROVE, stored_decisions
+from genrec.creatives.review_page import write_pages
+from genrec.errors import ConfigError, InputError, StorageError
+from genrec.stages.ads_desk import Desk, PartWriter, WritePart, ask_recommender
+from genrec.stages.engines import ENGINES
+from genrec.stages.job_folder import JOB, check_folder, claim
+from genrec.stages.prepare import stored_data
+from genrec.stages.run import Run
+from genrec.workspace import Workspace, write_text
+
+PARTS, RECOMMENDATIONS = "parts", "recommendations"
+# Raised when a campaign's folder comes to hold something else.
+_VERSION = 1
+_WORDS = {
+    "base": "the copywriter, its prompts or the guard's policy have changed",
+    "plan": "its users, items, or what is known of them have changed",
+    "format": "another version of genrec made it",
+    "campaign": "the campaign's file has changed",
+}
+
+
+@dataclass(frozen=True)
+class AdOptions:
+    """How a campaign is run; none of it decides an ad.
+
+    Attributes:
+        engine: ``local`` or ``ray``.
+        workers: processes; 0 takes one (``local``) or one per core (``ray``).
+        part_jobs: ads of one part: what a kill can cost.
+        cache: folder of the ads that all campaigns share; ``None`` for none.
+        folders: also write a folder for each ad.
+    """
+
+    engine: str = "local"
+    workers: int = 0
+    part_jobs: int = 200
+    cache: Path | None = None
+    folders: bool = True
+
+    def __post_init__(self) -> None:
+        if self.part_jobs < 1:
+            raise ConfigError(f"part_jobs is {self.part_jobs}; it must be at least 1.")
+
+
+def plan_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> dict[str, Any]:
+    """What a campaign would write, take and cost; writes nothing.
+
+    Returns:
+        ``deliveries``, ``distinct``, ``cached``, ``to_write``, and, where it was measured
+        before, ``seconds``, ``tokens_in``, ``tokens_out`` and ``cost``.
+
+    Raises:
+        InputError: the campaign asks for what is not there; lists all of it.
+        ArtefactError: the run lacks an artefact.
+    """
+    started = time.perf_counter()
+    desk = Desk.open(run, campaign)
+    best = desk.stored_best(into / RECOMMENDATIONS)
+    if campaign.what.best is not None and best is None:
+        most = len(desk.audience.names) * campaign.what.best.n * len(desk.variants)
+        return {
+            "deliveries": most,
+            "at_most": True,
+            "distinct": None,
+            "cached": None,
+            "to_write": None,
+            "planned_in": round(time.perf_counter() - started, 3),
+        }
+    plan = desk.plan(best)
+    store = _store(desk, into, options)
+    to_write = plan.without(store.held()).height
+    rate = Rate.read(store.shared)
+    return {
+        "deliveries": len(plan),
+        "at_most": False,
+        "distinct": plan.jobs.height,
+        "cached": plan.jobs.height - to_write,
+        "to_write": to_write,
+        **rate.estimate(to_write, campaign.budget, workers=max(options.workers, 1)),
+        "planned_in": round(time.perf_counter() - started, 3),
+    }
+
+
+def make_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> dict[str, Any]:
+    """Writes the ads of a campaign; what is there already is not written again.
+
+    Args:
+        into: folder of the ads; goes on there after a kill or when a budget was spent.
+
+    Returns:
+        What ``report.json`` holds.
+
+    Raises:
+        InputError: the campaign asks for what is not there; lists all of it.
+        ConfigError: the folder holds something else, or another process writes to it.
+        ArtefactError: the run lacks an artefact.
+        StorageError: the disk is full; what was written is kept.
+    """
+    execute = ENGINES.load(options.engine)
+    started = time.perf_counter()
+    into = into.resolve()
+    desk = Desk.open(run, campaign)
+    about = {"format": _VERSION, "campaign": campaign.about, "base": desk.writer.base}
+    planned = _planned_before(into)
+    check_folder(into, {**about, "plan": planned}, holds="ads", words=_WORDS)
+    with Workspace(into).lock():
+        claim(into, {**about, "plan": planned})
+        plan = desk.plan(ask_recommender(run, campaign, into / RECOMMENDATIONS))
+        about["plan"] = plan.key
+        if planned is not None:
+            check_folder(into, about, holds="ads", words=_WORDS)
+        claim(into, about)
+        store = _store(desk, into, options)
+        store.clean()
+        run.observer.started("Write ads")
+        making = _Making(run, plan, store, campaign.budget, started)
+        # A desk does not travel; in this process the open one will do.
+        here = options.engine == "local" and options.workers < 2
+        opened = partial(PartWriter, desk.job(store), desk if here else None)
+        making.run(partial(execute, opened), options)
+        report = _finish(desk, plan, store, making, into, options, about)
+    report["seconds"] = round(time.perf_counter() - started, 2)
+    write_text(into / REPORT, json.dumps(report, indent=1, ensure_ascii=False))
+    note = f"{report['ads']:,} ads, {report['cached_share']:.1%} of them from earlier"
+    run.observer.finished("Write ads", note, report["seconds"], reused=not report["written"])
+    return report
+
+
+class BudgetSpent(Exception):
+    """Ends an engine's work when there is no more to spend."""
+
+
+class _Making:
+    """One run over the jobs that are left, watched by the budget."""
+
+    def __init__(
+        self, run: Run, plan: Plan, store: AdStore, budget: Budget, started: float
+    ) -> None:
+        self.run_, self.plan, self.store = run, plan, store
+        self.budget, self.started = budget, started
+        self.stopped = ""
+        self.missing = plan.without(store.held())
+        self.cached = plan.jobs.height - self.missing.height
+        self.before = store.spent()
+        self.writing_seconds = 0.0
+        self.done = self.cached
+
+    def run(self, execute: Any, options: AdOptions) -> None:
+        # A second round makes what turns out to be damaged when it is read.
+        for _ in range(2):
+            wanted = self._affordable()
+            size = options.part_jobs
+            parts = [WritePart(wanted[at : at + size]) for at in range(0, wanted.height, size)]
+            begun = time.perf_counter()
+            try:
+                self._progress(0)
+                if parts:
+                    execute(parts, options.workers, self._progress)
+            except BudgetSpent as spent:
+                self.stopped = str(spent)
+            self.writing_seconds += time.perf_counter() - begun
+            self.records = self.store.records(self.plan.jobs["key"])
+            self.missing = self.plan.without(self.records["key"])
+            if self.missing.is_empty() or self.stopped:
+                return
+        raise StorageError(
+            f"{self.missing.height:,} ads are not whole after writing. See that no other program "
+            "changes the folder and repeat the command."
+        )
+
+    def _affordable(self) -> pl.DataFrame:
+        if self.budget.jobs is None:
+            return self.missing
+        left = max(self.budget.jobs - self.store.spent()[0], 0)
+        if left < self.missing.height:
+            self.stopped = f"budget.jobs: {self.budget.jobs:,} ads are written"
+        return self.missing.head(left)
+
+    def _progress(self, more: int) -> None:
+        self.done += more
+        self.run_.observer.progressed("Write ads", self.done, self.plan.jobs.height, "ads")
+        if self.missing.is_empty():
+            return
+        seconds = time.perf_counter() - self.started
+        if self.budget.seconds is not None and seconds >= self.budget.seconds:
+            raise BudgetSpent(f"budget.seconds: {self.budget.seconds:g} s are over")
+        if self.budget.money is not None:
+            cost = cost_of(self.store.spent(), self.budget)
+            if cost >= self.budget.money:
+                raise BudgetSpent(f"budget.money: {cost:.4f} of {self.budget.money:g} is spent")
+
+    @property
+    def written(self) -> tuple[int, int, int]:
+        """Ads, and tokens read and written, of this run."""
+        now = self.store.spent()
+        ads, read, wrote = (after - was for after, was in zip(now, self.before, strict=True))
+        return ads, read, wrote
+
+
+def cost_of(spent: tuple[int, int, int], budget: Budget) -> float:
+    """What ads and tokens cost by the budget's prices."""
+    _, read, written = spent
+    return (read * budget.price_in + written * budget.price_out) / 1000
+
+
+def _finish(
+    desk: Desk,
+    plan: Plan,
+    store: AdStore,
+    making: _Making,
+    into: Path,
+    options: AdOptions,
+    about: Mapping[str, Any],
+) -> dict[str, Any]:
+    names, items = list(desk.audience.names), desk.dataset.catalog.ids
+    records = making.records
+    made = plan.table.join(records, on="key", how="semi", maintain_order="left")
+    deliveries = deliveries_of(made, plan, names, items)
+    left_table(deliveries_of(making.missing, plan, names, items), into)
+    progress = partial(desk.run.observer.progressed, "Write ads")
+    ads = [Ad.from_json(record) for record in records["record"]]
+    titles = {item: desk.dataset.catalog[item].title for item in {ad.item for ad in ads}}
+    hashes = write_outputs(
+        into,
+        deliveries,
+        records,
+        titles=titles,
+        folders=options.folders,
+        progress=lambda done, total: progress(done, total, "folders"),
+    )
+    write_pages(into, desk.campaign.name, ads, deliveries, titles, stored_decisions(into))
+    failed = sum(bool(ad.failure) for ad in ads)
+    manifest = manifest_of(about, plan, len(ads), failed, hashes)
+    # Last, so that a folder with a manifest is a whole one.
+    write_text(into / MANIFEST, json.dumps(manifest, indent=1))
+    written, read, wrote = making.written
+    if written:
+        Rate.of(written, making.writing_seconds, options.workers, read, wrote).keep(store.shared)
+    return {
+        "campaign": desk.campaign.name,
+        "into": str(into),
+        "run": str(desk.run.workspace.folder.resolve()),
+        **{name: manifest[name] for name in ("deliveries", "distinct", "ads", "failed", "left")},
+        "stopped": making.stopped,
+        "written": written,
+        "cached": making.cached,
+        "cached_share": round(making.cached / max(plan.jobs.height, 1), 6),
+        "tokens_in": read,
+        "tokens_out": wrote,
+        "cost": round(cost_of((written, read, wrote), desk.campaign.budget), 6),
+        "cost_of_folder": round(cost_of(store.spent(), desk.campaign.budget), 6),
+        "writing_seconds": round(making.writing_seconds, 3),
+        "broken_parts": store.broken,
+        "problems": summary_of(ads),
+    }
+
+
+def make_again(folder: Path, ad_id: str, run: Run, campaign: Campaign) -> tuple[Ad, Ad]:
+    """One ad of a folder, made again alone: as it lies there, and as it comes out now.
+
+    Raises:
+        InputError: there is no such ad, or what it was made from has changed; says what.
+        ArtefactError: the folder holds no campaign.
+    """
+    ads = read_ads(folder)
+    stored = one_ad(ads, ad_id)
+    desk = Desk.open(run, campaign)
+    plan = desk.plan(desk.stored_best(folder / RECOMMENDATIONS))
+    rows = plan.jobs.filter(pl.col("key") == stored.id)
+    if rows.is_empty():
+        table = pl.read_parquet(folder / DELIVERIES)
+        recipients = table.filter(pl.col("ad_id") == stored.id)["recipient"].to_list()
+        raise InputError(
+            f"The ad {stored.id} cannot be made again: what it was made from has changed. "
+            "Restore it, or run the campaign again.",
+            desk.differences(stored, recipients),
+        )
+    (again,) = desk.write(rows)
+    return stored, again
+
+
+def export_ads(
+    folder: Path,
+    run: Run,
+    platform: str,
+    *,
+    link: str = "",
+    image_link: str = "",
+    brand: str = "",
+    approved: bool = True,
+) -> Exported:
+    """A campaign's ads as a platform takes them; those that a reviewer approved, or all.
+
+    Raises:
+        InputError: none is approved, or an address does not fit.
+        ConfigError: there is no such platform, or it needs what is not given.
+        ArtefactError: the folder holds no finished campaign.
+    """
+    asked = Campaign.parse(stored_job(folder)["campaign"], where=str(folder))
+    ads = read_ads(folder)
+    if approved:
+        decided = stored_decisions(folder)
+        ads = [ad for ad in ads if decided.get(ad.id) == APPROVE]
+        if not ads:
+            raise InputError(
+                f"No ad in {folder} is approved. Review them and take the decisions in "
+                "(genrec ads review FOLDER --decisions FILE), or export --all."
+            )
+    options = ExportOptions(
+        asked.name, link, image_link, brand or asked.brief.brand.name or "", asked.brief.currency
+    )
+    return export(platform, ads, stored_data(run).catalog, options)
+
+
+def run_of(folder: Path) -> Path:
+    """The run that a campaign was written from.
+
+    Raises:
+        ConfigError: the folder does not say.
+    """
+    try:
+        return Path(json.loads((folder / REPORT).read_text(encoding="utf-8"))["run"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{folder} does not say from which run it is: name it by --run."
+        ) from error
+
+
+def stored_job(folder: Path) -> dict[str, Any]:
+    """What a folder's ``_job.json`` asks for."""
+    try:
+        return dict(json.loads((folder / JOB).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{folder} is no folder of ads: it has no {JOB}.") from error
+
+
+def _planned_before(into: Path) -> str | None:
+    try:
+        return stored_job(into).get("plan")
+    except ConfigError:
+        return None
+
+
+def _store(desk: Desk, into: Path, options: AdOptions) -> AdStore:
+    shared = None if options.cache is None else options.cache / desk.writer.writer_key[:16]
+    return AdStore(into / PARTS, shared)

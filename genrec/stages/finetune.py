@@ -1,0 +1,23 @@
+"""The way of a fine-tuning recipe: load the data, teach a text model, judge it beside its base."""
+
+from __future__ import annotations
+
+from genrec.errors import ConfigError
+from genrec.recipe import Recipe
+from genrec.stages.finetune_copywriter import finetune
+from genrec.stages.judge import Judgement
+from genrec.stages.prepare import load_data
+from genrec.stages.run import Observer, Run
+from genrec.workspace import Workspace
+
+
+def run_finetuning(
+    recipe: Recipe, workspace: Workspace, observer: Observer | None = None
+) -> Judgement:
+    """Runs a fine-tuning recipe in a workspace; what is up to date there is used again."""
+    if recipe.finetune is None:
+        raise ConfigError(f"The recipe {recipe.name} has no section 'finetune'.")
+    run = Run(recipe, workspace, observer or Observer())
+    with workspace.lock():
+        workspace.record("recipe", recipe.model_dump(mode="json"))
+        return finetune(run, load_data(run), recipe.finetune.copywriter)

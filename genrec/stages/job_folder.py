@@ -1,0 +1,69 @@
+"""The folder of a large job: whose it is, so that no two jobs are mixed in one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from genrec.errors import ConfigError
+from genrec.workspace import write_text
+
+JOB, MANIFEST = "_job.json", "_manifest.json"
+
+
+def check_folder(
+    into: Path, about: Mapping[str, Any], *, holds: str, words: Mapping[str, str]
+) -> None:
+    """Keeps a job out of a folder that holds other things; writes nothing.
+
+    Args:
+        about: what was asked for.
+        holds: what such a folder holds, in words.
+        words: how a difference is told, by name; others are told with both values.
+
+    Raises:
+        ConfigError: says what lies there and what to do.
+    """
+    if into.exists() and not into.is_dir():
+        raise ConfigError(f"{into} is a file. Name a folder with --into.")
+    path = into / JOB
+    if path.exists():
+        _compare(path, about, holds, words)
+    elif into.exists():
+        others = [one.name for one in into.iterdir() if not one.name.startswith(".")]
+        if others:
+            raise ConfigError(
+                f"{into} holds '{min(others)}' and is no folder of {holds}. "
+                "Name an empty or new folder with --into."
+            )
+
+
+def _compare(path: Path, about: Mapping[str, Any], holds: str, words: Mapping[str, str]) -> None:
+    into = path.parent
+    try:
+        stored = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{path} is damaged. Delete {into} and start again.") from error
+    if differences := list(_differences(stored, json.loads(json.dumps(about)), words)):
+        raise ConfigError(
+            f"{into} holds {holds} of another job: {'; '.join(differences)}. "
+            "Repeat the command that made it to go on with it, name another folder with "
+            "--into, or delete this one."
+        )
+
+
+def claim(into: Path, about: Mapping[str, Any]) -> None:
+    """Marks the folder as this job's."""
+    write_text(into / JOB, json.dumps(about, indent=1))
+
+
+def _differences(
+    stored: Mapping[str, Any], wanted: Mapping[str, Any], words: Mapping[str, str]
+) -> Iterator[str]:
+    for name in sorted({*stored, *wanted}):
+        there, here = stored.get(name), wanted.get(name)
+        if there != here:
+            told = f"{name} is {json.dumps(there)} there, {json.dumps(here)} here"
+            yield words.get(name, told if len(told) <= 200 else f"{name} is not the same")

@@ -1,0 +1,145 @@
+import json
+
+import polars as pl
+import pytest
+from transformers import AutoModel, AutoModelForMaskedLM
+
+from genrec.data.catalog import Catalog
+from genrec.errors import ConfigError, InputError
+from genrec.recipe import Recipe
+from genrec.stages.judge_elsewhere import judge_elsewhere
+from genrec.stages.judge_tower import JudgedItems
+from genrec.stages.pretrain import run_pretraining
+from genrec.stages.run import Observer
+from genrec.workspace import Workspace
+from tests.small_photos import photo_shop
+
+FIT = {"steps": 4, "batch_size": 16, "checkpoint_every": 2}
+
+
+class Watching(Observer):
+    def __init__(self):
+        self.reused = {}
+
+    def finished(self, stage, note, seconds, *, reused):
+        self.reused[stage] = reused
+
+
+def shop_files(folder, count=60, *, take=None):
+    """A folder of the form of Fashion Product Images: images.zip and styles.parquet."""
+    shop = photo_shop(folder, count)
+    table = shop.table if take is None else shop.table[take]
+    empty = ("masterCategory", "subCategory", "season", "usage")
+    table.select(
+        pl.col("item_id").alias("id"),
+        pl.col("title").alias("productDisplayName"),
+        pl.col("shape").alias("articleType"),
+        pl.col("colour").alias("baseColour"),
+        pl.lit("Unisex").alias("gender"),
+        *(pl.lit(None, pl.String).alias(name) for name in empty),
+    ).write_parquet(folder / "styles.parquet")
+    return folder
+
+
+def recipe(folder, objective, options):
+    data = {"source": "fashion_photos", "options": {"folder": str(folder)}}
+    return Recipe.parse(
+        {"name": "photos", "data": data, "pretrain": {objective: options}, "train": FIT}
+    )
+
+
+IMAGE_TEXT = {
+    "tower": "tiny",
+    "side": 16,
+    "fields": ["colour"],
+    "held_out": 20,
+    "pool": 20,
+    "probes": ["colour"],
+}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_CACHE", str(tmp_path / "cache"))
+    return shop_files(tmp_path / "shop")
+
+
+def test_a_run_leaves_a_tower_and_a_report_and_a_second_run_reuses_both(files, tmp_path):
+    chosen = recipe(files, "image_text", IMAGE_TEXT)
+    workspace = Workspace(tmp_path / "run")
+    judged = run_pretraining(chosen, workspace)
+    assert judged.values["title_to_photo"]["chance@10"] == 0.5
+    assert judged.values["title_to_photo"]["queries"] == 20
+    assert set(judged.values["probes"]["colour"]) == {
+        "tower",
+        "raw pixels",
+        "colour histogram",
+        "most frequent",
+    }
+    assert "times chance" in judged.text and judged.page.exists()
+    assert AutoModel.from_pretrained(workspace.open("tower")).config.model_type == "clip"
+    watching = Watching()
+    again = run_pretraining(chosen, workspace, watching)
+    assert watching.reused["Train towers"] and watching.reused["Judge towers"]
+    assert again.values == judged.values
+
+
+def test_a_tower_is_judged_on_another_folder_without_what_it_was_trained_on(files, tmp_path):
+    chosen = recipe(files, "image_text", IMAGE_TEXT)
+    workspace = Workspace(tmp_path / "run")
+    run_pretraining(chosen, workspace)
+    # 60 known items, 40 of them trained on, and 30 new ones.
+    more = shop_files(tmp_path / "more", 90)
+    judged = judge_elsewhere(recipe(more, "image_text", {**IMAGE_TEXT, "pool": 25}), workspace)
+    assert judged.values["judged"] == 50
+    assert judged.values["title_to_photo"]["pool"] == 25
+    assert judged.values["title_to_photo"]["queries"] == 50
+    own = judge_elsewhere(chosen, workspace)
+    assert own.values["judged"] == 20
+    with pytest.raises(InputError, match="trained on all but 0"):
+        seen = JudgedItems.of_training(photo_shop(tmp_path / "x", 60), 20, seed=0).learned
+        known = shop_files(tmp_path / "seen", 60, take=seen)
+        judge_elsewhere(recipe(known, "image_text", IMAGE_TEXT), workspace)
+
+
+def test_masked_patches_leave_an_encoder_and_its_error(files, tmp_path):
+    options = {"tower": "tiny", "side": 16, "held_out": 20, "probes": ["article_type"]}
+    workspace = Workspace(tmp_path / "run")
+    judged = run_pretraining(recipe(files, "masked_patches", options), workspace)
+    assert 0 < judged.values["rebuilt_error"] < 3
+    assert "title_to_photo" not in judged.values
+    assert AutoModel.from_pretrained(workspace.open("tower")).config.model_type == "vit_mae"
+
+
+def test_masked_tokens_leave_a_language_model_beside_word_frequency(files, tmp_path):
+    options = {"model": "tiny", "vocabulary": 300, "held_out": 20}
+    workspace = Workspace(tmp_path / "run")
+    judged = run_pretraining(recipe(files, "masked_tokens", options), workspace)
+    stored = json.loads((workspace.open("report") / "report.json").read_text())
+    assert stored["tokens"] > 0 and stored["frequent_loss"] > 0
+    assert judged.values == stored
+    assert AutoModelForMaskedLM.from_pretrained(workspace.open("tower")).config.vocab_size <= 300
+    with pytest.raises(ConfigError, match="no picture tower"):
+        judge_elsewhere(recipe(files, "masked_tokens", options), workspace)
+
+
+def test_the_items_that_are_judged_are_apart_from_those_that_are_learned_from():
+    items = JudgedItems.of_others(Catalog.of_ids([f"i{n}" for n in range(50)]), seed=0)
+    assert len(items.searched) == 50 and len(items.tested) == 10
+    assert not set(items.learned) & set(items.tested)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"side": 20}, "side must be a multiple of patch"),
+        ({"loss": "hinge"}, "choose info_nce, sigmoid"),
+        ({"title_share": 0.5}, "fields is empty"),
+        ({"momentum": 0.9, "title_share": 1.0}, "momentum is set without a queue"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, problem):
+    with pytest.raises(ConfigError, match=problem):
+        Recipe.parse(
+            {"name": "x", "data": {"source": "toy_shop"}, "pretrain": {"image_text": options}}
+        )

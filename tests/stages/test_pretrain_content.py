@@ -1,0 +1,128 @@
+"""The content recipe on a small toy shop: it runs, is reused, and its ablation says what adds."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from genrec.cli.main import app
+from genrec.encoders.base import ItemVectors
+from genrec.errors import ArtefactError, ConfigError
+from genrec.recipe import Recipe
+from genrec.recommenders.content import ContentRecommender
+from genrec.shipped import shipped_names
+from genrec.stages.ablate import ablate_run
+from genrec.stages.prepare import stored_data
+from genrec.stages.pretrain import run_pretraining
+from genrec.stages.run import Observer, Run
+from genrec.workspace import Workspace
+from tests.small_towers import vision_folder
+
+RECIPES = ("content-next-item", "content-masked-item", "user-item")
+
+
+class Watcher(Observer):
+    def __init__(self) -> None:
+        self.reused: list[bool] = []
+
+    def finished(self, stage, note, seconds, *, reused) -> None:
+        self.reused.append(reused)
+
+
+def small(folder, *words: str) -> Recipe:
+    return Recipe.load(
+        "pretrain/content-next-item",
+        [
+            "data.options.items=40",
+            "data.options.shoppers=60",
+            f"data.options.image_folder={folder / 'pictures'}",
+            "pretrain.content.tower={steps: 3, side: 32, width: 16, batch_size: 8}",
+            "pretrain.content.fusion.width=16",
+            "train.steps=4",
+            "train.validate_every=2",
+            "train.batch_size=8",
+            "evaluate.against=[popular]",
+            *words,
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("content")
+    recipe, workspace = small(folder), Workspace(folder / "run")
+    return folder, recipe, workspace, run_pretraining(recipe, workspace)
+
+
+def test_recipes_for_every_objective_are_shipped() -> None:
+    assert {f"pretrain/{name}" for name in RECIPES} <= set(shipped_names("recipes"))
+    objectives = {Recipe.load(f"pretrain/{name}").pretrain.content.objective for name in RECIPES}
+    assert objectives == {"next-item", "masked-item", "user-item"}
+
+
+def test_a_run_leaves_the_recommender_its_fused_vectors_and_figures(done) -> None:
+    _, recipe, workspace, judgement = done
+    dataset = stored_data(Run(recipe, workspace))
+    recommender = ContentRecommender.load(workspace.open("content") / "model", dataset.catalog)
+    assert recommender.modalities.groups == ("text", "image")
+    fused = ItemVectors.load(workspace.path("content") / "fused", dataset.catalog)
+    assert fused.fingerprint == recommender.item_vectors().fingerprint
+    assert set(judgement.values["recommenders"]) == {"content", "popular"}
+    assert "beam" not in judgement.values["protocol"]["line"]
+
+
+def test_a_second_run_reuses_everything_but_the_reading_of_data(done) -> None:
+    _, recipe, workspace, judgement = done
+    watcher = Watcher()
+    again = run_pretraining(recipe, workspace, watcher)
+    assert watcher.reused == [True] * 5
+    assert again.text == judgement.text
+
+
+def test_the_ablation_prints_and_is_json(done) -> None:
+    _, _, workspace, _ = done
+    shown = CliRunner().invoke(app, ["ablate", str(workspace.folder), "-q"])
+    assert shown.exit_code == 0
+    assert "text + image" in shown.stdout
+    values = json.loads(
+        CliRunner().invoke(app, ["ablate", str(workspace.folder), "--json", "-q"]).stdout
+    )
+    assert [row["seen"] for row in values["rows"]] == [["text", "image"], ["text"], ["image"]]
+
+
+def test_the_ablation_trains_again_on_request(done) -> None:
+    _, recipe, workspace, _ = done
+    found = ablate_run(recipe, workspace, retrain=True)
+    assert [row.how for row in found.rows].count("trained without it") == 2
+
+
+def test_the_ablation_of_a_run_without_the_recommender_is_an_error(tmp_path) -> None:
+    with pytest.raises(ArtefactError):
+        ablate_run(small(tmp_path), Workspace(tmp_path / "run"))
+
+
+def test_the_ablation_of_another_recipe_is_an_error(tmp_path) -> None:
+    with pytest.raises(ConfigError, match=r"no section 'pretrain\.content'"):
+        ablate_run(Recipe.load("quickstart"), Workspace(tmp_path / "run"))
+
+
+def test_a_tower_of_our_own_and_a_named_one_are_refused_together(done, tmp_path) -> None:
+    folder, *_ = done
+    model = vision_folder("vit", tmp_path / "vit")
+    recipe = small(folder, f"encode.image={{model: {model}}}")
+    with pytest.raises(ConfigError, match=r"both encode\.image and"):
+        run_pretraining(recipe, Workspace(tmp_path / "run"))
+
+
+def test_a_named_tower_is_used(done, tmp_path) -> None:
+    folder, *_ = done
+    model = vision_folder("vit", tmp_path / "vit")
+    words = ["pretrain.content.tower=null", f"encode.image={{model: {model}}}"]
+    workspace = Workspace(tmp_path / "run")
+    run_pretraining(small(folder, *words), workspace)
+    dataset = stored_data(Run(small(folder), workspace))
+    found = ContentRecommender.load(workspace.open("content") / "model", dataset.catalog)
+    assert found.modalities.dimensions["image"] == 32
+    assert not workspace.path("tower").exists()
