@@ -47,6 +47,11 @@ GOALS = {
     "batching_gain_32_clients": "≥ 4",
     "wrong_or_lost": "0",
     "memory_growth_mb": "about 0",
+    "photo_recall10_over_chance": "≥ 10",
+    "toy_text_only": "chance, toy_chance",
+    "toy_fused": "≥ .95",
+    "encode_speedup": "≥ 2",
+    "profile_seconds": "≤ 5",
 }
 _BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- /figures -->)", re.DOTALL)
 

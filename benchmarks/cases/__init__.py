@@ -1,0 +1,1 @@
+"""Cases that benchmarks generate from real data."""
