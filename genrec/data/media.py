@@ -132,7 +132,7 @@ class MediaFolder:
         except (
             OSError,
             RuntimeError,
-            NotImplementedError,
+            NotImplementedError,  # zipfile: a compression that it cannot undo
             zipfile.BadZipFile,
             ValueError,
         ) as error:

@@ -32,6 +32,7 @@ from genrec.training.contrastive import (
     sigmoid_loss,
 )
 from genrec.training.fit import Batch, FitResult, Progress, fit
+from genrec.training.numbered_rows import NumberedRows
 from genrec.training.options import FitConfig
 from genrec.training.pretrain_options import ImageTextConfig
 
@@ -153,7 +154,7 @@ def _one_way(
 
 
 @dataclass
-class ImageTextPairs:
+class ImageTextPairs(NumberedRows):
     """Training rows: pictures by number, with captions drawn anew each epoch.
 
     Every draw depends on the seed, the epoch and the rows of the batch alone, so that a resumed
@@ -170,22 +171,13 @@ class ImageTextPairs:
     tokenizer: Any
     strength: float
     seed: int
-    epoch: int = 0
 
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def __getitem__(self, number: int) -> tuple[int, int]:
-        # The epoch travels along: the loader fetches ahead.
-        return self.epoch, number
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
     def collate(self, batch: Sequence[tuple[int, int]]) -> Batch:
         """Pixels, tokens, mask and groups of one step; equal captions are one group."""
-        numbers = [number for _, number in batch]
-        generator = np.random.default_rng([self.seed, batch[0][0], *numbers])
+        numbers, generator = self.drawn(batch)
         said = [self.captions.draw(int(self.rows[number]), generator) for number in numbers]
         pixels = torch.from_numpy(self.pixels[numbers])
         return {

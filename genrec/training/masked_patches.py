@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from genrec.encoders.towers import SHAPES, mae_towers, picture_processor
 from genrec.training.augment import augment, to_inputs
 from genrec.training.fit import Batch, FitResult, Progress, fit
+from genrec.training.numbered_rows import NumberedRows
 from genrec.training.options import FitConfig
 from genrec.training.pretrain_options import MaskedPatchesConfig
 
 
 @dataclass
-class PictureRows:
+class PictureRows(NumberedRows):
     """Training rows: pictures by number, varied anew each epoch, with noise that hides patches.
 
     Attributes:
@@ -35,21 +36,13 @@ class PictureRows:
     patches: int
     strength: float
     seed: int
-    epoch: int = 0
 
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def __getitem__(self, number: int) -> tuple[int, int]:
-        return self.epoch, number
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
     def collate(self, batch: Sequence[tuple[int, int]]) -> Batch:
         """Pixels, and noise whose largest values say which patches are hidden."""
-        numbers = [number for _, number in batch]
-        generator = np.random.default_rng([self.seed, batch[0][0], *numbers])
+        numbers, generator = self.drawn(batch)
         pixels = torch.from_numpy(self.pixels[numbers])
         return {
             "pixels": augment(pixels, strength=self.strength, generator=generator),

@@ -17,6 +17,7 @@ from genrec.encoders.loading import load_pretrained
 from genrec.encoders.towers import SHAPES, bert_tower, learned_tokenizer
 from genrec.errors import ConfigError, InputError
 from genrec.training.fit import Batch, FitResult, Progress, fit
+from genrec.training.numbered_rows import NumberedRows
 from genrec.training.options import FitConfig
 from genrec.training.pretrain_options import MaskedTokensConfig
 
@@ -27,7 +28,7 @@ IGNORED = -100
 
 
 @dataclass
-class TextRows:
+class TextRows(NumberedRows):
     """Training rows: token ids of texts, with words hidden anew each epoch.
 
     Attributes:
@@ -43,21 +44,13 @@ class TextRows:
     words: int
     share: float
     seed: int
-    epoch: int = 0
 
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def __getitem__(self, number: int) -> tuple[int, int]:
-        return self.epoch, number
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
     def collate(self, batch: Sequence[tuple[int, int]]) -> Batch:
         """``input_ids``, ``attention_mask`` and ``labels``, -100 where nothing is asked."""
-        numbers = [number for _, number in batch]
-        generator = np.random.default_rng([self.seed, batch[0][0], *numbers])
+        numbers, generator = self.drawn(batch)
         width = max(len(self.tokens[number]) for number in numbers)
         ids = np.full((len(numbers), width), self.pad_id, np.int64)
         for row, number in enumerate(numbers):

@@ -77,7 +77,9 @@ class SearchContract:
 
     @pytest.mark.parametrize("strategy", ["diverse", "sample"])
     def test_other_strategies_come_with_the_frontier(self, backbone, engine, trie, strategy):
-        self.compare(backbone, engine, trie, beams=6, config=DecodeConfig(strategy=strategy))
+        config = DecodeConfig(strategy=strategy)
+        found = self.compare(backbone, engine, trie, beams=6, config=config)
+        assert found.items.shape[1] == 6
 
     def test_batches_equal_one_batch_and_are_counted(self, engine, trie):
         counted = []

@@ -134,7 +134,8 @@ JSON = {"Content-Type": "application/json"}
     ],
 )
 def test_bodies_that_are_no_json_are_refused(client, content, headers, status, code):
-    problem(client.post("/v1/recommend", content=content, headers=headers), status, code)
+    answer = client.post("/v1/recommend", content=content, headers=headers)
+    assert problem(answer, status, code)
 
 
 def test_a_body_may_be_as_large_as_the_limit(client):
@@ -171,8 +172,8 @@ def test_an_event_under_a_taken_id_is_a_conflict(client):
 
 
 def test_routes_and_methods_that_do_not_exist_have_the_same_form(client):
-    problem(client.get("/v1/nothing"), 404, "no_route")
-    problem(client.get("/v1/recommend"), 405, "wrong_method")
+    assert problem(client.get("/v1/nothing"), 404, "no_route")
+    assert problem(client.get("/v1/recommend"), 405, "wrong_method")
 
 
 def test_state_and_documents_are_open(client):
@@ -255,7 +256,7 @@ def test_only_an_admin_reloads(guarded):
 
 
 def test_without_keys_nobody_reloads(client):
-    problem(client.post("/v1/admin/reload"), 403, "admin_only")
+    assert problem(client.post("/v1/admin/reload"), 403, "admin_only")
 
 
 def test_a_key_over_its_rate_is_told_when_to_come_back(guarded):
