@@ -22,6 +22,7 @@ from genrec.profiles.options import ProfileConfig, SegmentConfig
 from genrec.recommenders.options import GenerativeConfig, PromptConfig
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
+from genrec.strict_yaml import set_option
 from genrec.training.finetune_options import FinetuneConfig
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.pretrain_options import PretrainConfig
@@ -165,29 +166,12 @@ class Recipe(BaseModel):
             ConfigError: names all problems at once.
         """
         for override in overrides:
-            _override(content, override)
+            set_option(content, override, example="train.steps=2000")
         try:
             return Recipe.model_validate(content)
         except ValidationError as error:
             problems = [_explain(problem) for problem in error.errors()]
         raise ConfigError(f"The recipe {where} does not fit:\n" + "\n".join(problems))
-
-
-def _override(content: dict[str, Any], text: str) -> None:
-    path, found, value = text.partition("=")
-    keys = path.strip().split(".")
-    if not found or not all(keys):
-        raise ConfigError(f"'{text}' is no override; they look like train.steps=2000")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"The value of '{text}' is not YAML: {error}") from error
-    section = content
-    for key in keys[:-1]:
-        section = section.setdefault(key, {})
-        if not isinstance(section, dict):
-            raise ConfigError(f"'{text}' does not fit: {key} is a value, not a section.")
-    section[keys[-1]] = parsed
 
 
 def _explain(problem: Any) -> str:

@@ -6,13 +6,11 @@ for; knows nothing of how an ad is written.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,11 +24,11 @@ from pydantic import (
 
 from genrec.creatives.brief import Brief, unknown_placeholders
 from genrec.creatives.copy import FREE, MODES, RANK
-from genrec.creatives.strict_yaml import problems_of, read_yaml
 from genrec.data.catalog import Catalog
 from genrec.data.filters import FilterCompiler, ItemFilter
 from genrec.errors import ConfigError, InputError, nearest
 from genrec.shipped import CAMPAIGNS, shipped_file, shipped_names
+from genrec.strict_yaml import problems_of, read_yaml, set_option
 
 ALL = "all"
 LONGEST_LIST = 1_000_000
@@ -248,7 +246,7 @@ class Campaign(_Section):
             path = shipped_file(CAMPAIGNS, str(name))
         content = read_yaml(path, "campaign")
         for override in overrides:
-            _override(content, override)
+            set_option(content, override, example="budget.jobs=500")
         return Campaign.parse(content, where=str(name), folder=path.parent)
 
     @staticmethod
@@ -342,20 +340,3 @@ def _unknown_items(items: str | tuple[str, ...] | None, catalog: Catalog) -> Ite
         for item_id in items:
             if not catalog.has(item_id):
                 yield f"what.items: the catalogue has no item '{item_id}'"
-
-
-def _override(content: dict[str, Any], text: str) -> None:
-    path, found, value = text.partition("=")
-    keys = path.strip().split(".")
-    if not found or not all(re.fullmatch(r"\w+", key) for key in keys):
-        raise ConfigError(f"'{text}' is no override; they look like budget.jobs=500")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"The value of '{text}' is not YAML: {error}") from error
-    section = content
-    for key in keys[:-1]:
-        section = section.setdefault(key, {})
-        if not isinstance(section, dict):
-            raise ConfigError(f"'{text}' does not fit: {key} is a value, not a section.")
-    section[keys[-1]] = parsed

@@ -4,10 +4,10 @@ from hypothesis import strategies as st
 
 from genrec.creatives.brief import Brief, comparable, placeholders, text_problems, values_of
 from genrec.creatives.campaign import Campaign
-from genrec.creatives.strict_yaml import MOST_BYTES, parse_yaml, read_yaml
 from genrec.data.catalog import Item
 from genrec.errors import ConfigError, GenrecError, InputError
 from genrec.shipped import CAMPAIGNS, shipped_names
+from genrec.strict_yaml import MOST_BYTES, parse_yaml, read_yaml
 
 GOOD = """
 name: spring

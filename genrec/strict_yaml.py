@@ -14,7 +14,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from genrec.errors import InputError, nearest
+from genrec.errors import ConfigError, InputError, nearest
 
 MOST_BYTES = 1_000_000
 DEEPEST = 12
@@ -155,3 +155,29 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def set_option(content: dict[str, Any], text: str, *, example: str) -> None:
+    """Sets one value by its path, in place: ``train.steps=2000``.
+
+    Args:
+        content: mappings in mappings; sections that are absent are made.
+        example: what such a text looks like, for the message.
+
+    Raises:
+        ConfigError: it does not look like that, its value is not YAML, or a section is a value.
+    """
+    path, found, value = text.partition("=")
+    keys = path.strip().split(".")
+    if not found or not all(keys):
+        raise ConfigError(f"'{text}' is no override; they look like {example}")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The value of '{text}' is not YAML: {error}") from error
+    section = content
+    for key in keys[:-1]:
+        section = section.setdefault(key, {})
+        if not isinstance(section, dict):
+            raise ConfigError(f"'{text}' does not fit: {key} is a value, not a section.")
+    section[keys[-1]] = parsed
