@@ -37,6 +37,8 @@ class DataConfig:
         options: of the source, such as the files and the column mapping of ``tables``.
         core: keep users and items with at least this many events or partners; 0 keeps all.
         core_basis: ``events`` or ``distinct``.
+        min_user: of users, where it is not ``core``; 0 takes ``core``.
+        min_item: of items, likewise.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -45,6 +47,8 @@ class DataConfig:
     options: dict[str, Any] = field(default_factory=dict)
     core: int = 0
     core_basis: str = "events"
+    min_user: int = 0
+    min_item: int = 0
 
     def __post_init__(self) -> None:
         SOURCES.entry(self.source)
