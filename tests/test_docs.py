@@ -32,6 +32,8 @@ PAGES = (
     "docs/serving_vllm.md",
     "docs/serving.md",
     "docs/copy.md",
+    "docs/sources.md",
+    "docs/tuning.md",
 )
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 

@@ -79,7 +79,7 @@ class Dataset:
     published: Mapping[str, Holdout] = field(default_factory=dict)
 
     @staticmethod
-    def load(name: str, **options: object) -> Dataset:
+    def load(name: str, /, **options: object) -> Dataset:
         """A data set by its registered name, such as ``complete_journey`` or ``amazon``.
 
         Raises:

@@ -196,7 +196,7 @@ class Trial:
     def is_hopeless(self, step: int, figure: float) -> bool:
         """Keeps a validation's figure; whether the trial is not worth going on with."""
         self._tell(step, figure)
-        return self._trial.should_prune()
+        return bool(self._trial.should_prune())
 
     def end(self, state: str, *, problem: str = "", **facts: Any) -> None:
         """Writes down that the trial is over: ``complete``, ``pruned`` or ``failed``."""

@@ -73,7 +73,7 @@ def available_sources() -> dict[str, str]:
     return {name: SOURCES.entry(name).about for name in SOURCES.names()}
 
 
-def load_source(name: str, **options: object) -> Dataset:
+def load_source(name: str, /, **options: object) -> Dataset:
     """The data set of a registered source.
 
     Raises:
