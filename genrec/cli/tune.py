@@ -9,11 +9,6 @@ from typing import Annotated
 
 import typer
 
-from genrec.cli.run import drawn
-from genrec.recipe import Recipe
-from genrec.strict_yaml import set_option
-from genrec.workspace import Workspace
-
 SHOWN = 5
 
 
@@ -38,6 +33,11 @@ def tune_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     """Search the recipe's declared ranges on validation cases; the same command goes on."""
+    from genrec.cli.run import drawn
+    from genrec.recipe import Recipe
+    from genrec.strict_yaml import set_option
+    from genrec.workspace import Workspace
+
     content = Recipe.read(recipe)
     for override in overrides or []:
         set_option(content, override, example="train.steps=2000")

@@ -17,7 +17,7 @@ from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.run import STAGE_VERSIONS, Observer, Run
 from genrec.stages.train import train_validated
-from genrec.stages.tune_results import best_trial, write_results
+from genrec.stages.tune_results import best_trial, with_values, write_results
 from genrec.stages.tune_study import Ended, Study, Trial
 from genrec.workspace import Workspace, content_key
 
@@ -191,8 +191,6 @@ def _try(
 
 
 def _with(content: dict[str, Any], values: dict[str, Any]) -> Recipe:
-    from genrec.stages.tune_results import with_values
-
     return Recipe.parse({k: v for k, v in with_values(content, values).items() if k != "tune"})
 
 

@@ -14,7 +14,7 @@ import polars as pl
 import yaml
 
 from genrec.stages.tune_study import Ended
-from genrec.strict_yaml import set_option
+from genrec.strict_yaml import set_value
 from genrec.workspace import storage_errors, write_text
 
 BEST, TABLE, CURVES, PLOT = "best.yaml", "trials.parquet", "validations.parquet", "trials.svg"
@@ -30,7 +30,7 @@ def with_values(content: dict[str, Any], values: dict[str, Any]) -> dict[str, An
     """A recipe's content with other values, by the paths of their options."""
     changed = copy.deepcopy(content)
     for path, value in values.items():
-        set_option(changed, f"{path}={json.dumps(value)}", example="train.steps=2000")
+        set_value(changed, path.split("."), value)
     return changed
 
 

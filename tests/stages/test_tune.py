@@ -16,7 +16,8 @@ from genrec.errors import ArtefactError, ConfigError
 from genrec.recipe import Recipe
 from genrec.stages.run import Observer
 from genrec.stages.tune import Search, tune
-from genrec.stages.tune_study import Study
+from genrec.stages.tune_results import write_results
+from genrec.stages.tune_study import Ended, Study
 from genrec.workspace import Workspace
 
 CONTENT = {
@@ -285,3 +286,12 @@ def test_the_command_reports_all_wrong_ranges_at_once(tmp_path):
     done = genrec(tmp_path, "tune", "toy.yaml")
     assert done.returncode == 2
     assert "did you mean 'steps'" in done.stderr and "llm.lora_rank: 0 does not fit" in done.stderr
+
+
+def test_small_rates_stay_numbers_in_the_recipe_that_is_written(tmp_path):
+    values = {"train.learning_rate": 1e-05, "prompt.history": 20}
+    ended = Ended(0, "complete", values, {2: 0.5}, {"seconds": 1.0})
+    _, path = write_results(tmp_path, CONTENT, [ended])
+    written = yaml.safe_load(path.read_text())
+    assert written["train"]["learning_rate"] == 1e-05 and written["prompt"]["history"] == 20
+    assert CONTENT["train"]["learning_rate"] == 0.003
