@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from genrec.data.dataset import SPLITS
 from genrec.data.sources import SOURCES
@@ -20,12 +28,20 @@ from genrec.evaluation.controls import CONTROLS
 from genrec.llm.options import BackboneConfig
 from genrec.profiles.options import ProfileConfig, SegmentConfig
 from genrec.recommenders.options import GenerativeConfig, PromptConfig
+from genrec.search_space import SearchSpace
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
 from genrec.strict_yaml import set_option
 from genrec.training.finetune_options import FinetuneConfig
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.pretrain_options import PretrainConfig
+
+# What a search leaves alone: other data or another protocol would make other figures of it, and a
+# lucky seed, or more looks at the validation cases, would win by chance.
+NOT_SEARCHED = (
+    "name", "data", "evaluate", "pretrain", "finetune", "profiles", "segments", "tune",
+)  # fmt: skip
+NOT_DRAWN = ("train.seed", "train.validate_every", "train.patience", "train.checkpoint_every")
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,8 @@ class DataConfig:
         options: of the source, such as the files and the column mapping of ``tables``.
         core: keep users and items with at least this many events or partners; 0 keeps all.
         core_basis: ``events`` or ``distinct``.
+        min_user: of users, where it is not ``core``; 0 takes ``core``.
+        min_item: of items, likewise.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -45,6 +63,8 @@ class DataConfig:
     options: dict[str, Any] = field(default_factory=dict)
     core: int = 0
     core_basis: str = "events"
+    min_user: int = 0
+    min_item: int = 0
 
     def __post_init__(self) -> None:
         SOURCES.entry(self.source)
@@ -107,6 +127,7 @@ class Recipe(BaseModel):
     evaluate: EvaluateConfig = EvaluateConfig()
     profiles: ProfileConfig = ProfileConfig()
     segments: SegmentConfig = SegmentConfig()
+    tune: dict[str, Any] | None = None
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -124,6 +145,43 @@ class Recipe(BaseModel):
             raise ValueError("use letters, digits, '.', '_' and '-' only")
         return name
 
+    @field_validator("tune")
+    @classmethod
+    def _is_space(cls, written: dict[str, Any] | None) -> dict[str, Any] | None:
+        if written is not None:
+            try:
+                SearchSpace.parse(written)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+        return written
+
+    @model_validator(mode="after")
+    def _ranges_fit(self) -> Recipe:
+        if problems := [line for path in self.tune or {} for line in _unfit(self, path)]:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def search_space(self) -> SearchSpace:
+        """What ``genrec tune`` may try.
+
+        Raises:
+            ConfigError: the recipe declares nothing.
+        """
+        if self.tune is None:
+            raise ConfigError(
+                f"The recipe {self.name} declares no ranges. Add a section: "
+                "tune: {train.learning_rate: {low: 0.0003, high: 0.01, log: true}}"
+            )
+        return SearchSpace.parse(self.tune)
+
+    def option(self, path: str) -> Any:
+        """The value of an option by its path, such as ``train.steps``."""
+        value: Any = self
+        for name in path.split("."):
+            value = value[name] if isinstance(value, dict) else getattr(value, name)
+        return value
+
     @property
     def generative(self) -> GenerativeConfig:
         """The options of the generative recommender."""
@@ -135,6 +193,15 @@ class Recipe(BaseModel):
 
         Raises:
             ConfigError: no such recipe, unknown keys or unfit values; names all of them at once.
+        """
+        return Recipe.parse(Recipe.read(name), where=str(name), overrides=overrides or [])
+
+    @staticmethod
+    def read(name: str | Path) -> dict[str, Any]:
+        """What a recipe's file says, unchecked.
+
+        Raises:
+            ConfigError: no such recipe, or a file that is none.
         """
         path = Path(name)
         if path.suffix not in (".yaml", ".yml"):
@@ -154,7 +221,7 @@ class Recipe(BaseModel):
             raise ConfigError(f"The recipe {path} cannot be read: {error}") from error
         if not isinstance(content, dict):
             raise ConfigError(f"The recipe {path} is no mapping of sections; see genrec ls recipes")
-        return Recipe.parse(content, where=str(name), overrides=overrides or [])
+        return content
 
     @staticmethod
     def parse(
@@ -182,8 +249,43 @@ def _explain(problem: Any) -> str:
     if problem["type"] in ("missing", "missing_argument"):
         return f"  - {'.'.join(path)}: missing"
     if problem["type"] == "value_error":
-        return f"  - {'.'.join(path)}: {problem['ctx']['error']}"
+        place = ".".join(path) or "tune"
+        lines = str(problem["ctx"]["error"]).splitlines()
+        return "\n".join(f"  - {place}: {line}" for line in lines)
     return f"  - {'.'.join(path)}: {problem['msg']} (it is {problem['input']!r})"
+
+
+def _unfit(recipe: Recipe, path: str) -> list[str]:
+    """What is wrong with the range of one option: no such option, or values that it cannot have."""
+    section, _, rest = path.partition(".")
+    open_sections = [name for name in Recipe.model_fields if name not in NOT_SEARCHED]
+    if section not in open_sections or path in NOT_DRAWN:
+        why = "cannot be searched" if section in Recipe.model_fields else "is no section"
+        hint = nearest(section, open_sections)
+        return [f"{path}: {path if path in NOT_DRAWN else section} {why}; {hint}"]
+    values = getattr(recipe, section)
+    names = rest.split(".")
+    for name in names:
+        known = values.__dataclass_fields__ if is_dataclass(values) else {}
+        if name not in known:
+            return [f"{path}: there is no option '{name}'; {nearest(name, known)}"]
+        values = getattr(values, name)
+    kind: Any = Recipe.model_fields[section].annotation
+    problems = []
+    for value in SearchSpace.parse(recipe.tune or {}).ranges[path].samples:
+        content = asdict(getattr(recipe, section))
+        place = content
+        for name in names[:-1]:
+            place = place[name]
+        place[names[-1]] = value
+        try:
+            TypeAdapter(kind).validate_python(content)
+        except ConfigError as error:
+            problems.append(f"{path}: {value!r} does not fit: {error}")
+        except ValidationError as error:
+            said = [str(one.get("ctx", {}).get("error") or one["msg"]) for one in error.errors()]
+            problems.append(f"{path}: {value!r} does not fit: {'; '.join(said)}")
+    return problems
 
 
 def _names_beside(path: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ Knows nothing of campaigns.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -175,9 +175,20 @@ def set_option(content: dict[str, Any], text: str, *, example: str) -> None:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"The value of '{text}' is not YAML: {error}") from error
+    set_value(content, keys, parsed, said=text)
+
+
+def set_value(content: dict[str, Any], keys: Sequence[str], value: Any, *, said: str = "") -> None:
+    """Sets one value by the keys that lead to it, in place; see ``set_option``.
+
+    Raises:
+        ConfigError: a section is a value.
+    """
     section = content
     for key in keys[:-1]:
         section = section.setdefault(key, {})
         if not isinstance(section, dict):
-            raise ConfigError(f"'{text}' does not fit: {key} is a value, not a section.")
-    section[keys[-1]] = parsed
+            raise ConfigError(
+                f"'{said or '.'.join(keys)}' does not fit: {key} is a value, not a section."
+            )
+    section[keys[-1]] = value

@@ -12,7 +12,7 @@ from genrec.cli.listing import KINDS
 from genrec.cli.main import app
 from genrec.creatives.campaign import Campaign
 from genrec.data.sources import SOURCES
-from genrec.errors import InputError
+from genrec.errors import ConfigError, InputError
 from genrec.recipe import Recipe
 from genrec.shipped import CAMPAIGNS, RECIPES, shipped_names
 
@@ -32,6 +32,8 @@ PAGES = (
     "docs/serving_vllm.md",
     "docs/serving.md",
     "docs/copy.md",
+    "docs/sources.md",
+    "docs/tuning.md",
 )
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
@@ -136,6 +138,8 @@ def test_every_recipe_list_and_override_on_the_pages_exists(repository):
             overrides = [word for word in words[2:] if "=" in word]
             assert recipe in names
             assert Recipe.load(recipe, overrides).name == Path(recipe).name
+        elif words[0] == "tune":
+            assert Recipe.load(words[1]).search_space.ranges
         elif words[0] in ("show", "cp") and "/" not in words[1]:
             assert words[1] in {*names, *shipped_names(CAMPAIGNS)}
         elif words[0] == "ls" and len(words) > 1:
@@ -229,6 +233,19 @@ def test_the_errors_on_the_page_are_those_that_a_reader_gets(own_files, reposito
     assert shown([header, *rows], items="items.csv") in page
     assert shown(["customer,item_id,time", *rows]) in page
     assert shown([header, "r1,bread-1,1717180200000"]) in page
+
+
+def test_the_errors_on_the_pages_of_sources_and_tuning_are_those_that_a_reader_gets(repository):
+    from genrec.data.dataset import Dataset
+
+    with pytest.raises(InputError) as error:
+        Dataset.load("yelp", folder="DOWNLOADS")
+    assert f"genrec: {error.value}" in (repository / "docs" / "sources.md").read_text()
+    ranges = {"llm.lora_rank": {"low": 0, "high": 8}, "train.stepz": [1, 2]}
+    content = {"name": "toy", "data": {"source": "toy_shop"}, "tune": ranges}
+    with pytest.raises(ConfigError) as error:
+        Recipe.parse(content, where="toy.yaml")
+    assert f"genrec: {error.value}" in (repository / "docs" / "tuning.md").read_text()
 
 
 def test_the_first_commands_of_the_page_work_as_they_stand(own_files):

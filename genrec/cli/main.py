@@ -18,6 +18,7 @@ import typer
 from genrec.cli.ads import ads_app
 from genrec.cli.keys import keys_app
 from genrec.cli.reward import reward_app
+from genrec.cli.tune import tune_command
 from genrec.cli.write import write_command
 from genrec.errors import ArtefactError, GenrecError, InputError, MissingExtra, StorageError
 
@@ -302,6 +303,7 @@ def ablate(
 
 
 app.command("write")(write_command)
+app.command("tune")(tune_command)
 
 
 @app.command()

@@ -79,7 +79,7 @@ class Dataset:
     published: Mapping[str, Holdout] = field(default_factory=dict)
 
     @staticmethod
-    def load(name: str, **options: object) -> Dataset:
+    def load(name: str, /, **options: object) -> Dataset:
         """A data set by its registered name, such as ``complete_journey`` or ``amazon``.
 
         Raises:
@@ -170,10 +170,18 @@ class Dataset:
             raise ConfigError(f"No split '{protocol}'; {nearest(protocol, SPLITS)}")
         return split(self, protocol)
 
-    def core(self, k: int, *, basis: str = "events") -> Dataset:
+    def core(
+        self,
+        k: int,
+        *,
+        basis: str = "events",
+        min_user: int | None = None,
+        min_item: int | None = None,
+    ) -> Dataset:
         """Only users and items with at least ``k`` events each, applied until it holds.
 
         Args:
+            min_user, min_item: of every user, of every item, where it is not ``k``.
             basis: count ``events``, or ``distinct`` partners (items of a user, users of an item).
 
         Raises:
@@ -181,7 +189,7 @@ class Dataset:
         """
         from genrec.data.core import k_core
 
-        return k_core(self, k, basis=basis)
+        return k_core(self, k, basis=basis, min_user=min_user, min_item=min_item)
 
     @cached_property
     def fingerprint(self) -> str:

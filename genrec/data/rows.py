@@ -37,6 +37,10 @@ class RowNames:
     def __call__(self, row: int) -> str:
         return f"{self.word} {self.number(row)}"
 
+    def of(self, kept: pl.Series) -> RowNames:
+        """The names where only these rows were kept, by their 0-based numbers."""
+        return RowNames(self.word, lambda row: self.number(int(kept[row])))
+
 
 TABLE_ROWS = RowNames()
 

@@ -107,6 +107,7 @@ class GenerativeRecommender(Recommender):
         folder: str | Path | None = None,
         config: GenerativeConfig | None = None,
         validate: Callable[[GenerativeRecommender], float] | None = None,
+        on_validation: Callable[[int, float], None] | None = None,
         progress: Callable[[int, int, float], None] | None = None,
         **options: Any,
     ) -> GenerativeRecommender:
@@ -117,6 +118,7 @@ class GenerativeRecommender(Recommender):
             folder: for checkpoints; a killed run of the same data and options continues there.
                 A temporary one if not given.
             validate: higher is better; looked at every ``validate_every`` steps.
+            on_validation: told the step and what ``validate`` said; may end training by raising.
             options: any option of ``GenerativeConfig``'s parts, such as ``lora_rank=16``.
 
         Raises:
@@ -160,6 +162,7 @@ class GenerativeRecommender(Recommender):
                 config=chosen.fit,
                 folder=Path(name),
                 validate=None if validate is None else (lambda: validate(recommender)),
+                on_validation=on_validation,
                 progress=progress,
                 job=f"{dataset.fingerprint} {groups.fingerprint} "
                 f"{recommender.prompt.template_hash} "

@@ -30,8 +30,16 @@ def load_data(run: Run) -> Dataset:
     options = run.recipe.data
     with run.stage("Load data") as stage:
         dataset = Dataset.load(options.source, **options.options)
-        if options.core:
-            dataset = dataset.core(options.core, basis=options.core_basis)
+        least = (options.min_user or options.core, options.min_item or options.core)
+        if any(least):
+            # A bound of 1 for the other kind removes only what has no event.
+            of_user, of_item = (one or 1 for one in least)
+            dataset = dataset.core(
+                max(of_user, of_item),
+                basis=options.core_basis,
+                min_user=of_user,
+                min_item=of_item,
+            )
         run.key("dataset", dataset.fingerprint, dataset.name)
         stage.reused = run.is_current("dataset")
         if not stage.reused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -84,18 +85,7 @@ def _trained(
             folder=checkpoints / "fit",
             progress=stage.training(),
         )
-    fitting, validation = training.split(recipe.evaluate.split)
-    rows = np.random.default_rng(config.fit.seed).permutation(len(validation))
-    cases = validation.take(np.sort(rows[: recipe.evaluate.validation_users]))
-    chosen = GenerativeRecommender.train(
-        config.backbone,
-        fitting,
-        index,
-        config=config,
-        folder=checkpoints / "fit",
-        validate=lambda recommender: _ndcg10(recommender, cases),
-        progress=stage.training(),
-    )
+    chosen = train_validated(run, training, index, stage)
     if not recipe.evaluate.refit:
         return chosen
     assert chosen.fitted is not None
@@ -108,6 +98,35 @@ def _trained(
         config=replace(config, fit=fit),
         folder=checkpoints / "refit",
         progress=stage.training("refit,"),
+    )
+
+
+def train_validated(
+    run: Run,
+    training: Dataset,
+    index: SemanticIndex,
+    stage: Stage,
+    *,
+    on_validation: Callable[[int, float], None] | None = None,
+) -> GenerativeRecommender:
+    """The recipe's LLM at its best step on validation cases, which are split off ``training``.
+
+    Args:
+        on_validation: told the step and NDCG@10 of each validation; may end training by raising.
+    """
+    recipe, config = run.recipe, run.recipe.generative
+    fitting, validation = training.split(recipe.evaluate.split)
+    rows = np.random.default_rng(config.fit.seed).permutation(len(validation))
+    cases = validation.take(np.sort(rows[: recipe.evaluate.validation_users]))
+    return GenerativeRecommender.train(
+        config.backbone,
+        fitting,
+        index,
+        config=config,
+        folder=run.workspace.folder / "checkpoints" / "fit",
+        validate=lambda recommender: _ndcg10(recommender, cases),
+        on_validation=on_validation,
+        progress=stage.training(),
     )
 
 

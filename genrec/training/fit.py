@@ -83,6 +83,7 @@ def fit(
     config: FitConfig,
     folder: Path,
     validate: Callable[[], float] | None = None,
+    on_validation: Callable[[int, float], None] | None = None,
     progress: Progress | None = None,
     job: str = "",
 ) -> FitResult:
@@ -96,6 +97,7 @@ def fit(
             lies there is continued, another job's is removed.
         validate: called with the model in evaluation mode and without gradients; higher is better.
             The best weights are put back at the end.
+        on_validation: told the step and what ``validate`` said; may end training by raising.
         progress: called after every step with step, steps and the last loss.
         job: anything that identifies data and model, so that a resume never mixes two.
 
@@ -109,7 +111,7 @@ def fit(
     identity = {"job": job, "config": {**asdict(config)}}
     resume_from = newest_checkpoint(folder, identity)
     started = time.perf_counter()
-    watcher = _Watcher(model, config, folder, validate, progress)
+    watcher = _Watcher(model, config, folder, validate, progress, on_validation)
     trainer = _Trainer(
         model=model,
         args=_arguments(config, folder),
@@ -214,6 +216,7 @@ class _Watcher(TrainerCallback):
     folder: Path
     validate: Callable[[], float] | None
     progress: Progress | None
+    on_validation: Callable[[int, float], None] | None = None
     metrics: dict[int, float] = field(default_factory=dict)
     best_step: int | None = None
     last_loss: float = float("nan")
@@ -243,6 +246,8 @@ class _Watcher(TrainerCallback):
         if self.config.patience and since_best >= self.config.patience:
             log.info("stopped early at step %d; the best was step %d", step, self.best_step)
             control.should_training_stop = True
+        if self.on_validation is not None:
+            self.on_validation(step, metric)
 
 
 class _Trainer(Trainer):

@@ -67,3 +67,16 @@ def test_the_core_equals_removal_one_by_one(pairs, k):
     assert sorted(shown(core)) == sorted(left)
     counts = np.bincount(core.events["user"], minlength=len(core.users))
     assert counts.min() >= k and len(set(core.events["item"])) == len(core.catalog)
+
+
+def test_users_and_items_may_have_bounds_of_their_own():
+    items = [f"i{n}" for n in range(4)]
+    events = [("a", "i0"), ("a", "i1"), ("a", "i2"), ("b", "i0"), ("b", "i1"), ("c", "i0")]
+    table = pl.DataFrame(events, schema=["user_id", "item_id"], orient="row")
+    data = assemble(Catalog.of_ids(items), table)
+    kept = data.core(2, min_user=1)
+    assert (list(kept.users), kept.catalog.ids) == (["a", "b", "c"], ["i0", "i1"])
+    kept = data.core(2, min_item=1)
+    assert (list(kept.users), kept.catalog.ids) == (["a", "b"], ["i0", "i1", "i2"])
+    with pytest.raises(InputError, match="4 events of each user and 1 of each item"):
+        data.core(1, min_user=4)

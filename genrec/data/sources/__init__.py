@@ -36,9 +36,21 @@ SOURCES = Registry(
             f"{_HERE}.minionerec:load",
             about="Amazon 2018 as MiniOneRec cut it: domain=industrial or office, published split",
         ),
-        "movielens": Entry(
-            f"{_HERE}.movielens:load", about="MovieLens: edition=ml100k or ml-latest-small"
+        "amazon_reviews": Entry(
+            f"{_HERE}.amazon_reviews:load",
+            about="Amazon reviews of 2014, 2018 and 2023 as UCSD's files have them",
         ),
+        "movielens": Entry(
+            f"{_HERE}.movielens:load", about="MovieLens 100K to 32M, from GroupLens's files"
+        ),
+        "mind": Entry(f"{_HERE}.mind:load", about="MIND: news, clicks and impressions"),
+        "microlens": Entry(
+            f"{_HERE}.microlens:load", about="MicroLens: short films with covers and sounds"
+        ),
+        "lastfm": Entry(f"{_HERE}.lastfm:load", about="Last.fm: music; edition=1k, 360k or hetrec"),
+        "hm": Entry(f"{_HERE}.hm:load", about="H&M: clothes with photos, days as baskets"),
+        "yelp": Entry(f"{_HERE}.yelp:load", about="Yelp: places, reviews, some photos"),
+        "steam": Entry(f"{_HERE}.steam:load", about="Steam: games and who reviewed them"),
         "fashion_photos": Entry(
             f"{_HERE}.photos:fashion",
             about="10,000 product photos with titles and attributes; no shoppers",
@@ -61,7 +73,7 @@ def available_sources() -> dict[str, str]:
     return {name: SOURCES.entry(name).about for name in SOURCES.names()}
 
 
-def load_source(name: str, **options: object) -> Dataset:
+def load_source(name: str, /, **options: object) -> Dataset:
     """The data set of a registered source.
 
     Raises:

@@ -116,7 +116,7 @@ def _text(path: Path, encoding: str) -> str:
         raise InputError(
             f"{path} is not text in {encoding}. Save it as UTF-8, or name its encoding, "
             "such as encoding='latin-1'.",
-            _undecodable(data, encoding),
+            undecodable(data, encoding),
         ) from None
     if "\0" in text:
         lines = [n for n, line in enumerate(text.split("\n"), 1) if "\0" in line]
@@ -127,7 +127,8 @@ def _text(path: Path, encoding: str) -> str:
     return text
 
 
-def _undecodable(data: bytes, encoding: str) -> list[str]:
+def undecodable(data: bytes, encoding: str) -> list[str]:
+    """The lines that are not text in an encoding; none if they cannot be told."""
     problems = []
     for number, line in enumerate(data.split(b"\n"), 1):
         try:

@@ -17,6 +17,7 @@ from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Holdout
 from genrec.data.sequences import Sequences
 from genrec.data.sources.folders import data_folder, one_of, read_columns
+from genrec.data.sources.plain_text import without_tags
 from genrec.errors import InputError
 
 DOMAINS = {"industrial": "Industrial_and_Scientific", "office": "Office_Products"}
@@ -84,6 +85,6 @@ def _positions(catalog: Catalog, column: pl.Series, stem: str) -> np.ndarray:
 
 def _text(raw: str | None) -> str:
     """The description without the source's list brackets, style sheets and tags."""
-    text = re.sub(r"<!--.*?-->|<[^>]*>", " ", raw or "", flags=re.DOTALL)
+    text = without_tags(raw or "")
     text = re.sub(r"""^\[\s*['"]?|['"]?\s*\]$|['"],\s*['"]""", " ", text)
     return " ".join(text.split()).strip(" '\",")

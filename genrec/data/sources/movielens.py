@@ -2,31 +2,58 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
 from genrec.data.assemble import assemble
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.sources.folders import data_folder, one_of, read_columns
-from genrec.errors import ConfigError
+from genrec.data.sources.movielens_files import FILE_EDITIONS, read_edition
+from genrec.data.sources.sound_events import at_least_stars
 
-EDITIONS = ("ml100k", "ml-latest-small")
+PREPARED = ("ml100k", "ml-latest-small")
+EDITIONS = tuple(dict.fromkeys((*PREPARED, *FILE_EDITIONS)))
 
 
-def load(edition: str = "ml100k", *, min_rating: float = 0.0) -> Dataset:
-    """Raters and films, with year and genres; ``ml100k`` has its raters' demographics.
+def load(
+    edition: str = "ml100k",
+    folder: str | Path | None = None,
+    *,
+    min_rating: float = 0.0,
+    broken: str = "error",
+) -> Dataset:
+    """Raters and films, with year and genres; 100K and 1M have their raters' demographics.
 
     Args:
+        edition: ``ml-100k``, ``ml-1m``, ``ml-10m``, ``ml-20m``, ``ml-25m``, ``ml-32m`` or
+            ``ml-latest`` of GroupLens's files; ``ml100k`` of the prepared tables. Of
+            ``ml-latest-small`` there are both: its files need ``folder``.
+        folder: holds GroupLens's files; by default the edition's of the benchmark data.
         min_rating: leave out ratings of fewer stars (of 5).
+        broken: lines of GroupLens's files that cannot be read: ``error`` or ``drop``.
 
     Raises:
         ConfigError: no such edition, or no rating can reach ``min_rating``.
-        InputError: the folder is absent or damaged.
+        InputError: files are missing or damaged.
     """
+    one_of("edition", edition, EDITIONS)
+    if folder is None and edition in PREPARED:
+        films, ratings, raters = _prepared(edition)
+        extras: dict[str, pl.DataFrame] = {}
+    else:
+        files = "ml-100k" if edition == "ml100k" else edition
+        films, ratings, raters, extras = read_edition(files, folder, broken)
+    kept = at_least_stars(ratings, min_rating)
+    events = kept.select("user_id", "item_id", "time")
+    name = f"movielens-{edition}"
+    return assemble(films, events, name=name, time_unit="s", user_table=raters, extras=extras)
+
+
+def _prepared(edition: str) -> tuple[Catalog, pl.DataFrame, pl.DataFrame | None]:
     folder = data_folder("movielens")
-    if not 0 <= min_rating <= 5:
-        raise ConfigError(f"min_rating is {min_rating}; stars go from 0 to 5.")
-    if one_of("edition", edition, EDITIONS) == "ml100k":
+    if edition == "ml100k":
         ratings = read_columns(
             folder / "ml100k-inter.parquet", ["user_id", "item_id", "rating", "timestamp"]
         )
@@ -58,6 +85,4 @@ def load(edition: str = "ml100k", *, min_rating: float = 0.0) -> Dataset:
             .str.replace_all("|", ", ", literal=True),
         )
         raters = None
-    kept = ratings.filter(pl.col("rating") >= min_rating)
-    events = kept.select("user_id", "item_id", time="timestamp")
-    return assemble(Catalog(films), events, name=f"movielens-{edition}", user_table=raters)
+    return Catalog(films), ratings.rename({"timestamp": "time"}), raters

@@ -8,13 +8,18 @@ share one time and their order says nothing, so evaluate by ``last-basket``.
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import polars as pl
 
 from genrec.data.assemble import assemble
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
+from genrec.data.rows import as_times, found
+from genrec.data.sources.downloads import Download
+from genrec.data.sources.files import read_table
 from genrec.data.sources.folders import data_folder, read_columns
+from genrec.errors import InputError, nearest
 
 log = logging.getLogger(__name__)
 
@@ -22,15 +27,33 @@ _COLUMNS = [
     "InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID",
     "Country",
 ]  # fmt: skip
+DOWNLOAD = Download(
+    "UCI Online Retail",
+    "online-retail",
+    "the page 'Online Retail' of the UCI Machine Learning Repository (archive.ics.uci.edu), saved "
+    "from the spreadsheet as CSV",
+    "CC BY 4.0",
+)
+# Online Retail II calls some columns otherwise.
+_SECOND = {"Invoice": "InvoiceNo", "Price": "UnitPrice", "Customer ID": "CustomerID"}
+_TIMES = ("%m/%d/%Y %H:%M", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M")
 
 
-def load() -> Dataset:
+def load(folder: str | Path | None = None) -> Dataset:
     """Customers, products with the median price in pounds, invoices as baskets, countries.
 
+    Args:
+        folder: holds the spreadsheet saved as CSV: ``Online Retail.csv``, ``OnlineRetail.csv``,
+            ``data.csv``, or ``online_retail_II.csv`` of the second edition; by default the prepared
+            table of the benchmark data.
+
     Raises:
-        InputError: the folder is absent or damaged.
+        InputError: the files are absent or damaged.
     """
-    lines = read_columns(data_folder("online-retail") / "online_retail.parquet", _COLUMNS)
+    if folder is None:
+        lines = read_columns(data_folder("online-retail") / "online_retail.parquet", _COLUMNS)
+    else:
+        lines = _from_csv(Path(folder))
     # Product codes are five digits and perhaps letters, with and without capitals.
     lines = lines.with_columns(pl.col("StockCode").str.to_uppercase())
     kept = lines.filter(
@@ -60,3 +83,34 @@ def load() -> Dataset:
         name="online_retail",
         user_table=customers,
     )
+
+
+def _from_csv(folder: Path) -> pl.DataFrame:
+    names = ["Online Retail.csv", "OnlineRetail.csv", "online_retail_II.csv", "data.csv"]
+    path = DOWNLOAD.files(folder, {"invoices": names})["invoices"]
+    try:
+        file = read_table(path)
+    except InputError as error:
+        if "not text in utf-8" not in str(error):
+            raise
+        file = read_table(path, encoding="latin-1")
+    table = file.table.rename(_SECOND, strict=False)
+    if missing := [name for name in _COLUMNS if name not in table.columns]:
+        raise InputError(
+            f"{path} has another header than it should have.",
+            [f"no column '{name}'; {nearest(name, table.columns)}" for name in missing],
+        )
+    problems: list[str] = []
+    for name in ("Quantity", "UnitPrice"):
+        values = table[name].cast(pl.Float64, strict=False)
+        problems += found(
+            values.is_null(), table[name], f"{name} '{{value}}' is no number", file.rows
+        )
+        table = table.with_columns(values)
+    tried = [as_times(table["InvoiceDate"], file.rows, pattern=one) for one in _TIMES]
+    times, wrong = min(tried, key=lambda one: len(one[1]))
+    if problems := problems + wrong:
+        raise InputError(f"{path} has {len(problems)} broken row(s).", problems)
+    # A spreadsheet stores whole numbers as floats: 17850.0.
+    customer = pl.col("CustomerID").str.replace(r"\.0$", "")
+    return table.select(_COLUMNS).with_columns(times.alias("InvoiceDate"), customer)

@@ -1,0 +1,78 @@
+"""``genrec tune``: a search over the ranges that a recipe declares."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SHOWN = 5
+
+
+def tune_command(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Options to change, e.g. train.steps=2000")
+    ] = None,
+    trials: Annotated[
+        int, typer.Option(help="Trials in all, those of earlier calls included.", min=1)
+    ] = 20,
+    minutes: Annotated[
+        float, typer.Option(help="Minutes after which this call stops; 0 sets no limit.", min=0)
+    ] = 0.0,
+    into: Annotated[
+        Path | None, typer.Option(help="The search's folder; runs/NAME-tune when left out.")
+    ] = None,
+    pruner: Annotated[
+        str, typer.Option(help="Gives up trials that lag behind: median, hyperband or none.")
+    ] = "median",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> None:
+    """Search the recipe's declared ranges on validation cases; the same command goes on."""
+    from genrec.cli.run import drawn
+    from genrec.recipe import Recipe
+    from genrec.strict_yaml import set_option
+    from genrec.workspace import Workspace
+
+    content = Recipe.read(recipe)
+    for override in overrides or []:
+        set_option(content, override, example="train.steps=2000")
+    checked = Recipe.parse(content, where=recipe)
+    folder = into or Path("runs") / f"{checked.name}-tune"
+    from genrec.stages.tune import Search, tune
+
+    search = Search(trials, minutes, pruner)
+    with drawn(quiet=quiet) as observer:
+        outcome = tune(content, Workspace(folder), search, observer)
+    best = outcome.best
+    ranked = sorted(
+        (one for one in outcome.trials if one.best is not None), key=lambda one: -(one.best or 0)
+    )
+    if json:
+        values = {
+            "best": None if best is None else {"ndcg@10": best.best, "values": best.values},
+            "recipe": None if outcome.recipe is None else str(outcome.recipe),
+            "table": str(outcome.table),
+            "trials": [
+                {"state": one.state, "ndcg@10": one.best, "values": one.values}
+                for one in outcome.trials
+            ],
+        }
+        json_format.dump(values, sys.stdout, indent=1)
+        print()
+        return
+    print(file=sys.stderr)
+    pruned = sum(one.state == "pruned" for one in outcome.trials)
+    failed = sum(one.state == "failed" for one in outcome.trials)
+    print(f"{len(outcome.trials)} trials, {pruned} of them pruned, {failed} failed.")
+    print("NDCG@10 on validation cases:")
+    for one in ranked[:SHOWN]:
+        said = ", ".join(f"{path}={value}" for path, value in one.values.items())
+        print(f"  {one.best:.4f}  {said}")
+    print(f"\nAll figures: {outcome.table}")
+    if outcome.recipe is not None:
+        print(f"The best as a recipe: genrec run {outcome.recipe}")

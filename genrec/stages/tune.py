@@ -1,0 +1,204 @@
+"""A search over a recipe's options, judged on validation cases; the test cases are never opened."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genrec.data.dataset import Dataset
+from genrec.encoders.base import ItemVectors
+from genrec.errors import ConfigError, InputError
+from genrec.recipe import Recipe
+from genrec.semantic_ids.index import SemanticIndex
+from genrec.stages.prepare import build_ids, encode, load_data
+from genrec.stages.run import STAGE_VERSIONS, Observer, Run
+from genrec.stages.train import train_validated
+from genrec.stages.tune_results import best_trial, with_values, write_results
+from genrec.stages.tune_study import Ended, Study, Trial
+from genrec.workspace import Workspace, content_key
+
+TRIALS = "trials"
+
+
+@dataclass(frozen=True)
+class Search:
+    """How long to search, and how impatiently.
+
+    Attributes:
+        trials: in all, those of earlier calls and those that were pruned included.
+        minutes: after which no training goes on; 0 sets no limit. What is then under way is taken
+            up by the next call.
+        pruner: ``median``, ``hyperband`` or ``none``.
+    """
+
+    trials: int = 20
+    minutes: float = 0.0
+    pruner: str = "median"
+
+    def __post_init__(self) -> None:
+        if self.trials < 1 or not self.minutes >= 0:
+            raise ConfigError(
+                f"trials is {self.trials} and minutes {self.minutes}; they must be at least 1 and 0"
+            )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search leaves.
+
+    Attributes:
+        trials: those that are over, in their order.
+        best: the one with the highest figure; ``None`` when no trial has one.
+        recipe: the file of the recipe with the best values; ``None`` likewise.
+        table: the file with all figures.
+    """
+
+    trials: Sequence[Ended]
+    best: Ended | None
+    recipe: Path | None
+    table: Path
+
+
+def tune(
+    content: dict[str, Any],
+    workspace: Workspace,
+    search: Search,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Trains the recipe with other values until trials or time are used up.
+
+    The first trial is the recipe as it stands, where its values lie in the ranges. The figure of a
+    trial is NDCG@10 at its best step on the validation cases, all of which come from the training
+    part of the split.
+
+    Args:
+        content: the recipe as its file has it, overrides included.
+
+    Raises:
+        ConfigError: the recipe declares no ranges or does not validate, the folder holds another
+            search, or every trial failed.
+        MissingExtra: optuna is not installed.
+    """
+    recipe = Recipe.parse(content)
+    space = recipe.search_space
+    if recipe.pretrain is not None or recipe.finetune is not None:
+        raise ConfigError(f"{recipe.name} trains no recommender; a search needs one that does.")
+    if not recipe.train.validate_every:
+        raise ConfigError(
+            "train.validate_every is 0, so nothing is validated and trials cannot be told apart. "
+            "Set it, such as train.validate_every=50."
+        )
+    deadline = time.monotonic() + 60 * search.minutes if search.minutes else None
+    run = Run(recipe, workspace, observer or Observer())
+    with workspace.lock():
+        workspace.record("recipe", recipe.model_dump(mode="json"))
+        shared = _Shared.make(run, list(space.ranges))
+        study = Study(
+            workspace.folder,
+            space,
+            identity=_identity(recipe, shared.training),
+            seed=recipe.train.seed,
+            pruner=search.pruner,
+            steps=(recipe.train.steps, recipe.train.validate_every),
+        )
+        first = {path: recipe.option(path) for path in space.ranges}
+        while len(study.ended()) < search.trials and not _is_late(deadline):
+            trial = study.begin(first)
+            if not _try(run, content, trial, shared, deadline):
+                break
+            write_results(workspace.folder, content, study.ended())
+        ended = study.ended()
+        if ended and all(one.best is None for one in ended):
+            raise ConfigError(
+                f"None of {len(ended)} trials has a figure:\n"
+                + "\n".join(f"  - {problem}" for problem in dict.fromkeys(o.problem for o in ended))
+            )
+        table, made = write_results(workspace.folder, content, ended, plot=True)
+    return Outcome(ended, best_trial(ended), made, table)
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """The training part, and what is made of the items where no range changes it."""
+
+    dataset: Dataset
+    training: Dataset
+    vectors: ItemVectors | None
+    index: SemanticIndex | None
+
+    @staticmethod
+    def make(run: Run, paths: Sequence[str]) -> _Shared:
+        sections = {path.partition(".")[0] for path in paths}
+        dataset = load_data(run)
+        training, _ = dataset.split(run.recipe.evaluate.split)
+        vectors = None if "encode" in sections else encode(run, dataset)
+        index = None
+        if vectors is not None and "semantic_ids" not in sections:
+            index = build_ids(run, dataset, vectors)
+        return _Shared(dataset, training, vectors, index)
+
+
+class _Over(Exception):
+    """Ends a training from within: ``pruned``, or ``late``."""
+
+
+def _try(
+    run: Run, content: dict[str, Any], trial: Trial, shared: _Shared, deadline: float | None
+) -> bool:
+    """Trains one trial; whether there was time for it."""
+    folder = run.workspace.folder / TRIALS / f"{trial.folder:04d}"
+    started = time.perf_counter()
+
+    def look(step: int, figure: float) -> None:
+        if trial.is_hopeless(step, figure):
+            raise _Over("pruned")
+        if _is_late(deadline):
+            raise _Over("late")
+
+    said = ", ".join(f"{path}={value}" for path, value in trial.values.items())
+    try:
+        own = Run(_with(content, trial.values), Workspace(folder), run.observer, dict(run.keys))
+        vectors, index = shared.vectors, shared.index
+        if index is None:
+            vectors = encode(own, shared.dataset) if vectors is None else vectors
+            index = build_ids(own, shared.dataset, vectors)
+        with own.stage(f"Trial {trial.number + 1}: {said}") as stage:
+            state = "complete"
+            facts: dict[str, Any] = {}
+            try:
+                made = train_validated(own, shared.training, index, stage, on_validation=look)
+                assert made.fitted is not None
+                facts = {
+                    "best_step": made.fitted.best_step,
+                    "steps": made.fitted.steps,
+                    "trained_numbers": made.backbone.trained_parameters,
+                }
+                stage.note = f"NDCG@10 {made.fitted.best_metric:.4f} on validation cases"
+            except _Over as over:
+                state = stage.note = str(over)
+        if state == "late":
+            return False
+        trial.end(state, seconds=round(time.perf_counter() - started, 1), **facts)
+    except (ConfigError, InputError) as error:
+        # Values that fit one by one may not fit together; that is a figure of the search too.
+        trial.end("failed", problem=str(error))
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def _with(content: dict[str, Any], values: dict[str, Any]) -> Recipe:
+    return Recipe.parse({k: v for k, v in with_values(content, values).items() if k != "tune"})
+
+
+def _is_late(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline
+
+
+def _identity(recipe: Recipe, training: Dataset) -> str:
+    values = recipe.model_dump(mode="json", exclude={"name", "data", "profiles", "segments"})
+    values["evaluate"] = [recipe.evaluate.split, recipe.evaluate.validation_users]
+    return content_key("tune", STAGE_VERSIONS, values, training.fingerprint)
