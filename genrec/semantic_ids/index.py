@@ -15,7 +15,7 @@ import polars as pl
 from genrec.errors import ArtefactError, InputError
 from genrec.workspace import open_artefact, write_artefact
 
-_TOKEN = re.compile(r"<([a-z])_(\d+)>")
+_TOKEN = re.compile(r"<([a-z]+)_(\d+)>")
 
 
 class SemanticID(tuple[int, ...]):
@@ -34,8 +34,8 @@ class SemanticID(tuple[int, ...]):
             InputError: the text is no semantic ID.
         """
         found = _TOKEN.findall(text)
-        if "".join(f"<{letter}_{code}>" for letter, code in found) != text or any(
-            letter != chr(ord("a") + level) for level, (letter, _) in enumerate(found)
+        if "".join(f"<{letters}_{code}>" for letters, code in found) != text or any(
+            letters != level_name(level) for level, (letters, _) in enumerate(found)
         ):
             raise InputError(f"'{text}' is no semantic ID; they look like <a_12><b_7><c_3>.")
         return SemanticID(int(code) for _, code in found)
@@ -43,7 +43,17 @@ class SemanticID(tuple[int, ...]):
 
 def token_name(level: int, code: int) -> str:
     """The token of one code, such as ``<a_12>``."""
-    return f"<{chr(ord('a') + level)}_{code}>"
+    return f"<{level_name(level)}_{code}>"
+
+
+def level_name(level: int) -> str:
+    """The letters of a level: a to z, then aa, ab, … as of columns in a sheet."""
+    name = ""
+    level += 1
+    while level:
+        level, place = divmod(level - 1, 26)
+        name = chr(ord("a") + place) + name
+    return name
 
 
 @dataclass(frozen=True)

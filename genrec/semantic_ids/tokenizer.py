@@ -25,7 +25,12 @@ QUANTIZERS = Registry(
     {
         "residual-kmeans": Entry(
             "genrec.semantic_ids.quantizer:ResidualKMeans", "llm", "k-means level by level (faiss)"
-        )
+        ),
+        "opq": Entry(
+            "genrec.semantic_ids.product:ProductCodes",
+            "llm",
+            "8 to 32 unordered codes, product quantisation after a rotation (faiss)",
+        ),
     },
 )
 
