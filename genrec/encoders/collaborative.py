@@ -32,12 +32,15 @@ def event_counts(sequences: Sequences, items: int) -> np.ndarray:
 def cooccurrence_vectors(
     sequences: Sequences, items: int, *, dimensions: int, window: int = 5, seed: int = 0
 ) -> np.ndarray:
-    """Vectors of which items stand near each other in histories, shape (items, dimensions), float32.
+    """Vectors of which items stand near each other in histories.
 
     Positive pointwise mutual information of items at most ``window`` places apart, weighted by the
     inverse of their distance, cut to its largest singular vectors (Levy and Goldberg 2014, "Neural
     word embedding as implicit matrix factorization"). Items without a neighbour are zero; so are
     dimensions that the events do not fill.
+
+    Returns:
+        Shape (items, dimensions), float32.
     """
     from scipy.sparse import coo_matrix
     from sklearn.utils.extmath import randomized_svd
@@ -94,7 +97,9 @@ class Whitening:
             return Whitening(centre.astype(np.float32), np.zeros((vectors.shape[1], 1), np.float32))
         spread, directions = spread[kept][::-1], directions[:, kept][:, ::-1]
         # Signs are a free choice of the solver; made the same everywhere.
-        directions = directions * np.sign(directions[np.abs(directions).argmax(0), range(len(spread))])
+        directions = directions * np.sign(
+            directions[np.abs(directions).argmax(0), range(len(spread))]
+        )
         turn = directions * spread ** (-strength / 2)
         turn /= np.sqrt((spread ** (1 - strength)).sum())
         return Whitening(centre.astype(np.float32), turn.astype(np.float32))
@@ -107,9 +112,9 @@ class Whitening:
 class CollaborativeFusion:
     """Content and collaborative parts side by side, for items with events and for new ones.
 
-    The collaborative part of an item is a mean of its own and of what its content foretells (a ridge
-    regression), by how many events it has. An item without events has the foretold part, as long as
-    the parts of others are, so that it lies among those that are like it.
+    The collaborative part of an item is a mean of its own and of what its content foretells (a
+    ridge regression), by how many events it has. An item without events has the foretold part, as
+    long as the parts of others are, so that it lies among those that are like it.
 
     Attributes:
         content: of the content part.

@@ -223,7 +223,9 @@ class OnePassRecommender(Recommender):
         self.backbone.write(folder)
         self.index.write(folder)
         heads = {"heads": self.network.heads, "offsets": self.network.offsets}
-        save_file({name: p.detach().cpu().contiguous() for name, p in heads.items()}, folder / HEADS)
+        save_file(
+            {name: p.detach().cpu().contiguous() for name, p in heads.items()}, folder / HEADS
+        )
         about: dict[str, Any] = {
             "options": asdict(self.config),
             "one_pass": asdict(self.one_pass),

@@ -1,7 +1,7 @@
 """One token in for each item, all its codes out at once. Knows codes and tokens, not users.
 
-An LLM reads an item as the sum of its codes' embeddings, one token instead of one for each code, and
-its state after an item predicts every code of the next from a head of its own (Hou et al. 2025,
+An LLM reads an item as the sum of its codes' embeddings, one token instead of one for each code,
+and its state after an item predicts every code of the next from a head of its own (Hou et al. 2025,
 "Generating long semantic IDs in parallel for recommendation").
 """
 
@@ -50,7 +50,8 @@ class OnePassNetwork(nn.Module):
         self.heads = nn.Parameter(torch.zeros(levels, width, width))
         self.offsets = nn.Parameter(torch.zeros(levels, width))
         self.basket_id, self.text_tokenizer = backbone.basket_id, backbone.text_tokenizer
-        self.soft, self.pictures = backbone.soft, None
+        # What prompts ask of a backbone: nothing but text and items is shown.
+        self.soft, self.pictures, self.items = backbone.soft, None, None
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Input embeddings, shape (rows, tokens, width)."""

@@ -59,7 +59,9 @@ class RqVaeConfig:
         if any(width < 1 for width in self.hidden):
             problems.append(f"hidden is {list(self.hidden)}; widths are at least 1")
         if self.codebooks not in CODEBOOKS:
-            problems.append(f"No codebooks '{self.codebooks}'; {nearest(self.codebooks, CODEBOOKS)}")
+            problems.append(
+                f"No codebooks '{self.codebooks}'; {nearest(self.codebooks, CODEBOOKS)}"
+            )
         if not self.learning_rate > 0 or self.commitment < 0 or not 0 <= self.decay < 1:
             problems.append(
                 f"learning_rate is {self.learning_rate}, commitment {self.commitment} and decay "

@@ -189,9 +189,7 @@ def nearest_centre(vectors: np.ndarray, codebook: np.ndarray) -> np.ndarray:
 
 def distances_to(vectors: np.ndarray, codebook: np.ndarray, size: int) -> np.ndarray:
     """Squared distances to the centres, shape (items, size), float32; inf beyond the centres."""
-    squared = (
-        (vectors**2).sum(1, keepdims=True) + (codebook**2).sum(1) - 2 * vectors @ codebook.T
-    )
+    squared = (vectors**2).sum(1, keepdims=True) + (codebook**2).sum(1) - 2 * vectors @ codebook.T
     full = np.full((len(vectors), size), np.inf, np.float32)
     full[:, : len(codebook)] = squared
     return full

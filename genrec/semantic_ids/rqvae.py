@@ -76,7 +76,9 @@ class RqVae(Quantizer):
         adam = torch.optim.Adam(trained, lr=self.config.learning_rate)
         job = self._job(vectors, seed)
         self.losses = []
-        done = 0 if folder is None else _resume(folder / CHECKPOINT, job, network, adam, self.losses)
+        done = (
+            0 if folder is None else _resume(folder / CHECKPOINT, job, network, adam, self.losses)
+        )
         network.train()
         for epoch in range(done, self.config.epochs):
             draw = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
