@@ -33,7 +33,7 @@ class TestRqVae(QuantizerContract):
 
 class TestRqVaeByGradient(QuantizerContract):
     def make(self):
-        return RqVae(2, 8, RqVaeConfig(**QUICK, codebooks="gradient", balance=True))
+        return RqVae(3, 8, RqVaeConfig(**QUICK, codebooks="gradient", balance=True))
 
 
 class TestTitleWords(QuantizerContract):
