@@ -155,11 +155,14 @@ class CodeGraph:
             met[new] = True
             known = torch.cat([known, new])
             values = torch.cat([values, _scores(chances, codes, new)])
-        if allowed is not None:
-            # Rules that leave few items may leave none that the walk met: these are scored whole.
-            if int(allowed[known].sum()) < min(explored, int(allowed.sum())):
-                known = torch.nonzero(allowed)[:, 0]
-                values = _scores(chances, codes, known)
+        offered = len(codes) if allowed is None else int(allowed.sum())
+        met_offered = len(known) if allowed is None else int(allowed[known].sum())
+        if met_offered < min(explored, offered):
+            # The walk missed some of few: they are scored whole.
+            known = torch.arange(len(codes), device=device)
+            known = known if allowed is None else known[allowed]
+            values = _scores(chances, codes, known)
+        elif allowed is not None:
             kept = allowed[known]
             known, values = known[kept], values[kept]
         # Equal scores go to the lower position.

@@ -50,7 +50,6 @@ class TitleWords(Quantizer):
         del seed, folder
         titles = [list(dict.fromkeys(words(str(title)))) for title in inputs]
         counted = Counter(word for title in titles for word in title)
-        # Words of one item alone are left to the last level, where they tell items apart.
         self.common = dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
         self.books = []
         placed = [0] * len(titles)

@@ -85,3 +85,12 @@ def test_one_item_is_a_graph_too():
     chances = [torch.log_softmax(torch.zeros(1, 2), -1)] * 2
     found = graph.best_items(chances, torch.zeros(1, 2, dtype=torch.long), 3, explored=3)
     assert found.items.tolist() == [[0, -1, -1]]
+
+
+def test_where_the_graph_falls_apart_every_item_can_still_come_back():
+    draw = np.random.default_rng(0)
+    codes = draw.integers(3, size=(40, 2))
+    graph = CodeGraph.build(codes, (3, 3), draw.normal(size=(6, 4)).astype(np.float32), 1)
+    chances = [torch.log_softmax(torch.randn(1, 3), -1) for _ in range(2)]
+    found = graph.best_items(chances, torch.from_numpy(codes), 40, explored=5)
+    assert sorted(found.items[0].tolist()) == list(range(40))
