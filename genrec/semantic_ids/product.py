@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,8 +16,8 @@ from genrec.semantic_ids.quantizer import (
     nearest_centre,
 )
 
-# More bits than these are a codebook that no part of so few numbers needs while turning.
-_MOST_BITS = 8
+# Vectors that the rotation is found by.
+_TURNED_BY = 50_000
 
 
 class ProductCodes(Quantizer):
@@ -78,25 +77,27 @@ class ProductCodes(Quantizer):
                 progress(level + 1, levels)
 
     def _turned(self, vectors: np.ndarray, wide: int, seed: int) -> np.ndarray:
-        """A rotation after which the parts are alike, shape (dimensions, wide)."""
-        import faiss
+        """A rotation after which codes lose less, shape (dimensions, wide).
 
-        distinct = len(np.unique(vectors, axis=0))
-        bits = min(_MOST_BITS, int(np.log2(min(distinct, self.codebook_sizes[0]))))
-        if bits < 1:
-            return self.turn
-        levels = len(self.codebook_sizes)
-        parts: Any = faiss.ProductQuantizer(wide, levels, bits)
-        parts.cp.seed = seed
-        parts.cp.min_points_per_centroid = 1
-        matrix: Any = faiss.OPQMatrix(wide, levels, wide)
-        matrix.niter, matrix.niter_pq = self.iterations, 4
-        matrix.pq = parts
+        Codebooks and rotation in turn: the best rotation for given codes is the orthogonal matrix
+        nearest to the product of the vectors and what the codes stand for. (The one of faiss ends
+        the process where there are fewer items than dimensions.)
+        """
+        size, levels = self.codebook_sizes[0], len(self.codebook_sizes)
         padded = np.zeros((len(vectors), wide), np.float32)
         padded[:, : vectors.shape[1]] = vectors
-        matrix.train(padded)
-        turned: np.ndarray = faiss.vector_to_array(matrix.A).reshape(wide, wide).T
-        return np.ascontiguousarray(turned[: vectors.shape[1]], np.float32)
+        rows = np.random.default_rng(seed).permutation(len(padded))[:_TURNED_BY]
+        padded = padded[rows]
+        start = np.random.default_rng(seed).normal(size=(wide, wide))
+        turn = np.linalg.qr(start)[0].astype(np.float32)
+        parts = np.split(padded @ turn, levels, axis=1)
+        books = [centres(part, size, 4, seed + level) for level, part in enumerate(parts)]
+        for _ in range(self.iterations):
+            parts = np.split(padded @ turn, levels, axis=1)
+            rebuilt = [_closer(part, book) for part, book in zip(parts, books, strict=True)]
+            left, _, right = np.linalg.svd(padded.T @ np.concatenate(rebuilt, axis=1))
+            turn = np.ascontiguousarray(left @ right, np.float32)
+        return turn[: vectors.shape[1]]
 
     def encode(self, inputs: np.ndarray) -> np.ndarray:
         codes = np.empty((len(inputs), len(self.codebook_sizes)), np.int32)
@@ -132,3 +133,14 @@ class ProductCodes(Quantizer):
             np.ascontiguousarray(part)
             for part in np.split(turned, len(self.codebook_sizes), axis=1)
         ]
+
+
+def _closer(part: np.ndarray, book: np.ndarray) -> np.ndarray:
+    """What each row's centre stands for, after the centres have moved to the mean of their rows."""
+    own = nearest_centre(part, book)
+    counts = np.bincount(own, minlength=len(book))
+    sums = np.zeros_like(book)
+    np.add.at(sums, own, part)
+    met = counts > 0
+    book[met] = sums[met] / counts[met, None]
+    return book[own]

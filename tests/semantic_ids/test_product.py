@@ -42,3 +42,11 @@ def test_thirty_two_codes_have_names_of_their_own():
     assert text.endswith("<ae_30><af_31>")
     assert SemanticID.parse(text) == SemanticID(range(32))
     assert [level_name(n) for n in (0, 25, 26, 51, 52)] == ["a", "z", "aa", "az", "ba"]
+
+
+def test_fewer_items_than_dimensions_are_enough():
+    vectors = np.random.default_rng(0).normal(size=(60, 392)).astype(np.float32)
+    quantizer = ProductCodes(levels=6, codebook_size=8)
+    quantizer.fit(vectors, seed=0)
+    assert quantizer.encode(vectors).shape == (60, 6)
+    np.testing.assert_allclose(quantizer.turn @ quantizer.turn.T, np.eye(392), atol=1e-3)
