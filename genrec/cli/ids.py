@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 _NOTES = """\
-neighbours kept: share of an item's 10 nearest vectors with the same first code, first two, three
+neighbours kept: share of an item's 10 nearest vectors with the same first code, and first two
 (unordered codes: share of all codes). bought next: the same of items that follow each other in
 training histories. reconstruction error: share of the vectors' variance that the codes lose."""
 

@@ -53,10 +53,11 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _against(values: Sequence[float], chance: Sequence[float]) -> str:
-    """Shares of codes in common, and what chance gives at the first."""
+    """Shares of codes in common, at most of two prefixes, and what chance gives at the first."""
     if not values:
         return "-"
-    shares = " ".join(f"{value:.1%}" for value in values[:3])
+    # Whole IDs are unique, so the longest prefix is never shared.
+    shares = " ".join(f"{value:.1%}" for value in values[:2])
     return f"{shares} (chance {chance[0]:.1%})" if chance else shares
 
 
