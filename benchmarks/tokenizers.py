@@ -30,6 +30,7 @@ ONE_PASS = [
     COLLABORATIVE,
     "one_pass.temperature=0.05",
     "one_pass.dropout=0.3",
+    "prompt.template=recommend/continue_history",
     "packing.row_tokens=128",
     "packing.label_smoothing=0",
     "train.batch_size=8",
