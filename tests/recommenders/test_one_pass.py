@@ -9,6 +9,7 @@ from torch.nn import functional
 from genrec.data.sequences import Sequences
 from genrec.decoding.options import DecodeConfig
 from genrec.errors import ArtefactError, ConfigError
+from genrec.recommenders.history_prompt import HistoryPrompt
 from genrec.recommenders.one_pass import ABOUT, HEADS, OnePassRecommender
 from genrec.recommenders.one_pass_network import FIRST_ITEM
 from genrec.recommenders.options import OnePassConfig
@@ -103,6 +104,13 @@ def test_scores_are_the_summed_log_probabilities_of_the_codes(trained):
 def test_an_item_of_the_history_is_one_token(trained):
     tokens = trained.prompt.tokens(Sequences.of([[4, 31, 8]])[0])
     assert [token - FIRST_ITEM for token in tokens if token >= FIRST_ITEM] == [4, 31, 8]
+
+
+def test_a_prompt_without_words_is_one_token_for_each_item_and_an_opening(trained):
+    bare = replace(trained.config.prompt, template="recommend/continue_history")
+    prompt = HistoryPrompt(bare, trained.network, trained.prompt.index)
+    tokens = prompt.tokens(Sequences.of([[4, 31, 8]])[0])
+    assert tokens == [1, FIRST_ITEM + 4, FIRST_ITEM + 31, FIRST_ITEM + 8]
 
 
 def test_an_item_is_read_as_the_sum_of_its_codes(trained):

@@ -136,7 +136,7 @@ def recipe(**options):
     content = {
         "name": "x",
         "data": {"source": "tables"},
-        "semantic_ids": {"levels": 2, "codebook_size": 8, "collaborative": {"dimensions": 8}},
+        "semantic_ids": {"levels": 3, "codebook_size": 8, "collaborative": {"dimensions": 8}},
         "train": {"validate_every": 10},
     }
     return Recipe.parse({**content, **options})
@@ -209,7 +209,7 @@ def test_the_item_vectors_of_a_sasrec_serve_as_signal(tmp_path, monkeypatch):
     from genrec.training.options import FitConfig
 
     monkeypatch.setattr(sasrec, "FIT", FitConfig(steps=3, batch_size=8))
-    content = {"levels": 2, "codebook_size": 8}
+    content = {"levels": 3, "codebook_size": 8}
     content["collaborative"] = {"signal": "sasrec", "weight": 0.5}
     run, index = made_ids(tmp_path / "a", small_dataset(), recipe(semantic_ids=content))
     assert len(index) == ITEMS
