@@ -27,7 +27,7 @@ from genrec.errors import ConfigError, nearest
 from genrec.evaluation.controls import CONTROLS
 from genrec.llm.options import BackboneConfig
 from genrec.profiles.options import ProfileConfig, SegmentConfig
-from genrec.recommenders.options import GenerativeConfig, PromptConfig
+from genrec.recommenders.options import GenerativeConfig, OnePassConfig, PromptConfig
 from genrec.search_space import SearchSpace
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
@@ -124,6 +124,7 @@ class Recipe(BaseModel):
     packing: SftConfig = SftConfig()
     train: FitConfig = FitConfig()
     decode: DecodeConfig = DecodeConfig()
+    one_pass: OnePassConfig | None = None
     evaluate: EvaluateConfig = EvaluateConfig()
     profiles: ProfileConfig = ProfileConfig()
     segments: SegmentConfig = SegmentConfig()

@@ -29,6 +29,7 @@ PAGES = (
     "docs/pretraining.md",
     "docs/profiles.md",
     "docs/reward.md",
+    "docs/semantic_ids.md",
     "docs/serving_vllm.md",
     "docs/serving.md",
     "docs/copy.md",

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from genrec.cli.ads import ads_app
+from genrec.cli.ids import ids
 from genrec.cli.keys import keys_app
 from genrec.cli.reward import reward_app
 from genrec.cli.tune import tune_command
@@ -418,6 +419,9 @@ def doctor(json: Json = False) -> None:
 
     if not doctor_command(as_json=json):
         raise typer.Exit(4)
+
+
+app.command()(ids)
 
 
 @app.callback(invoke_without_command=True)

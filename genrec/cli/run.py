@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genrec.cli.ids import ids_command
 from genrec.cli.printing import print_shown, shown_values
 from genrec.cli.progress import ConsoleObserver
 from genrec.errors import ArtefactError, ConfigError, nearest
@@ -94,6 +95,8 @@ def _run(recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, qui
         outcome = run_recipe(recipe, workspace, observer, until=until)
     if outcome is not None:
         _print(outcome, recipe, workspace, as_json=as_json)
+    elif until == "build_ids":
+        ids_command([workspace.folder], as_json=as_json)
 
 
 def _pretrain(recipe: Recipe, workspace: Workspace, *, as_json: bool, quiet: bool) -> None:

@@ -1,7 +1,8 @@
 """One pass for all codes: every level is predicted from the prompt alone, and every item scored.
 
 For unordered codes (OPQ): an item's score is the sum over levels of log p(code | prompt), with no
-code conditioned on another. No beam, so nothing can be lost on the way.
+code conditioned on another. No beam, so nothing can be lost on the way, but where a large catalogue
+is searched along a graph.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 from genrec.data.allowed import AllowedItems
 from genrec.decoding.batches import rules_from
 from genrec.decoding.beam import Prefilled, Scorer
+from genrec.decoding.code_graph import CodeGraph
 from genrec.decoding.frontier import NEVER, Beams
 
 # Scores of one block, users times items: 64 MB.
@@ -30,6 +32,8 @@ def parallel_search(
     *,
     beams: int,
     allowed: np.ndarray | Tensor | AllowedItems | None = None,
+    graph: CodeGraph | None = None,
+    explored: int = 100,
     batch_size: int = 64,
     progress: Callable[[int, int], None] | None = None,
 ) -> Beams:
@@ -40,6 +44,8 @@ def parallel_search(
         codes: shape (items, levels); in catalogue order.
         beams: how many items to return.
         allowed: as of ``beam_search``.
+        graph: what to search along instead of scoring every item.
+        explored: how wide, with a graph.
     """
     table = torch.as_tensor(np.asarray(codes), dtype=torch.long).to(backbone.device)
     rules = rules_from(allowed, len(prompts))
@@ -55,7 +61,10 @@ def parallel_search(
             for level in range(table.shape[1])
         ]
         dense = None if rules is None else rules.take(rows).dense()
-        found = best_items(chances, table, beams, dense)
+        if graph is None:
+            found = best_items(chances, table, beams, dense)
+        else:
+            found = graph.best_items(chances, table, beams, explored=explored, allowed=dense)
         items[rows], scores[rows] = found.items.cpu(), found.scores.cpu()
         if progress is not None:
             progress(start + len(rows), len(order))

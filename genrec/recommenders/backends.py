@@ -12,6 +12,7 @@ from genrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from genrec.recommenders.generative import GenerativeRecommender
+    from genrec.recommenders.one_pass import OnePassRecommender
 
 # Each takes the run's folder, the catalogue and its own options.
 BACKENDS = Registry(
@@ -29,7 +30,9 @@ BACKENDS = Registry(
 )
 
 
-def open_here(run: str | Path, catalog: Catalog, **options: object) -> GenerativeRecommender:
+def open_here(
+    run: str | Path, catalog: Catalog, **options: object
+) -> GenerativeRecommender | OnePassRecommender:
     """The recommender of a finished run, on transformers.
 
     Raises:
@@ -43,8 +46,16 @@ def open_here(run: str | Path, catalog: Catalog, **options: object) -> Generativ
     import torch
 
     from genrec.recommenders.generative import GenerativeRecommender
+    from genrec.recommenders.one_pass import ABOUT, OnePassRecommender
 
-    recommender = GenerativeRecommender.load(Workspace(run).open("recommender"), catalog)
+    folder = Workspace(run).open("recommender")
+    recommender: GenerativeRecommender | OnePassRecommender
+    if (folder / ABOUT).exists():
+        recommender = OnePassRecommender.load(folder, catalog)
+        if torch.cuda.is_available():
+            recommender.network.cuda()
+        return recommender
+    recommender = GenerativeRecommender.load(folder, catalog)
     if torch.cuda.is_available():
         recommender.backbone.cuda()
     return recommender

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from scipy import sparse  # type: ignore[import-untyped]
+from scipy import sparse
 
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Holdout

@@ -286,11 +286,14 @@ def _loss(model: Any, batch: Batch, *, config: SftConfig) -> torch.Tensor:
 
 
 def code_words(index: SemanticIndex, catalog: Catalog, each: int = 20) -> list[list[str]]:
-    """For each semantic-ID token, titles of at most ``each`` items that carry it."""
+    """For each semantic-ID token, its word, or titles of at most ``each`` items that carry it."""
     titles = catalog.table["title"].to_list()
     words: list[list[str]] = [[] for _ in range(sum(index.codebook_sizes))]
     for row, tokens in enumerate(index.token_numbers.tolist()):
         for token in tokens:
             if len(words[token]) < each:
                 words[token].append(titles[row])
+    if index.words:
+        named = [index.word(token) for token in range(len(words))]
+        words = [[name] if name else held for name, held in zip(named, words, strict=True)]
     return words

@@ -48,6 +48,39 @@ class PromptConfig:
 
 
 @dataclass(frozen=True)
+class OnePassConfig:
+    """How all codes of the next item are predicted at once.
+
+    Attributes:
+        temperature: cosines between a state and the codes are divided by it; low values (.03) tell
+            near codes apart.
+        dropout: on the state that predicts; strong values help on sparse data.
+        exact_items: a catalogue of at most so many items is scored whole; in a larger one the best
+            are searched along a graph of items with like codes.
+        neighbours: of each item in that graph.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    temperature: float = 0.03
+    dropout: float = 0.5
+    exact_items: int = 200_000
+    neighbours: int = 32
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0 or not 0 <= self.dropout < 1:
+            raise ConfigError(
+                f"temperature is {self.temperature} and dropout {self.dropout}; they must be above "
+                "0, and from 0 to below 1."
+            )
+        if self.exact_items < 0 or self.neighbours < 1:
+            raise ConfigError(
+                f"exact_items is {self.exact_items} and neighbours {self.neighbours}; they must be "
+                "at least 0 and 1."
+            )
+
+
+@dataclass(frozen=True)
 class GenerativeConfig:
     """Everything that shapes a generative recommender.
 

@@ -12,9 +12,11 @@ from typing import Any
 
 from genrec.data.catalog import Catalog
 from genrec.decoding.vllm_beam import vllm_beam_search
+from genrec.errors import ConfigError
 from genrec.llm.backbone import Backbone
 from genrec.llm.vllm_engine import VllmEngine
 from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.one_pass import ABOUT
 from genrec.workspace import Workspace, seal_of
 
 log = logging.getLogger(__name__)
@@ -32,10 +34,16 @@ def merged_export(run: str | Path) -> Path:
 
     Raises:
         ArtefactError: the run has no whole recommender; says what makes it.
-        ConfigError: a genrec run writes to the folder at this moment.
+        ConfigError: a genrec run writes to the folder at this moment, or its recommender predicts
+            all codes in one pass.
     """
     workspace = Workspace(run)
     recommender = workspace.open("recommender")
+    if (recommender / ABOUT).exists():
+        raise ConfigError(
+            f"{run} predicts all codes in one pass, which vLLM does not run. Take --backend "
+            "transformers."
+        )
     key = seal_of(recommender)
     if not workspace.is_current(MERGED, key):
         with workspace.lock():

@@ -15,7 +15,8 @@ import polars as pl
 from genrec.errors import ArtefactError, InputError
 from genrec.workspace import open_artefact, write_artefact
 
-_TOKEN = re.compile(r"<([a-z])_(\d+)>")
+_WORDS = "words.json"
+_TOKEN = re.compile(r"<([a-z]+)_(\d+)>")
 
 
 class SemanticID(tuple[int, ...]):
@@ -34,8 +35,8 @@ class SemanticID(tuple[int, ...]):
             InputError: the text is no semantic ID.
         """
         found = _TOKEN.findall(text)
-        if "".join(f"<{letter}_{code}>" for letter, code in found) != text or any(
-            letter != chr(ord("a") + level) for level, (letter, _) in enumerate(found)
+        if "".join(f"<{letters}_{code}>" for letters, code in found) != text or any(
+            letters != level_name(level) for level, (letters, _) in enumerate(found)
         ):
             raise InputError(f"'{text}' is no semantic ID; they look like <a_12><b_7><c_3>.")
         return SemanticID(int(code) for _, code in found)
@@ -43,7 +44,17 @@ class SemanticID(tuple[int, ...]):
 
 def token_name(level: int, code: int) -> str:
     """The token of one code, such as ``<a_12>``."""
-    return f"<{chr(ord('a') + level)}_{code}>"
+    return f"<{level_name(level)}_{code}>"
+
+
+def level_name(level: int) -> str:
+    """The letters of a level: a to z, then aa, ab, … as of columns in a sheet."""
+    name = ""
+    level += 1
+    while level:
+        level, place = divmod(level - 1, 26)
+        name = chr(ord("a") + place) + name
+    return name
 
 
 @dataclass(frozen=True)
@@ -54,11 +65,14 @@ class SemanticIndex:
         item_ids: in the catalogue's order.
         codes: shape (items, levels), int32, each below its level's codebook size.
         codebook_sizes: number of codes, and of tokens, at each level.
+        words: the word that each code of a level stands for, "" for none; empty where codes are
+            no words.
     """
 
     item_ids: list[str]
     codes: np.ndarray
     codebook_sizes: tuple[int, ...]
+    words: Sequence[Sequence[str]] = ()
 
     def __post_init__(self) -> None:
         codes = self.codes
@@ -94,6 +108,17 @@ class SemanticIndex:
             for level, size in enumerate(self.codebook_sizes)
             for code in range(size)
         ]
+
+    def word(self, token: int) -> str:
+        """The word that a semantic-ID token stands for; "" for none.
+
+        Args:
+            token: number among all semantic-ID tokens.
+        """
+        level = int(np.searchsorted(self.level_offsets, token, side="right")) - 1
+        code = token - int(self.level_offsets[level])
+        known = level < len(self.words) and code < len(self.words[level])
+        return self.words[level][code] if known else ""
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -132,6 +157,8 @@ class SemanticIndex:
         columns = {f"code_{level}": self.codes[:, level] for level in range(self.levels)}
         pl.DataFrame({"item_id": self.item_ids, **columns}).write_parquet(folder / "codes.parquet")
         (folder / "levels.json").write_text(json.dumps(list(self.codebook_sizes)))
+        if self.words:
+            (folder / _WORDS).write_text(json.dumps([list(level) for level in self.words]))
 
     @staticmethod
     def load(folder: Path) -> SemanticIndex:
@@ -150,7 +177,9 @@ class SemanticIndex:
             sizes = tuple(int(size) for size in json.loads((folder / "levels.json").read_text()))
             table = pl.read_parquet(folder / "codes.parquet")
             codes = table.drop("item_id").to_numpy().astype(np.int32)
-            return SemanticIndex(table["item_id"].to_list(), codes, sizes)
+            named = folder / _WORDS
+            words = json.loads(named.read_text()) if named.exists() else ()
+            return SemanticIndex(table["item_id"].to_list(), codes, sizes, words)
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
             raise ArtefactError(f"{folder} holds no semantic index ({error}).") from error
 

@@ -1,9 +1,9 @@
-"""Item vectors -> semantic IDs: quantiser, collision rule, token names; more items later."""
+"""Items -> semantic IDs: quantiser, collision rule, token names; more items later."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from genrec.registry import Entry, Registry
 from genrec.semantic_ids.collisions import append_level, reassign
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.options import SemanticIdConfig
-from genrec.semantic_ids.quality import QualityReport, report_quality
+from genrec.semantic_ids.quality import Evidence, QualityReport, report_quality
 from genrec.semantic_ids.quantizer import Progress, Quantizer
 from genrec.workspace import open_artefact, write_artefact
 
@@ -25,7 +25,20 @@ QUANTIZERS = Registry(
     {
         "residual-kmeans": Entry(
             "genrec.semantic_ids.quantizer:ResidualKMeans", "llm", "k-means level by level (faiss)"
-        )
+        ),
+        "rq-vae": Entry(
+            "genrec.semantic_ids.rqvae:RqVae", "llm", "residual codes inside an autoencoder (torch)"
+        ),
+        "opq": Entry(
+            "genrec.semantic_ids.product:ProductCodes",
+            "llm",
+            "8 to 32 unordered codes, product quantisation after a rotation (faiss)",
+        ),
+        "title-words": Entry(
+            "genrec.semantic_ids.title_words:TitleWords",
+            "",
+            "words of the title, from common to rare; needs no vectors",
+        ),
     },
 )
 
@@ -39,42 +52,63 @@ class SemanticIdTokenizer:
 
     def __init__(self, config: SemanticIdConfig | None = None, **options: Any) -> None:
         self.config = replace(config or SemanticIdConfig(), **options)
-        self.quantizer: Quantizer = QUANTIZERS.load(self.config.quantizer)(
-            levels=self.config.levels, codebook_size=self.config.codebook_size
-        )
+        self.quantizer: Quantizer = QUANTIZERS.load(self.config.quantizer).of(self.config)
         self.quality: QualityReport | None = None
 
     def fit(
-        self, catalog: Catalog, vectors: Any, progress: Progress | None = None
+        self,
+        catalog: Catalog,
+        vectors: Any,
+        progress: Progress | None = None,
+        *,
+        evidence: Evidence | None = None,
+        folder: Path | None = None,
     ) -> SemanticIndex:
         """Learns the codebooks and gives each item its semantic ID.
 
         Args:
             vectors: ``ItemVectors`` or an array, shape (items, dimensions), in catalogue order.
+            evidence: what the IDs are judged by, beside the vectors.
+            folder: for checkpoints, where learning takes long.
 
         Raises:
             InputError: the vectors do not fit the catalogue or are not finite.
         """
         values = _values(vectors, len(catalog))
-        self.quantizer.fit(values, seed=self.config.seed, progress=progress)
-        raw = self.quantizer.encode(values)
-        index = self._resolved(catalog.ids, values, raw, taken=None)
-        self.quality = report_quality(raw, index.codes, index.codebook_sizes, values)
-        return index
+        inputs = self.quantizer.inputs(catalog, values)
+        self.quantizer.fit(inputs, seed=self.config.seed, folder=folder, progress=progress)
+        return self._identified(catalog, values, evidence)
 
-    def encode(self, catalog: Catalog, vectors: Any) -> SemanticIndex:
+    def encode(
+        self, catalog: Catalog, vectors: Any, *, evidence: Evidence | None = None
+    ) -> SemanticIndex:
         """The semantic IDs of another catalogue by these codebooks, which stay as they are.
 
         Args:
             vectors: by the encoder whose vectors the codebooks were made of.
+            evidence: as of ``fit``.
 
         Raises:
             InputError: the vectors do not fit the catalogue.
         """
-        values = _values(vectors, len(catalog))
-        raw = self.quantizer.encode(values)
-        index = self._resolved(catalog.ids, values, raw, taken=None)
-        self.quality = report_quality(raw, index.codes, index.codebook_sizes, values)
+        return self._identified(catalog, _values(vectors, len(catalog)), evidence)
+
+    def _identified(
+        self, catalog: Catalog, values: np.ndarray, evidence: Evidence | None
+    ) -> SemanticIndex:
+        inputs = self.quantizer.inputs(catalog, values)
+        raw = self.quantizer.encode(inputs)
+        index = self._resolved(catalog.ids, inputs, raw, taken=None)
+        self.quality = report_quality(
+            raw,
+            index.codes,
+            index.codebook_sizes,
+            values,
+            rebuilt=self.quantizer.rebuilt(raw),
+            ordered=self.quantizer.ordered,
+            name=self.config.quantizer,
+            evidence=evidence,
+        )
         return index
 
     def add(self, index: SemanticIndex, catalog: Catalog, vectors: Any) -> SemanticIndex:
@@ -87,23 +121,24 @@ class SemanticIdTokenizer:
         repeated = [item_id for item_id in catalog.ids if item_id in known]
         if repeated:
             raise InputError("Some new items already have a semantic ID.", repeated)
-        values = _values(vectors, len(catalog))
-        new = self._resolved(catalog.ids, values, self.quantizer.encode(values), taken=index.codes)
+        inputs = self.quantizer.inputs(catalog, _values(vectors, len(catalog)))
+        raw = self.quantizer.encode(inputs)
+        new = self._resolved(catalog.ids, inputs, raw, taken=index.codes)
         sizes = tuple(map(max, index.codebook_sizes, new.codebook_sizes))
         codes = np.concatenate([index.codes, new.codes])
-        return SemanticIndex([*index.item_ids, *new.item_ids], codes, sizes)
+        return SemanticIndex([*index.item_ids, *new.item_ids], codes, sizes, index.words)
 
     def _resolved(
-        self, item_ids: list[str], vectors: np.ndarray, raw: np.ndarray, taken: np.ndarray | None
+        self, item_ids: list[str], inputs: np.ndarray, raw: np.ndarray, taken: np.ndarray | None
     ) -> SemanticIndex:
         sizes = self.quantizer.codebook_sizes
         if self.config.collisions == "append":
             codes = append_level(raw, taken)
             sizes = (*sizes, max(int(codes[:, -1].max()) + 1, 1))
         else:
-            distances = self.quantizer.last_level_distances(vectors, raw)
+            distances = self.quantizer.last_level_distances(inputs, raw)
             codes = reassign(raw, distances, sizes, taken)
-        return SemanticIndex(list(item_ids), codes, sizes)
+        return SemanticIndex(list(item_ids), codes, sizes, self.quantizer.words() or ())
 
     def save(self, folder: Path, index: SemanticIndex, **about: Any) -> None:
         """Writes codebooks, codes and quality report, as a whole or not at all."""
@@ -113,7 +148,7 @@ class SemanticIdTokenizer:
     def write(self, folder: Path, index: SemanticIndex) -> None:
         """Writes the bare files into a folder that somebody else seals."""
         save_file(self.quantizer.tensors(), folder / "codebooks.safetensors")
-        (folder / "config.json").write_text(json.dumps(self.config.__dict__, indent=1))
+        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
         if self.quality is not None:
             (folder / "quality.json").write_text(json.dumps(self.quality.to_dict(), indent=1))
         index.write(folder)
@@ -127,7 +162,7 @@ class SemanticIdTokenizer:
         """
         open_artefact(folder, "semantic_ids")
         tokenizer = SemanticIdTokenizer(
-            SemanticIdConfig(**json.loads((folder / "config.json").read_text()))
+            SemanticIdConfig.of(json.loads((folder / "config.json").read_text()))
         )
         tokenizer.quantizer.restore(load_file(folder / "codebooks.safetensors"))
         quality = folder / "quality.json"

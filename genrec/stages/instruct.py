@@ -8,7 +8,9 @@ from dataclasses import asdict
 import numpy as np
 
 from genrec.data.dataset import Dataset
+from genrec.errors import ConfigError
 from genrec.recommenders.instruction import START, Instruction, search_instruction
+from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Run
 
@@ -33,6 +35,11 @@ def search_prompt(
     """
     with run.workspace.lock(), run.stage("Search an instruction") as stage:
         dataset, recommender = open_recommender(run)
+        if isinstance(recommender, OnePassRecommender):
+            raise ConfigError(
+                f"{run.workspace.folder} predicts all codes in one pass; instructions are searched "
+                "for recommenders that generate them in order."
+            )
         training, _ = dataset.split(run.recipe.evaluate.split)
         first, others = _drawn(training, histories, run.recipe.train.seed)
         found = search_instruction(

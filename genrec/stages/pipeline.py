@@ -9,11 +9,13 @@ import numpy as np
 from genrec.data.dataset import Dataset, Holdout
 from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.stages.judge import Judgement, judge
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.recommend import Shown, open_recommender, recommend, typical_user
 from genrec.stages.run import Observer, Run
 from genrec.stages.train import train
+from genrec.stages.train_one_pass import train_one_pass
 from genrec.workspace import Workspace
 
 STAGES = ("load_data", "encode", "build_ids", "train", "evaluate")
@@ -56,7 +58,11 @@ def run_recipe(
         if until == "build_ids":
             return None
         training, test = dataset.split(recipe.evaluate.split)
-        recommender = train(run, training, index)
+        recommender: GenerativeRecommender | OnePassRecommender
+        if recipe.one_pass is None:
+            recommender = train(run, training, index)
+        else:
+            recommender = train_one_pass(run, training, index)
         if until == "train":
             return None
         return _outcome(run, recommender, training, test)
@@ -79,7 +85,10 @@ def evaluate_again(
 
 
 def _outcome(
-    run: Run, recommender: GenerativeRecommender, training: Dataset, test: Holdout
+    run: Run,
+    recommender: GenerativeRecommender | OnePassRecommender,
+    training: Dataset,
+    test: Holdout,
 ) -> Outcome:
     recipe = run.recipe
     report = judge(run, recommender, training, judged_cases(recipe, test))

@@ -19,6 +19,13 @@ from genrec.encoders.modalities import TEXT, encode_modalities, joined
 from genrec.errors import ConfigError
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
+from genrec.stages.collaborate import (
+    FUSION,
+    evidence_of,
+    fused_as_before,
+    known_events,
+    with_collaborative,
+)
 from genrec.stages.run import Run
 from genrec.workspace import Workspace, seal_of
 
@@ -119,7 +126,8 @@ def build_ids(run: Run, dataset: Dataset, vectors: ItemVectors | None) -> Semant
     """A semantic ID for every item, by codebooks of its own or of the run to start from."""
     options = run.recipe.semantic_ids
     earlier = options.codebooks_from or run.recipe.llm.start_from
-    inputs = [run.keys["item_vectors"], asdict(options)]
+    known = known_events(run.recipe, dataset)
+    inputs = [run.keys["item_vectors"], asdict(options), known.fingerprint]
     if earlier:
         inputs.append(seal_of(_codebooks(run, earlier)))
     run.key("semantic_ids", *inputs)
@@ -128,14 +136,26 @@ def build_ids(run: Run, dataset: Dataset, vectors: ItemVectors | None) -> Semant
         if stage.reused:
             tokenizer, index = SemanticIdTokenizer.load(run.path("semantic_ids"))
         else:
+            evidence = evidence_of(known)
             if earlier:
-                tokenizer, _ = SemanticIdTokenizer.load(_codebooks(run, earlier))
-                index = tokenizer.encode(dataset.catalog, vectors)
+                folder = _codebooks(run, earlier)
+                tokenizer, _ = SemanticIdTokenizer.load(folder)
+                fusion, values = fused_as_before(folder, vectors)
+                index = tokenizer.encode(dataset.catalog, values, evidence=evidence)
             else:
+                fusion, values = with_collaborative(run, known, vectors, stage)
                 tokenizer = SemanticIdTokenizer(options)
-                index = tokenizer.fit(dataset.catalog, vectors, progress=stage.progress)
+                index = tokenizer.fit(
+                    dataset.catalog,
+                    values,
+                    progress=stage.progress,
+                    evidence=evidence,
+                    folder=run.workspace.folder / "checkpoints" / "semantic_ids",
+                )
             with run.write("semantic_ids") as folder:
                 tokenizer.write(folder, index)
+                if fusion is not None:
+                    fusion.write(folder / FUSION)
         assert tokenizer.quality is not None
         stage.note = (
             f"{index.levels} levels, {tokenizer.quality.unique_share_before:.0%} unique as "

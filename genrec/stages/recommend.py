@@ -14,6 +14,7 @@ from genrec.errors import ConfigError
 from genrec.recommenders.backends import BACKENDS
 from genrec.recommenders.base import Recommendation
 from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.recommenders.reasons import with_reasons
 from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
@@ -49,7 +50,7 @@ class Shown:
 
 def open_recommender(
     run: Run, backend: str = "transformers", options: Mapping[str, Any] | None = None
-) -> tuple[Dataset, GenerativeRecommender]:
+) -> tuple[Dataset, GenerativeRecommender | OnePassRecommender]:
     """The data set and the trained recommender of a workspace.
 
     Args:
@@ -64,7 +65,7 @@ def open_recommender(
     opened = BACKENDS.load(backend)
     dataset = stored_data(run)
     _check_belongs(run.workspace)
-    recommender: GenerativeRecommender = opened(
+    recommender: GenerativeRecommender | OnePassRecommender = opened(
         run.workspace.folder, dataset.catalog, **(options or {})
     )
     recommender.decode_by(run.recipe.decode)
@@ -72,7 +73,7 @@ def open_recommender(
 
 
 def recommend(
-    recommender: GenerativeRecommender,
+    recommender: GenerativeRecommender | OnePassRecommender,
     history: History,
     *,
     n: int,

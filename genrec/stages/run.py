@@ -16,7 +16,7 @@ from genrec.workspace import Workspace, content_key
 STAGE_VERSIONS = {
     "dataset": 1,
     "item_vectors": 1,
-    "semantic_ids": 1,
+    "semantic_ids": 2,
     "recommender": 2,
     "instruction": 1,
     "control_sasrec": 1,
