@@ -19,7 +19,7 @@ from genrec.errors import ConfigError, nearest
 from genrec.evaluation.controls import CONTROLS
 from genrec.llm.options import BackboneConfig
 from genrec.profiles.options import ProfileConfig, SegmentConfig
-from genrec.recommenders.options import GenerativeConfig, PromptConfig
+from genrec.recommenders.options import GenerativeConfig, HybridConfig, PromptConfig
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
 from genrec.strict_yaml import set_option
@@ -104,6 +104,7 @@ class Recipe(BaseModel):
     packing: SftConfig = SftConfig()
     train: FitConfig = FitConfig()
     decode: DecodeConfig = DecodeConfig()
+    hybrid: HybridConfig | None = None
     evaluate: EvaluateConfig = EvaluateConfig()
     profiles: ProfileConfig = ProfileConfig()
     segments: SegmentConfig = SegmentConfig()
@@ -127,7 +128,9 @@ class Recipe(BaseModel):
     @property
     def generative(self) -> GenerativeConfig:
         """The options of the generative recommender."""
-        return GenerativeConfig(self.llm, self.prompt, self.packing, self.train, self.decode)
+        return GenerativeConfig(
+            self.llm, self.prompt, self.packing, self.train, self.decode, self.hybrid
+        )
 
     @staticmethod
     def load(name: str | Path, overrides: list[str] | None = None) -> Recipe:

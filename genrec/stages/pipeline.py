@@ -56,7 +56,7 @@ def run_recipe(
         if until == "build_ids":
             return None
         training, test = dataset.split(recipe.evaluate.split)
-        recommender = train(run, training, index)
+        recommender = train(run, training, index, vectors)
         if until == "train":
             return None
         return _outcome(run, recommender, training, test)
