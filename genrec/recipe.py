@@ -27,7 +27,12 @@ from genrec.errors import ConfigError, nearest
 from genrec.evaluation.controls import CONTROLS
 from genrec.llm.options import BackboneConfig
 from genrec.profiles.options import ProfileConfig, SegmentConfig
-from genrec.recommenders.options import GenerativeConfig, OnePassConfig, PromptConfig
+from genrec.recommenders.options import (
+    GenerativeConfig,
+    HybridConfig,
+    OnePassConfig,
+    PromptConfig,
+)
 from genrec.search_space import SearchSpace
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
@@ -125,6 +130,7 @@ class Recipe(BaseModel):
     train: FitConfig = FitConfig()
     decode: DecodeConfig = DecodeConfig()
     one_pass: OnePassConfig | None = None
+    hybrid: HybridConfig | None = None
     evaluate: EvaluateConfig = EvaluateConfig()
     profiles: ProfileConfig = ProfileConfig()
     segments: SegmentConfig = SegmentConfig()
@@ -183,10 +189,20 @@ class Recipe(BaseModel):
             value = value[name] if isinstance(value, dict) else getattr(value, name)
         return value
 
+    @model_validator(mode="after")
+    def _one_way_to_rank(self) -> Recipe:
+        if self.hybrid is not None and self.one_pass is not None:
+            raise ValueError(
+                "hybrid and one_pass are two recommenders; keep the section of the one you want"
+            )
+        return self
+
     @property
     def generative(self) -> GenerativeConfig:
         """The options of the generative recommender."""
-        return GenerativeConfig(self.llm, self.prompt, self.packing, self.train, self.decode)
+        return GenerativeConfig(
+            self.llm, self.prompt, self.packing, self.train, self.decode, self.hybrid
+        )
 
     @staticmethod
     def load(name: str | Path, overrides: list[str] | None = None) -> Recipe:

@@ -111,14 +111,8 @@ class Prefilled:
 
     def __init__(self, backbone: Scorer, prompts: Sequence[Sequence[int]]) -> None:
         self.backbone, device = backbone, backbone.device
-        users, longest = len(prompts), max(map(len, prompts))
-        ids = torch.zeros(users, longest, dtype=torch.long)
-        real = torch.zeros(users, longest, dtype=torch.bool)
-        for row, prompt in enumerate(prompts):
-            ids[row, longest - len(prompt) :] = torch.as_tensor(prompt)
-            real[row, longest - len(prompt) :] = True
-        ids, self.real = ids.to(device), real.to(device)
-        self.positions = (self.real.long().cumsum(1) - 1).clamp(min=0)
+        users = len(prompts)
+        ids, self.real, self.positions = left_padded(prompts, device)
         self.lengths = self.positions[:, -1:] + 1
         # Layers of the plain kind for every layer: a sliding cache would drop what beams need.
         self.cache = DynamicCache()
@@ -191,3 +185,27 @@ class Prefilled:
         dtype = self.hidden.dtype
         mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
         return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
+
+
+def left_padded(
+    prompts: Sequence[Sequence[int]], device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Token ids, which of them are real, and their positions, each of shape (prompts, tokens)."""
+    longest = max(map(len, prompts))
+    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
+    real = torch.zeros(len(prompts), longest, dtype=torch.bool)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.as_tensor(prompt)
+        real[row, longest - len(prompt) :] = True
+    real = real.to(device)
+    return ids.to(device), real, (real.long().cumsum(1) - 1).clamp(min=0)
+
+
+@torch.inference_mode()
+def last_states(backbone: Scorer, prompts: Sequence[Sequence[int]]) -> Tensor:
+    """The hidden state after each prompt, shape (prompts, hidden size), float32."""
+    ids, real, positions = left_padded(prompts, backbone.device)
+    output = backbone.hidden_states(
+        input_ids=ids, attention_mask=real.long(), position_ids=positions, use_cache=False
+    )
+    return output.last_hidden_state[:, -1].float()

@@ -29,9 +29,10 @@ from genrec.data.catalog import Catalog
 from genrec.errors import ArtefactError, ConfigError
 from genrec.llm import adapt
 from genrec.llm.adapt import base
+from genrec.llm.item_table import FIRST_ITEM_ID, ItemTable
 from genrec.llm.loading import start_rows_from_text, start_rows_from_words
 from genrec.llm.mixture import NO_DOMAIN, Mixture
-from genrec.llm.options import BackboneConfig
+from genrec.llm.options import BackboneConfig, ItemTableConfig
 from genrec.llm.pictures import FIRST_ID, NO_PICTURE, PictureTokens
 from genrec.llm.presets import SCRATCH
 
@@ -56,6 +57,7 @@ class Backbone(nn.Module):
             prefix of everybody has the name "".
         mixture: how much of each domain's adapter acts; ``None`` if there are none.
         pictures: what the LLM sees of items; ``None`` before ``look`` and where it sees nothing.
+        items: vectors of whole items, of a hybrid; else ``None``.
     """
 
     token_ids: Tensor
@@ -82,6 +84,7 @@ class Backbone(nn.Module):
         if domains:
             self.mixture = Mixture(model, domains, learned=config.gate == "learned")
         self.pictures: PictureTokens | None = None
+        self.items: ItemTable | None = None
         rows = text_tokenizer.convert_tokens_to_ids([*token_names, BASKET])
         self.basket_id = int(rows[-1])
         self.register_buffer("token_ids", torch.tensor(rows[:-1]), persistent=False)
@@ -147,21 +150,27 @@ class Backbone(nn.Module):
         Args:
             inputs: as of the transformers model (``input_ids``, a 4-D ``attention_mask``, …).
         """
-        if self.pictures is not None and "input_ids" in inputs:
+        looked_up = self.pictures is not None or self.items is not None
+        if looked_up and "input_ids" in inputs:
             inputs["inputs_embeds"] = self.embed(inputs.pop("input_ids"))
         return base(self.model).get_decoder()(**inputs)
 
     def embed(self, input_ids: Tensor) -> Tensor:
-        """Input embeddings, shape (rows, tokens, width); ids of pictures' tokens have theirs."""
+        """Input embeddings, shape (rows, tokens, width), of pictures' and items' ids too."""
         table = base(self.model).get_input_embeddings()
-        if self.pictures is None:
+        if self.pictures is None and self.items is None:
             return table(input_ids)
         seen = input_ids >= FIRST_ID
         embeddings = table(input_ids.masked_fill(seen, 0))
-        if not seen.any():
-            return embeddings
-        own = self.pictures.embed(base(self.model), input_ids[seen], embeddings.dtype)
-        return embeddings.index_put((seen,), own)
+        whole = input_ids >= FIRST_ITEM_ID
+        if self.items is not None and whole.any():
+            own = self.items.vectors(input_ids[whole] - FIRST_ITEM_ID).to(embeddings.dtype)
+            embeddings = embeddings.index_put((whole,), own)
+        pictured = seen & ~whole
+        if self.pictures is not None and pictured.any():
+            own = self.pictures.embed(base(self.model), input_ids[pictured], embeddings.dtype)
+            embeddings = embeddings.index_put((pictured,), own)
+        return embeddings
 
     def look(self, catalog: Catalog) -> None:
         """Looks at the pictures of a catalogue, as ``settings.pictures`` says.
@@ -220,6 +229,11 @@ class Backbone(nn.Module):
         return hasattr(base(self.model).config.get_text_config(), "layer_types")
 
     @property
+    def width(self) -> int:
+        """Of hidden states and input embeddings."""
+        return int(base(self.model).get_input_embeddings().weight.shape[1])
+
+    @property
     def trained_parameters(self) -> int:
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
@@ -234,6 +248,8 @@ class Backbone(nn.Module):
             save_file({"gate": self.mixture.gate.detach().cpu()}, folder / GATE)
         if self.pictures is not None:
             self.pictures.write(folder)
+        if self.items is not None:
+            self.items.write(folder)
         self.text_tokenizer.save_pretrained(folder / adapt.TOKENIZER)
         self._describe(folder)
 
@@ -245,6 +261,7 @@ class Backbone(nn.Module):
             "extra_tokens": _extra_tokens(self.settings, self.soft),
             "soft": self.soft,
             "domains": [] if self.mixture is None else self.mixture.names,
+            "items": None if self.items is None else asdict(self.items.settings),
         }
         (folder / ABOUT).write_text(json.dumps(about))
 
@@ -272,6 +289,8 @@ class Backbone(nn.Module):
                 backbone.mixture.gate.copy_(load_file(folder / GATE)["gate"])
         if config.pictures:
             backbone.pictures = PictureTokens.read(folder)
+        if about.get("items"):
+            backbone.items = ItemTable.read(folder, ItemTableConfig(**about["items"]))
         return backbone.eval()
 
     def export_merged(self, folder: Path, *, domain: str | None = None) -> None:
@@ -286,6 +305,11 @@ class Backbone(nn.Module):
         Raises:
             ConfigError: a mixture without such a domain, or an LLM that sees pictures.
         """
+        if self.items is not None:
+            raise ConfigError(
+                "This LLM reads items as vectors that lie outside its vocabulary; other programs "
+                "cannot be handed them. Serve it with --backend transformers."
+            )
         if self.pictures is not None:
             raise ConfigError(
                 "This LLM sees pictures, whose tokens lie outside its vocabulary; other programs "

@@ -37,6 +37,7 @@ def load_base(config: BackboneConfig, tokens: Sequence[str]) -> tuple[Any, Any]:
             len(text_tokenizer),
             seed=config.seed,
             attention_dropout=config.attention_dropout,
+            hidden_dropout=config.hidden_dropout,
         )
         return model, text_tokenizer
     folder = config.name

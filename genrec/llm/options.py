@@ -41,6 +41,7 @@ class BackboneConfig:
         quantize: how the frozen weights are held: ``none``, ``8bit`` or ``4bit`` (bitsandbytes).
         pictures: tokens for each picture of a history, of an LLM that sees; 0 shows none.
         attention_dropout: of a backbone from scratch.
+        hidden_dropout: of a backbone from scratch, on what each layer adds.
         dtype: of the frozen weights: ``auto`` takes bfloat16 where the machine computes in it and
             the weights are frozen, else float32.
         seed: of random weights.
@@ -61,6 +62,7 @@ class BackboneConfig:
     quantize: str = "none"
     pictures: int = 0
     attention_dropout: float = 0.0
+    hidden_dropout: float = 0.0
     dtype: str = "auto"
     seed: int = 0
 
@@ -129,3 +131,29 @@ class BackboneConfig:
                 )
             ranks |= dict.fromkeys(chosen, int(rank) if rank else self.lora_rank)
         return dict(sorted(ranks.items()))
+
+
+@dataclass(frozen=True)
+class ItemTableConfig:
+    """How items get vectors and scores.
+
+    Attributes:
+        own_dropout: share of items whose learned vector is left out of a training step.
+        temperature: scores are cosines divided by it.
+        repeat: whether the score of an item that the history holds is moved by a learned number.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    own_dropout: float = 0.1
+    temperature: float = 0.06
+    repeat: bool = True
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not 0 <= self.own_dropout < 1:
+            problems.append(f"own_dropout is {self.own_dropout}; it lies from 0 to below 1")
+        if not self.temperature > 0:
+            problems.append(f"temperature is {self.temperature}; it must be above 0")
+        if problems:
+            raise ConfigError("\n".join(problems))

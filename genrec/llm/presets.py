@@ -43,7 +43,12 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def scratch_model(
-    shape: Shape, vocabulary: int, *, seed: int, attention_dropout: float
+    shape: Shape,
+    vocabulary: int,
+    *,
+    seed: int,
+    attention_dropout: float,
+    hidden_dropout: float = 0.0,
 ) -> PreTrainedModel:
     """A Llama-type causal LM with random weights and tied embeddings."""
     import torch
@@ -68,7 +73,21 @@ def scratch_model(
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
         _start_with_copying(model)
+        if hidden_dropout:
+            for layer in model.model.layers:
+                for part in (layer.self_attn.o_proj, layer.mlp.down_proj):
+                    part.register_forward_hook(_dropping(hidden_dropout))
         return model
+
+
+def _dropping(share: float) -> Any:
+    """A hook that drops a share of what a module gives, while it trains."""
+    from torch.nn import functional
+
+    def drop(module: Any, _inputs: Any, output: Any) -> Any:
+        return functional.dropout(output, share, training=module.training)
+
+    return drop
 
 
 def _start_with_copying(model: Any) -> None:

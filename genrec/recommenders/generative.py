@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
@@ -16,20 +16,22 @@ import torch
 
 from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog
-from genrec.data.dataset import Dataset
+from genrec.data.dataset import Dataset, Holdout
 from genrec.data.sequences import Sequences
 from genrec.decoding.batches import Search
 from genrec.decoding.beam import beam_search
 from genrec.decoding.folded import FoldedTrie
 from genrec.decoding.options import DecodeConfig
 from genrec.decoding.trie import Trie
+from genrec.encoders.base import ItemVectors
 from genrec.errors import ArtefactError, ConfigError
 from genrec.llm.backbone import Backbone
-from genrec.llm.options import BackboneConfig
+from genrec.llm.options import BackboneConfig, ItemTableConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups
 from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
-from genrec.recommenders.options import GenerativeConfig, PromptConfig
+from genrec.recommenders.hybrid import Hybrid, item_table
+from genrec.recommenders.options import GenerativeConfig, HybridConfig, PromptConfig
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.training.fit import Batch, FitResult, fit
 from genrec.training.options import FitConfig, SftConfig
@@ -47,6 +49,7 @@ class GenerativeRecommender(Recommender):
         catalog: in the order of the index.
         search: finds the best items after prompts; in transformers with ``backbone`` if left out.
         groups: which soft prefix or adapter a history gets; none if left out.
+        hybrid: ranks whole items beside their codes; without it, semantic IDs alone decide.
     """
 
     name = "genrec"
@@ -60,6 +63,7 @@ class GenerativeRecommender(Recommender):
         *,
         search: Search | None = None,
         groups: HistoryGroups | None = None,
+        hybrid: Hybrid | None = None,
     ) -> None:
         if index.item_ids != catalog.ids:
             raise ConfigError(
@@ -90,6 +94,7 @@ class GenerativeRecommender(Recommender):
             groups=groups,
             picture_dropout=config.sft.picture_dropout,
         )
+        self.hybrid = hybrid
         self.fitted: FitResult | None = None
 
     def decode_by(self, decode: DecodeConfig) -> None:
@@ -106,6 +111,7 @@ class GenerativeRecommender(Recommender):
         *,
         folder: str | Path | None = None,
         config: GenerativeConfig | None = None,
+        vectors: ItemVectors | None = None,
         validate: Callable[[GenerativeRecommender], float] | None = None,
         on_validation: Callable[[int, float], None] | None = None,
         progress: Callable[[int, int, float], None] | None = None,
@@ -117,6 +123,7 @@ class GenerativeRecommender(Recommender):
             backbone: an LLM's name, or its whole configuration.
             folder: for checkpoints; a killed run of the same data and options continues there.
                 A temporary one if not given.
+            vectors: of the catalogue's items; a hybrid reads and ranks items by them.
             validate: higher is better; looked at every ``validate_every`` steps.
             on_validation: told the step and what ``validate`` said; may end training by raising.
             options: any option of ``GenerativeConfig``'s parts, such as ``lora_rank=16``.
@@ -139,9 +146,15 @@ class GenerativeRecommender(Recommender):
             soft_text=chosen.prompt.soft_text,
             domains=groups.names if chosen.backbone.adapt == "mixture" else (),
         )
+        hybrid = None
+        if chosen.hybrid is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(chosen.fit.seed)
+                llm.items = item_table(chosen.hybrid, dataset, vectors, llm.width)
+            hybrid = Hybrid.of(chosen.hybrid, dataset, window=chosen.prompt.history)
         if torch.cuda.is_available():
             llm.cuda()
-        recommender = cls(llm, dataset.catalog, index, chosen, groups=groups)
+        recommender = cls(llm, dataset.catalog, index, chosen, groups=groups, hybrid=hybrid)
         rows = PackedRows(
             HistoryRows(
                 recommender.prompt,
@@ -166,6 +179,7 @@ class GenerativeRecommender(Recommender):
                 progress=progress,
                 job=f"{dataset.fingerprint} {groups.fingerprint} "
                 f"{recommender.prompt.template_hash} "
+                f"{'' if vectors is None else vectors.fingerprint} "
                 f"{asdict(replace(chosen, decode=DecodeConfig()))}",
             )
         return recommender
@@ -179,9 +193,27 @@ class GenerativeRecommender(Recommender):
         exclude_seen: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> Ranking:
-        """See ``Recommender.rank``; the scores are log-probabilities of the semantic IDs."""
+        """See ``Recommender.rank``; the scores are log-probabilities of the semantic IDs.
+
+        Those of a hybrid are the sum of its signals.
+        """
         self.backbone.eval()
         rules = AllowedItems.of(histories, len(self.catalog), allowed, exclude_seen=exclude_seen)
+        prompts = [self.prompt.tokens(history) for history in histories]
+        if self.hybrid is None:
+            return self._generated(histories, prompts, n, rules, progress)
+        generated = self._generated(histories, prompts, max(n, self.beams), rules, progress)
+        return self.hybrid.rank(self.backbone, prompts, histories, generated, n, rules)
+
+    def _generated(
+        self,
+        histories: Sequences,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        rules: AllowedItems,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Ranking:
+        """The n most probable items under the trie."""
         self.trie = self.trie.to(self.backbone.device)
         items = np.full((len(histories), n), NO_ITEM, np.int32)
         scores = np.full((len(histories), n), -np.inf, np.float32)
@@ -189,7 +221,7 @@ class GenerativeRecommender(Recommender):
             alone = len(rows) == len(histories)
             with self.backbone.in_domains(torch.tensor([[group]])):
                 found = self.search(
-                    [self.prompt.tokens(histories[int(row)]) for row in rows],
+                    [prompts[int(row)] for row in rows],
                     self.trie,
                     beams=min(max(self.config.decode.beams, n), len(self.catalog)),
                     allowed=rules if alone else rules.take(rows),
@@ -200,6 +232,29 @@ class GenerativeRecommender(Recommender):
             items[rows, :width] = found.items[:, :width].numpy()
             scores[rows, :width] = found.scores[:, :width].numpy()
         return Ranking(items, scores)
+
+    def tune(self, cases: Holdout) -> float:
+        """Weighs a hybrid's signals by NDCG@10 on cases that follow the training data.
+
+        Returns:
+            The NDCG@10 of the weights that were chosen.
+
+        Raises:
+            ConfigError: it is no hybrid.
+        """
+        if self.hybrid is None:
+            raise ConfigError("This recommender has one signal only; there is nothing to weigh.")
+        self.backbone.eval()
+
+        def prompts(histories: Sequences) -> list[list[int]]:
+            return [self.prompt.tokens(history) for history in histories]
+
+        def generated(histories: Sequences) -> Ranking:
+            rules = AllowedItems.of(histories, len(self.catalog))
+            width = max(self.beams, 1)
+            return self._generated(histories, prompts(histories), width, rules)
+
+        return self.hybrid.tune(self.backbone, prompts, generated, cases)
 
     def _by_domain(self, histories: Sequences) -> list[tuple[int, np.ndarray]]:
         """Histories that the same adapters of a mixture answer, with their domain."""
@@ -219,7 +274,13 @@ class GenerativeRecommender(Recommender):
         self.index.write(folder)
         if self.prompt.groups.names:
             self.prompt.groups.write(folder)
-        about = {"options": asdict(self.config), "template_hash": self.prompt.template_hash}
+        about: dict[str, Any] = {
+            "options": asdict(self.config),
+            "template_hash": self.prompt.template_hash,
+        }
+        if self.hybrid is not None:
+            self.hybrid.write(folder)
+            about["weights"] = [self.hybrid.generate, self.hybrid.follow]
         if self.fitted is not None:
             about["fit"] = asdict(self.fitted)
         (folder / "generative.json").write_text(json.dumps(about, indent=1))
@@ -252,6 +313,7 @@ class GenerativeRecommender(Recommender):
                 sft=SftConfig(**options["sft"]),
                 fit=FitConfig(**options["fit"]),
                 decode=DecodeConfig(**options["decode"]),
+                hybrid=_hybrid_config(options.get("hybrid")),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(f"{folder} holds no recommender ({error}).") from error
@@ -262,6 +324,15 @@ class GenerativeRecommender(Recommender):
             config,
             search=search,
             groups=HistoryGroups.read(folder, catalog) if config.prompt.group_by else None,
+            hybrid=None
+            if config.hybrid is None
+            else Hybrid.read(
+                folder,
+                config.hybrid,
+                catalog,
+                window=config.prompt.history,
+                weights=about["weights"],
+            ),
         )
         if recommender.prompt.template_hash != about["template_hash"]:
             raise ConfigError(
@@ -269,6 +340,12 @@ class GenerativeRecommender(Recommender):
                 "text back, or train again."
             )
         return recommender
+
+
+def _hybrid_config(values: dict[str, Any] | None) -> HybridConfig | None:
+    if values is None:
+        return None
+    return HybridConfig(**{**values, "table": ItemTableConfig(**values["table"])})
 
 
 def soft_prefixes(config: GenerativeConfig, groups: HistoryGroups) -> dict[str, list[str]]:

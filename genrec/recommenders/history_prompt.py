@@ -12,11 +12,12 @@ import numpy as np
 from genrec.data.sequences import History, Sequences
 from genrec.errors import ConfigError
 from genrec.llm.backbone import Backbone
+from genrec.llm.item_table import item_ids
 from genrec.prompting import PromptLibrary
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups
 from genrec.recommenders.options import PromptConfig
 from genrec.semantic_ids.index import SemanticIndex
-from genrec.training.packing import NO_TARGET, TokenRow
+from genrec.training.packing import IN_VIEW, NO_TARGET, ItemPlaces, TokenRow
 
 # Stand in for token lists while the text around them is rendered; no user text can hold them.
 _FAVOURITES, _HISTORY = "\x00favourites\x00", "\x00history\x00"
@@ -53,6 +54,10 @@ class HistoryPrompt:
         if backbone.pictures is not None:
             shown, self.absent = backbone.picture_ids()
             self.item_blocks = np.concatenate([self.item_tokens, shown], axis=1)
+        # Of a hybrid, the history is read item by item, and codes only lead from one to the next.
+        self.by_items = backbone.items is not None
+        if self.by_items:
+            self.item_blocks = item_ids(np.arange(len(index)))[:, None]
         library = library or PromptLibrary()
         self.template_hash = library.hash(config.template)
         bos = backbone.text_tokenizer.bos_token_id
@@ -100,7 +105,7 @@ class HistoryPrompt:
         if not len(favourites):
             return np.concatenate([*prefixes, *self._without])
         before, between = self._with
-        middle = self.item_tokens[favourites].ravel()
+        middle = (self.item_blocks if self.by_items else self.item_tokens)[favourites].ravel()
         return np.concatenate([*prefixes, before, middle, between])
 
     def instruction_start(self, group: int) -> int:
@@ -122,13 +127,16 @@ class HistoryPrompt:
             # The order within a basket says nothing; a new one each epoch keeps it from being
             # learned.
             items = items[np.lexsort((order.random(len(items)), baskets))]
+        if self.by_items and order is not None:
+            return self._chained(items, baskets)
         tokens = self.item_blocks[items]
         if order is not None and self.picture_dropout:
             hidden = order.random(len(items)) < self.picture_dropout
             tokens[hidden, self.index.levels :] = self.absent
         width, levels = tokens.shape[1], self.index.levels
         codes = np.zeros(tokens.shape, np.int64)
-        codes[:, :levels] = self.index.codes[items]
+        if not self.by_items:
+            codes[:, :levels] = self.index.codes[items]
         places = np.arange(width)
         targets = np.broadcast_to(np.where(places < levels, places, NO_TARGET), tokens.shape)
         if baskets is None or not len(items):
@@ -139,6 +147,43 @@ class HistoryPrompt:
             np.insert(tokens.ravel(), places, self.basket_id),
             np.insert(targets.ravel(), places, NO_TARGET),
             np.insert(codes.ravel(), places, 0),
+        )
+
+    def _chained(self, items: np.ndarray, baskets: np.ndarray | None) -> TokenRow:
+        """Training tokens of a hybrid: of each item its codes but the last, then the item whole.
+
+        The item's token stands where its last code would, and is what later items see of it.
+        """
+        levels = self.index.levels
+        tokens = self.item_tokens[items]
+        tokens[:, -1] = self.item_blocks[items, 0]
+        count = np.arange(len(items))
+        grid = np.full(tokens.shape, NO_TARGET, np.int64)
+        begins, held, chains = grid.copy(), grid.copy(), np.broadcast_to(count[:, None], grid.shape)
+        begins[:, 0], held[:, -1] = items, items
+        chains = np.where(np.arange(levels) < levels - 1, chains, IN_VIEW)
+        opened = np.zeros(len(items), np.int64)
+        places = np.zeros(0, np.int64)
+        if baskets is not None and len(items):
+            opens = np.append(True, baskets[1:] != baskets[:-1])
+            opened, places = np.cumsum(opens), np.flatnonzero(opens)
+        # A code is as far in time as the item that it leads to, and one more for each code before.
+        times = (count + opened)[:, None] + np.append(np.arange(levels - 1), 0)
+        before = places * levels
+
+        def whole(values: np.ndarray, at_basket: int | np.ndarray) -> np.ndarray:
+            return np.insert(values.ravel().astype(np.int64), before, at_basket)
+
+        return TokenRow(
+            whole(tokens, self.basket_id),
+            whole(np.broadcast_to(np.arange(levels), grid.shape), NO_TARGET),
+            whole(self.index.codes[items], 0),
+            items=ItemPlaces(
+                whole(begins, NO_TARGET),
+                whole(held, NO_TARGET),
+                whole(chains, IN_VIEW),
+                whole(times, times[places, 0] - 1 if len(places) else 0),
+            ),
         )
 
 
@@ -181,12 +226,14 @@ class HistoryRows:
     @property
     def token_counts(self) -> np.ndarray:
         counts = np.empty(len(self.spans), np.int64)
+        by_items = self.prompt.by_items
         for number, (user, start, end) in enumerate(self.spans):
             baskets = self.sequences[user].baskets
             opened = 0
             if baskets is not None:
                 opened = 1 + int((np.diff(baskets[start:end]) != 0).sum())
-            length = (end - start) * self.prompt.item_blocks.shape[1]
+            width = self.prompt.index.levels if by_items else self.prompt.item_blocks.shape[1]
+            length = (end - start) * width
             counts[number] = len(self.headers[number]) + length + opened
         return counts
 
@@ -201,6 +248,7 @@ class HistoryRows:
             np.concatenate([np.full(len(header), NO_TARGET), body.levels]),
             np.concatenate([np.zeros(len(header), np.int64), body.codes]),
             self.groups[number],
+            None if body.items is None else body.items.after(len(header)),
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from genrec.decoding.options import DecodeConfig
 from genrec.errors import ConfigError, nearest
-from genrec.llm.options import BackboneConfig
+from genrec.llm.options import BackboneConfig, ItemTableConfig
 from genrec.training.options import FitConfig, SftConfig
 
 
@@ -81,6 +81,34 @@ class OnePassConfig:
 
 
 @dataclass(frozen=True)
+class HybridConfig:
+    """How whole items are learned and ranked beside their codes.
+
+    Attributes:
+        table: vectors and scores of items.
+        transitions: whether what was chosen right after the last items takes part in the ranking.
+        generate: weight of the log-probability of an item's codes, against 1 of its dense
+            log-probability.
+        follow: weight of the log-probability that transitions give it.
+        tune: choose both weights on validation cases, where there are any.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    table: ItemTableConfig = field(default_factory=ItemTableConfig)
+    transitions: bool = True
+    generate: float = 0.2
+    follow: float = 0.2
+    tune: bool = True
+
+    def __post_init__(self) -> None:
+        if self.generate < 0 or self.follow < 0:
+            raise ConfigError(
+                f"generate is {self.generate} and follow {self.follow}; neither may be below 0."
+            )
+
+
+@dataclass(frozen=True)
 class GenerativeConfig:
     """Everything that shapes a generative recommender.
 
@@ -90,6 +118,7 @@ class GenerativeConfig:
         sft: packing and loss.
         fit: optimisation.
         decode: how semantic IDs are chosen.
+        hybrid: how whole items are ranked beside them; ``None`` ranks by semantic IDs alone.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -99,12 +128,18 @@ class GenerativeConfig:
     sft: SftConfig = field(default_factory=SftConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
+    hybrid: HybridConfig | None = None
 
     def __post_init__(self) -> None:
         if self.prompt.group_by and self.backbone.adapt not in ("prompt", "mixture"):
             raise ConfigError(
                 f"prompt.group_by is '{self.prompt.group_by}', which says nothing to adapt: "
                 f"{self.backbone.adapt}. Take adapt: prompt or mixture, or leave it out."
+            )
+        if self.hybrid and self.backbone.pictures:
+            raise ConfigError(
+                f"llm.pictures is {self.backbone.pictures} in a hybrid, whose histories are read "
+                "item by item. Put the pictures into the item vectors (encode.image) instead."
             )
 
     def with_options(self, **options: Any) -> GenerativeConfig:
@@ -114,6 +149,7 @@ class GenerativeConfig:
             ConfigError: an option that does not exist.
         """
         parts = {part.name: getattr(self, part.name) for part in fields(self)}
+        hybrid = parts.pop("hybrid")
         known: set[str] = set()
         for part, value in parts.items():
             own = {option.name for option in fields(value)}
@@ -122,4 +158,4 @@ class GenerativeConfig:
         unknown = [name for name in options if name not in known]
         if unknown:
             raise ConfigError(f"No option '{unknown[0]}'; {nearest(unknown[0], known)}")
-        return GenerativeConfig(**parts)
+        return GenerativeConfig(**parts, hybrid=hybrid)

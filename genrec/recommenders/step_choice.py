@@ -83,13 +83,14 @@ def validation_ndcg(
         total = 0.0
         for start in range(0, len(cases), users_per_batch):
             part = cases.take(np.arange(start, min(start + users_per_batch, len(cases))))
-            total += _ndcg_sum(score(part.histories), part.targets)
+            total += ndcg_sum(score(part.histories), part.targets)
         return total / max(1, len(cases))
 
     return validate
 
 
-def _ndcg_sum(scores: Tensor, targets: Sequences) -> float:
+def ndcg_sum(scores: Tensor, targets: Sequences) -> float:
+    """The sum over users of NDCG@10 of these scores, shape (users, items), nothing filtered."""
     rows = np.repeat(np.arange(len(targets)), targets.lengths)
     pairs = np.unique(np.stack([rows, targets.items.astype(np.int64)]), axis=1)
     row, item = torch.from_numpy(pairs).to(scores.device)

@@ -60,7 +60,7 @@ def run_recipe(
         training, test = dataset.split(recipe.evaluate.split)
         recommender: GenerativeRecommender | OnePassRecommender
         if recipe.one_pass is None:
-            recommender = train(run, training, index)
+            recommender = train(run, training, index, vectors)
         else:
             recommender = train_one_pass(run, training, index)
         if until == "train":

@@ -10,10 +10,10 @@ import numpy as np
 
 from genrec.data.dataset import Dataset, Holdout
 from genrec.decoding.options import DecodeConfig
+from genrec.encoders.base import ItemVectors
 from genrec.encoders.loading import folder_hash
 from genrec.evaluation.metrics import distinct_targets, hit_matrix, ndcg
 from genrec.prompting import PromptLibrary
-from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.groups import HistoryGroups
 from genrec.semantic_ids.index import SemanticIndex
@@ -22,8 +22,14 @@ from genrec.stages.run import Run, Stage
 from genrec.workspace import Workspace, seal_of
 
 
-def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecommender:
-    """The recipe's LLM, trained on ``training``; a killed run goes on from its checkpoint."""
+def train(
+    run: Run, training: Dataset, index: SemanticIndex, vectors: ItemVectors | None = None
+) -> GenerativeRecommender:
+    """The recipe's LLM, trained on ``training``; a killed run goes on from its checkpoint.
+
+    Args:
+        vectors: of the items, for a hybrid.
+    """
     recipe = run.recipe
     run.key(
         "recommender",
@@ -33,7 +39,7 @@ def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecomm
         asdict(replace(recipe.generative, decode=DecodeConfig())),
         PromptLibrary().hash(recipe.prompt.template),
         [recipe.evaluate.refit, recipe.evaluate.split, recipe.evaluate.validation_users],
-        *_further_inputs(recipe, training),
+        *_further_inputs(run, training),
     )
     with run.stage(f"Train {recipe.llm.start_from or recipe.llm.name}") as stage:
         stage.reused = run.is_current("recommender")
@@ -42,7 +48,7 @@ def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecomm
             recommender.decode_by(recipe.decode)
             stage.note = f"{recommender.backbone.trained_parameters:,} trained numbers"
         else:
-            recommender = _trained(run, training, index, stage)
+            recommender = _trained(run, training, index, vectors, stage)
             assert recommender.fitted is not None
             with run.write("recommender", dataset=run.keys["dataset"]) as folder:
                 recommender.write(folder)
@@ -56,9 +62,9 @@ def train(run: Run, training: Dataset, index: SemanticIndex) -> GenerativeRecomm
     return recommender
 
 
-def _further_inputs(recipe: Recipe, training: Dataset) -> list[str]:
+def _further_inputs(run: Run, training: Dataset) -> list[str]:
     """What else the recommender is made from, where the recipe asks for it."""
-    found = []
+    recipe, found = run.recipe, []
     if (folder := Path(recipe.llm.name)).is_dir():
         # A folder's name does not tell what is in it now.
         found.append(folder_hash(folder))
@@ -68,11 +74,17 @@ def _further_inputs(recipe: Recipe, training: Dataset) -> list[str]:
         found.append(seal_of(Workspace(recipe.llm.start_from).open("recommender")))
     if recipe.prompt.group_by:
         found.append(HistoryGroups.of(training, recipe.prompt.group_by).fingerprint)
+    if recipe.hybrid is not None:
+        found.append(run.keys["item_vectors"])
     return found
 
 
 def _trained(
-    run: Run, training: Dataset, index: SemanticIndex, stage: Stage
+    run: Run,
+    training: Dataset,
+    index: SemanticIndex,
+    vectors: ItemVectors | None,
+    stage: Stage,
 ) -> GenerativeRecommender:
     recipe, config = run.recipe, run.recipe.generative
     checkpoints = run.workspace.folder / "checkpoints"
@@ -82,23 +94,29 @@ def _trained(
             training,
             index,
             config=config,
+            vectors=vectors,
             folder=checkpoints / "fit",
             progress=stage.training(),
         )
-    chosen = train_validated(run, training, index, stage)
+    chosen = train_validated(run, training, index, stage, vectors=vectors)
     if not recipe.evaluate.refit:
         return chosen
     assert chosen.fitted is not None
     steps = chosen.fitted.best_step or config.fit.steps
     fit = replace(config.fit, steps=steps, validate_every=0, patience=0)
-    return GenerativeRecommender.train(
+    final = GenerativeRecommender.train(
         config.backbone,
         training,
         index,
         config=replace(config, fit=fit),
+        vectors=vectors,
         folder=checkpoints / "refit",
         progress=stage.training("refit,"),
     )
+    if final.hybrid is not None and chosen.hybrid is not None:
+        # Chosen on cases that the refit has trained on.
+        final.hybrid.generate, final.hybrid.follow = chosen.hybrid.generate, chosen.hybrid.follow
+    return final
 
 
 def train_validated(
@@ -107,27 +125,33 @@ def train_validated(
     index: SemanticIndex,
     stage: Stage,
     *,
+    vectors: ItemVectors | None = None,
     on_validation: Callable[[int, float], None] | None = None,
 ) -> GenerativeRecommender:
     """The recipe's LLM at its best step on validation cases, which are split off ``training``.
 
     Args:
+        vectors: of the items, for a hybrid; its signals are weighed on the same cases.
         on_validation: told the step and NDCG@10 of each validation; may end training by raising.
     """
     recipe, config = run.recipe, run.recipe.generative
     fitting, validation = training.split(recipe.evaluate.split)
     rows = np.random.default_rng(config.fit.seed).permutation(len(validation))
     cases = validation.take(np.sort(rows[: recipe.evaluate.validation_users]))
-    return GenerativeRecommender.train(
+    chosen = GenerativeRecommender.train(
         config.backbone,
         fitting,
         index,
         config=config,
+        vectors=vectors,
         folder=run.workspace.folder / "checkpoints" / "fit",
         validate=lambda recommender: _ndcg10(recommender, cases),
         on_validation=on_validation,
         progress=stage.training(),
     )
+    if chosen.hybrid is not None and chosen.hybrid.config.tune:
+        chosen.tune(cases)
+    return chosen
 
 
 def _ndcg10(recommender: GenerativeRecommender, cases: Holdout) -> float:

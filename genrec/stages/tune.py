@@ -170,7 +170,9 @@ def _try(
             state = "complete"
             facts: dict[str, Any] = {}
             try:
-                made = train_validated(own, shared.training, index, stage, on_validation=look)
+                made = train_validated(
+                    own, shared.training, index, stage, vectors=vectors, on_validation=look
+                )
                 assert made.fitted is not None
                 facts = {
                     "best_step": made.fitted.best_step,

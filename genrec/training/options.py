@@ -71,6 +71,9 @@ class SftConfig:
         embedding_dropout: on the input embeddings; strong values help on sparse data.
         picture_dropout: share of items whose picture is not shown, where the LLM sees; what is
             missing when it recommends is then nothing new.
+        generate_weight: of the loss of codes.
+        dense_weight: of the loss of whole items, where the recommender is a hybrid.
+        negatives: items that each next item is told from; 0 takes all.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -80,12 +83,20 @@ class SftConfig:
     label_smoothing: float = 0.0
     embedding_dropout: float = 0.0
     picture_dropout: float = 0.1
+    generate_weight: float = 1.0
+    dense_weight: float = 1.0
+    negatives: int = 2048
 
     def __post_init__(self) -> None:
         shares = ("label_smoothing", "embedding_dropout", "picture_dropout")
         if wrong := [name for name in shares if not 0 <= getattr(self, name) < 1]:
             said = " and ".join(f"{name} is {getattr(self, name)}" for name in wrong)
             raise ConfigError(f"{said}; all of them lie from 0 to below 1.")
+        if min(self.generate_weight, self.dense_weight, self.negatives) < 0:
+            raise ConfigError(
+                f"generate_weight is {self.generate_weight}, dense_weight {self.dense_weight} and "
+                f"negatives {self.negatives}; none of them may be below 0."
+            )
         if self.row_tokens < 8 or self.windows < 0:
             raise ConfigError(
                 f"row_tokens is {self.row_tokens} and windows {self.windows}; they must be at "

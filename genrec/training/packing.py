@@ -17,6 +17,7 @@ from torch import Tensor
 from genrec.errors import ConfigError
 
 NO_TARGET = -1
+IN_VIEW = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,47 @@ class TokenRow:
             for text, structure and context, shape (tokens,), int64.
         codes: the token's code at that level, shape (tokens,), int64; 0 where there is no target.
         group: number of the group that the row belongs to; -1 for none.
+        items: which items the tokens spell and hold, where more than codes is learned.
     """
 
     tokens: np.ndarray
     levels: np.ndarray
     codes: np.ndarray
     group: int = -1
+    items: ItemPlaces | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPlaces:
+    """Where the items of a row begin and end. All of shape (tokens,), int64.
+
+    Attributes:
+        begins: catalogue position of the item whose first token this is; ``NO_TARGET`` elsewhere.
+        held: catalogue position of the item that is known once this token is read; ``NO_TARGET``
+            elsewhere.
+        chains: number of the item whose codes only lead up to it, and which other items do not
+            see; ``IN_VIEW`` for tokens that all later ones see.
+        positions: place in time of each token.
+    """
+
+    begins: np.ndarray
+    held: np.ndarray
+    chains: np.ndarray
+    positions: np.ndarray
+
+    def after(self, header: int) -> ItemPlaces:
+        """The same behind so many tokens of text."""
+
+        def pad(values: np.ndarray, value: int) -> np.ndarray:
+            return np.concatenate([np.full(header, value, np.int64), values])
+
+        places = np.concatenate([np.arange(header), self.positions + header])
+        return ItemPlaces(
+            pad(self.begins, NO_TARGET),
+            pad(self.held, NO_TARGET),
+            pad(self.chains, IN_VIEW),
+            places,
+        )
 
 
 class RowSource(Protocol):
@@ -101,7 +137,8 @@ def collate_packed(packs: Sequence[Sequence[TokenRow]]) -> dict[str, Tensor]:
     Returns:
         ``input_ids``; ``position_ids``, from 0 in each row; ``segments``, the number of the row
         within the pack, -1 for padding; ``target_levels`` and ``target_codes`` of the *next*
-        token, ``NO_TARGET`` where it is none; ``groups``, the group of each token's row.
+        token, ``NO_TARGET`` where it is none; ``groups``, the group of each token's row. Where
+        rows have ``items`` also ``next_items``, ``held_items`` and ``chains``.
     """
     longest = max(sum(len(row.tokens) for row in pack) for pack in packs)
     shape = (len(packs), longest)
@@ -119,7 +156,7 @@ def collate_packed(packs: Sequence[Sequence[TokenRow]]) -> dict[str, Tensor]:
             levels[place, start : end - 1] = row.levels[1:]
             codes[place, start : end - 1] = row.codes[1:]
             start = end
-    return {
+    whole = {
         "input_ids": torch.from_numpy(input_ids),
         "position_ids": torch.from_numpy(position_ids),
         "segments": torch.from_numpy(segments),
@@ -127,13 +164,39 @@ def collate_packed(packs: Sequence[Sequence[TokenRow]]) -> dict[str, Tensor]:
         "target_levels": torch.from_numpy(levels),
         "target_codes": torch.from_numpy(codes),
     }
+    return whole | _item_places(packs, whole["position_ids"])
 
 
-def packed_mask(segments: Tensor, dtype: torch.dtype) -> Tensor:
-    """Additive causal mask that keeps rows apart, shape (packs, 1, tokens, tokens)."""
+def _item_places(packs: Sequence[Sequence[TokenRow]], position_ids: Tensor) -> dict[str, Tensor]:
+    """What rows say of their items; ``position_ids`` becomes what they say of time."""
+    if not any(row.items for pack in packs for row in pack):
+        return {}
+    begins, held, chains = (torch.full(position_ids.shape, NO_TARGET) for _ in range(3))
+    for place, pack in enumerate(packs):
+        start = 0
+        for row in pack:
+            assert row.items is not None
+            end = start + len(row.tokens)
+            begins[place, start : end - 1] = torch.from_numpy(row.items.begins[1:])
+            held[place, start:end] = torch.from_numpy(row.items.held)
+            chains[place, start:end] = torch.from_numpy(row.items.chains)
+            position_ids[place, start:end] = torch.from_numpy(row.items.positions)
+            start = end
+    return {"next_items": begins, "held_items": held, "chains": chains}
+
+
+def packed_mask(segments: Tensor, dtype: torch.dtype, chains: Tensor | None = None) -> Tensor:
+    """Additive causal mask that keeps rows apart, shape (packs, 1, tokens, tokens).
+
+    Args:
+        chains: see ``ItemPlaces``; without it, all earlier tokens of a row are in view.
+    """
     tokens = segments.shape[1]
     causal = torch.ones(tokens, tokens, dtype=torch.bool, device=segments.device).tril()
     # Padding sees itself, since a row of a softmax that sees nothing is not a number.
     sees = (segments[:, :, None] == segments[:, None, :]) & causal
+    if chains is not None:
+        hidden = chains[:, None, :]
+        sees &= (hidden == IN_VIEW) | (hidden == chains[:, :, None])
     mask = torch.zeros(sees.shape, dtype=dtype, device=segments.device)
     return mask.masked_fill_(~sees, torch.finfo(dtype).min)[:, None]

@@ -1,4 +1,7 @@
-"""Supervised fine-tuning on packed rows: cross-entropy over the codes of each level only."""
+"""Supervised fine-tuning on packed rows: cross-entropy over the codes of each level only.
+
+Where the backbone has a table of items, the next item as a whole is learned beside its codes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from genrec.training.dense import ItemScorer, dense_loss
 from genrec.training.fit import Batch
 from genrec.training.options import SftConfig
 from genrec.training.packing import packed_mask
@@ -17,6 +21,7 @@ class LevelScorer(Protocol):
     """What the loss needs of a backbone."""
 
     codebook_sizes: tuple[int, ...]
+    items: ItemScorer | None
     training: bool
 
     def embed(self, input_ids: Tensor) -> Tensor: ...
@@ -29,7 +34,7 @@ class LevelScorer(Protocol):
 
 
 def sft_loss(backbone: LevelScorer, batch: Batch, config: SftConfig) -> Tensor:
-    """Mean cross-entropy per target token, each over the codes of its own level.
+    """Mean cross-entropy of target codes, each over its own level, and of whole items.
 
     Under the trie only codes of that level are ever legal, so the rest of the vocabulary is
     neither computed nor learned against.
@@ -41,10 +46,21 @@ def sft_loss(backbone: LevelScorer, batch: Batch, config: SftConfig) -> Tensor:
         )
     hidden = backbone.hidden_states(
         inputs_embeds=embeddings,
-        attention_mask=packed_mask(batch["segments"], embeddings.dtype),
+        attention_mask=packed_mask(batch["segments"], embeddings.dtype, batch.get("chains")),
         position_ids=batch["position_ids"],
         use_cache=False,
     ).last_hidden_state
+    total = torch.zeros((), device=hidden.device)
+    if config.generate_weight:
+        total = total + config.generate_weight * _codes_loss(backbone, hidden, batch, config)
+    if config.dense_weight and backbone.items is not None:
+        total = total + config.dense_weight * dense_loss(
+            backbone.items, hidden, batch, negatives=config.negatives
+        )
+    return total
+
+
+def _codes_loss(backbone: LevelScorer, hidden: Tensor, batch: Batch, config: SftConfig) -> Tensor:
     levels = batch["target_levels"]
     rows = backbone.head_rows()
     total = torch.zeros((), device=hidden.device)

@@ -1,0 +1,232 @@
+"""One state, two heads: the backbone that generates semantic IDs also ranks whole items.
+
+The state after a history gives the codes of the next item, one after the other, and beside them a
+query that is compared with the vector of every item (Yang et al. 2024, "Unifying generative and
+dense retrieval for sequential recommendation", is the idea). Items that nobody has chosen yet enter
+there, by their content. What was chosen right after the last items can be a third signal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genrec.data.allowed import AllowedItems
+from genrec.data.catalog import Catalog
+from genrec.data.dataset import Dataset, Holdout
+from genrec.data.sequences import Sequences
+from genrec.decoding.beam import Scorer, last_states
+from genrec.encoders.base import ItemVectors
+from genrec.errors import ConfigError
+from genrec.llm.item_table import ItemTable
+from genrec.recommenders.base import NO_ITEM, Ranking, top_n
+from genrec.recommenders.cooccurrence import Cooccurrence
+from genrec.recommenders.counts import item_counts
+from genrec.recommenders.options import HybridConfig
+from genrec.recommenders.scored import CELLS_PER_BATCH
+from genrec.recommenders.step_choice import ndcg_sum
+
+TRANSITIONS = "transitions"
+# Weights that are tried on validation cases.
+GRID = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2)
+SMALLEST = 1e-9
+# Cases times items whose signals are held at once while weights are chosen.
+TUNING_CELLS = 50_000_000
+
+
+class DenseBackbone(Scorer, Protocol):
+    """What a hybrid needs of a backbone."""
+
+    items: ItemTable | None
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Log-probabilities of every item for some users, each of shape (users, items), float32.
+
+    Attributes:
+        dense: by the query.
+        codes: by the semantic ID; items that the beams lost have the worst kept one's.
+        follow: by transitions; ``None`` where they take no part.
+    """
+
+    dense: Tensor
+    codes: Tensor
+    follow: Tensor | None
+
+    def fused(self, generate: float, follow: float) -> Tensor:
+        """One score for every item."""
+        scores = self.dense + generate * self.codes
+        return scores if self.follow is None else scores + follow * self.follow
+
+
+class Hybrid:
+    """What a generative recommender needs to rank whole items too.
+
+    Attributes:
+        generate: weight of codes, against 1 of the dense score.
+        follow: weight of transitions.
+    """
+
+    def __init__(
+        self, config: HybridConfig, transitions: Cooccurrence | None, *, window: int
+    ) -> None:
+        self.config, self.transitions, self.window = config, transitions, window
+        self.generate, self.follow = config.generate, config.follow
+
+    @staticmethod
+    def of(config: HybridConfig, dataset: Dataset, *, window: int) -> Hybrid:
+        """Counts what a data set has to say.
+
+        Args:
+            window: events of a history that the backbone reads.
+        """
+        transitions = Cooccurrence.train(dataset) if config.transitions else None
+        return Hybrid(config, transitions, window=window)
+
+    def signals(
+        self,
+        backbone: DenseBackbone,
+        prompts: Sequence[Sequence[int]],
+        histories: Sequences,
+        generated: Ranking,
+    ) -> Signals:
+        """All signals for some users.
+
+        Args:
+            prompts: of the histories, likewise ``generated``.
+        """
+        table = backbone.items
+        assert table is not None
+        states = last_states(backbone, prompts)
+        with torch.inference_mode():
+            dense = table.queries(states) @ table.unit_vectors().T
+            for row, history in enumerate(histories):
+                seen = torch.from_numpy(np.unique(history.items[-self.window :]).astype(np.int64))
+                dense[row, seen.to(dense.device)] += table.repeat
+            dense = dense.log_softmax(dim=1).float().cpu()
+        codes = torch.from_numpy(_spread(generated, dense.shape[1]))
+        follow = None
+        if self.transitions is not None:
+            follow = torch.from_numpy(np.log(self.transitions.scores(histories) + SMALLEST))
+        return Signals(dense, codes, follow)
+
+    def rank(
+        self,
+        backbone: DenseBackbone,
+        prompts: Sequence[Sequence[int]],
+        histories: Sequences,
+        generated: Ranking,
+        n: int,
+        rules: AllowedItems,
+    ) -> Ranking:
+        """The n best items by all signals together."""
+        items = np.full((len(histories), n), NO_ITEM, np.int32)
+        scores = np.full((len(histories), n), -np.inf, np.float32)
+        for rows in parts(len(histories), rules.items):
+            found = self.signals(
+                backbone,
+                [prompts[row] for row in rows],
+                histories.take(rows),
+                Ranking(generated.items[rows], generated.scores[rows]),
+            )
+            fused = found.fused(self.generate, self.follow).numpy()
+            best = top_n(fused, n, rules.take(rows).dense())
+            items[rows], scores[rows] = best.items, best.scores
+        return Ranking(items, scores)
+
+    def tune(
+        self,
+        backbone: DenseBackbone,
+        prompts: Callable[[Sequences], Sequence[Sequence[int]]],
+        generated: Callable[[Sequences], Ranking],
+        cases: Holdout,
+    ) -> float:
+        """Chooses the weights by NDCG@10 on cases that were not trained on, nothing filtered.
+
+        Returns:
+            The NDCG@10 of the chosen weights.
+        """
+        items = len(self.transitions.catalog) if self.transitions else 1
+        cases = cases.take(np.arange(min(len(cases), max(100, TUNING_CELLS // max(1, items)))))
+        totals: dict[tuple[float, float], float] = {}
+        for rows in parts(len(cases), items):
+            part = cases.take(rows)
+            found = self.signals(
+                backbone, prompts(part.histories), part.histories, generated(part.histories)
+            )
+            for generate in GRID:
+                for follow in GRID if found.follow is not None else (0.0,):
+                    gained = ndcg_sum(found.fused(generate, follow), part.targets)
+                    key = (generate, follow)
+                    totals[key] = totals.get(key, 0.0) + gained
+        # The smallest weights among equals: no signal without a reason.
+        best = min(totals, key=lambda key: (-totals[key], sum(key)))
+        self.generate, self.follow = best
+        return totals[best] / max(1, len(cases))
+
+    def write(self, folder: Path) -> None:
+        """Writes the counts into a folder that somebody else seals."""
+        if self.transitions is not None:
+            (folder / TRANSITIONS).mkdir()
+            self.transitions.save(folder / TRANSITIONS)
+
+    @staticmethod
+    def read(
+        folder: Path,
+        config: HybridConfig,
+        catalog: Catalog,
+        *,
+        window: int,
+        weights: Sequence[float],
+    ) -> Hybrid:
+        """Reads what ``write`` wrote, with weights that were chosen before."""
+        transitions = (
+            Cooccurrence.load(folder / TRANSITIONS, catalog) if config.transitions else None
+        )
+        hybrid = Hybrid(config, transitions, window=window)
+        hybrid.generate, hybrid.follow = weights
+        return hybrid
+
+
+def item_table(
+    config: HybridConfig, dataset: Dataset, vectors: ItemVectors | None, width: int
+) -> ItemTable:
+    """The untrained table of a data set's items.
+
+    Raises:
+        ConfigError: there are no vectors, or those of other items.
+    """
+    if vectors is None:
+        raise ConfigError("A hybrid reads items as vectors. Give GenerativeRecommender.train them.")
+    if list(vectors.item_ids) != list(dataset.catalog.ids):
+        raise ConfigError(
+            f"The vectors are of {len(vectors):,} items and the catalogue has "
+            f"{len(dataset.catalog):,}, or their order differs. Encode this catalogue."
+        )
+    trained = torch.from_numpy(item_counts(dataset) > 0)
+    return ItemTable(torch.from_numpy(vectors.vectors), width, config.table, trained=trained)
+
+
+def parts(users: int, items: int) -> Iterator[np.ndarray]:
+    """Rows of users whose scores are held together."""
+    step = max(1, min(256, CELLS_PER_BATCH // max(1, items)))
+    for start in range(0, users, step):
+        yield np.arange(start, min(start + step, users))
+
+
+def _spread(generated: Ranking, items: int) -> np.ndarray:
+    """Log-probabilities of the generated items in the place of each, shape (users, items)."""
+    kept = generated.items != NO_ITEM
+    worst = np.where(kept, generated.scores, np.inf).min(axis=1, initial=np.inf)
+    worst[~np.isfinite(worst)] = 0.0
+    spread = np.repeat(worst[:, None].astype(np.float32), items, axis=1)
+    rows, columns = kept.nonzero()
+    spread[rows, generated.items[rows, columns]] = generated.scores[rows, columns]
+    return spread
