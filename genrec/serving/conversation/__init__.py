@@ -1,0 +1,36 @@
+"""A conversation that recommends: words to a filter, a filter to cards, each turn as typed events."""
+
+from genrec.serving.conversation.events import (
+    AdMade,
+    Card,
+    Cards,
+    ChatEvent,
+    Done,
+    Error,
+    Explanation,
+    FilterSet,
+    Question,
+    Token,
+    read_event,
+)
+from genrec.serving.conversation.message import ACTIONS, ON_CARDS, Message
+from genrec.serving.conversation.state import ChatState, Pending
+
+__all__ = [
+    "ACTIONS",
+    "ON_CARDS",
+    "AdMade",
+    "Card",
+    "Cards",
+    "ChatEvent",
+    "ChatState",
+    "Done",
+    "Error",
+    "Explanation",
+    "FilterSet",
+    "Message",
+    "Pending",
+    "Question",
+    "Token",
+    "read_event",
+]
