@@ -1,4 +1,4 @@
-"""A conversation that recommends: words to a filter, a filter to cards, each turn as typed events."""
+"""A conversation that recommends: words to a filter, a filter to cards, as typed events."""
 
 from genrec.serving.conversation.events import (
     AdMade,

@@ -2,13 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from genrec.serving.conversation.events import ChatEvent
+import numpy as np
+
+from genrec.data.sequences import History
+from genrec.errors import InputError
+from genrec.serving.conversation import phrases, replies
+from genrec.serving.conversation.candidates import Asked, Found, find
+from genrec.serving.conversation.constraints import chip, chips, without
+from genrec.serving.conversation.events import (
+    AdMade,
+    Card,
+    Cards,
+    ChatEvent,
+    Done,
+    Error,
+    Explanation,
+    FilterSet,
+    Question,
+    Token,
+)
+from genrec.serving.conversation.evidence import Reasons, details, short_title
+from genrec.serving.conversation.incoming import problem_of, readable
 from genrec.serving.conversation.message import Message
+from genrec.serving.conversation.next_state import after, rejecting
+from genrec.serving.conversation.questions import best_question
+from genrec.serving.conversation.reading import Reading
+from genrec.serving.conversation.references import meant, named
+from genrec.serving.conversation.rules import RuleReader
 from genrec.serving.conversation.shop import Shop
-from genrec.serving.conversation.state import ChatState
+from genrec.serving.conversation.state import KEPT, ChatState, Pending
+
+log = logging.getLogger(__name__)
+
+_SENTENCE = re.compile(r"\S.*?(?:[.!?:](?=\s)|$)\s*", re.DOTALL)
+# An answer that drops a constraint, as a question that waits.
+_DROP = "*"
+
+
+class Reader(Protocol):
+    """Understands a turn."""
+
+    def read(self, text: str, *, pending: str = "") -> Reading: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,18 +56,352 @@ class Conversation:
     """A shop assistant. Keeps nothing between turns, so one serves all sessions at once.
 
     Args:
+        reader: understands free words; by default the rules.
         cards: items shown at a time.
         questions: most questions of one session.
     """
 
     shop: Shop
+    reader: Reader | None = None
     cards: int = 4
     questions: int = 3
 
     def turn(self, state: ChatState, message: Message) -> Iterator[ChatEvent]:
         """The answer to a message, as it is made; the last event is ``Done`` with the new state.
 
-        Never raises for what a shopper sends: that is an ``Error`` event, and the state is as
-        before.
+        Never raises for what a shopper sends, nor when something behind the shop is down: that is
+        an ``Error`` event, and the state is as before.
         """
-        raise NotImplementedError
+        if problem := problem_of(self.shop, state, message):
+            yield from self._failed(state, problem)
+            return
+        try:
+            turn = _Turn(self, state, message)
+            for event in turn.answer():
+                if isinstance(event, Token):
+                    turn.text += event.text
+                yield event
+        except InputError as error:
+            yield from self._failed(state, Error("refused", str(error).splitlines()[0]))
+        except Exception:
+            log.exception("A turn could not be answered")
+            yield from self._failed(state, Error("unavailable", replies.UNAVAILABLE))
+
+    def _failed(self, state: ChatState, problem: Error) -> Iterator[ChatEvent]:
+        yield problem
+        yield Done(state, problem.text, state.turns)
+
+
+class _Turn:
+    """One turn under way."""
+
+    def __init__(self, conversation: Conversation, state: ChatState, message: Message) -> None:
+        self.conversation, self.shop = conversation, conversation.shop
+        self.before, self.message = state, message
+        self.number = state.turns + 1
+        self.text = ""
+
+    def answer(self) -> Iterator[ChatEvent]:
+        """The events of the turn."""
+        reading, item = self._read()
+        state, intent = self.before, reading.intent
+        if intent == "undo":
+            yield from self._undo()
+        elif intent == "restart":
+            kept = ChatState(user=state.user, rejected=state.rejected, shown=state.shown)
+            fresh = replace(kept, turns=state.turns, before=state.remembered().before)
+            yield from self._say(replies.RESTARTED)
+            yield FilterSet({}, (), "", self._count(fresh))
+            yield self._done(fresh)
+        elif intent in ("thanks", "help", "unclear") or (intent == "hello" and not self._known):
+            said = {
+                "thanks": replies.THANKS, "help": replies.HELP, "hello": replies.HELLO
+            }.get(intent, replies.UNCLEAR)  # fmt: skip
+            yield from self._say(said)
+            yield self._done(state)
+        elif intent in ("why", "tell", "make_ad"):
+            yield from self._about(reading, item)
+        elif intent in ("hide", "less_like", "more_like") and not item and not self._all(reading):
+            yield from self._say(replies.WHICH if state.cards else replies.NOTHING_SHOWN)
+            yield self._done(state)
+        else:
+            yield from self._search(reading, item)
+
+    def _read(self) -> tuple[Reading, str]:
+        """What the message means, and the id of the item that it speaks of."""
+        message, state = self.message, self.before
+        if message.action != "say":
+            return Reading(message.action, pointed="it"), message.item
+        text = readable(message.text)
+        if message.picture and not text:
+            return Reading("find"), ""
+        pending = state.pending
+        if pending and (answer := self._answer_to(pending, text)):
+            return answer, ""
+        reader = self.conversation.reader or RuleReader(self.shop.vocabulary)
+        reading = reader.read(text, pending=pending.attribute if pending else "")
+        if message.picture and reading.intent == "unclear":
+            reading = replace(reading, intent="find")
+        if reading.intent == "any" and not pending:
+            reading = replace(reading, intent="more")
+        speaks = reading.points or reading.alike or reading.unlike
+        item = meant(self.shop, state, reading) if speaks else ""
+        if reading.intent in _ON_ITEMS and not item and reading.wish:
+            cards = [one for one in state.cards if self.shop.has(one)]
+            item = named(self.shop, cards, list(reading.wish))
+            reading = replace(reading, wish=(), kinds=()) if item else reading
+        if (reading.alike or reading.unlike) and not item and state.cards:
+            item = next((one for one in state.cards if self.shop.has(one)), "")
+        return reading, item
+
+    def _answer_to(self, pending: Pending, text: str) -> Reading | None:
+        said = text.casefold().strip(" .!")
+        choice = next((n for n, one in enumerate(pending.options) if one.casefold() == said), None)
+        if choice is None and phrases.is_yes(text.lower()) and self._is_yes_or_no(pending):
+            choice = 0
+        if choice is None and phrases.is_no(text.lower()) and self._is_yes_or_no(pending):
+            choice = 1
+        if choice is None:
+            return None
+        if pending.attribute == _DROP:
+            gone = tuple(pending.wheres[choice])
+            return Reading("find", relax=gone) if gone else Reading("thanks")
+        return Reading("find", where=pending.wheres[choice])
+
+    def _is_yes_or_no(self, pending: Pending) -> bool:
+        return len(pending.options) == 2 and pending.options[0].startswith("Yes")
+
+    @property
+    def _known(self) -> bool:
+        return len(self._history(self.before)) > 0
+
+    def _history(self, state: ChatState) -> History:
+        # What is for somebody else is not looked for by the shopper's own taste.
+        return self.shop.history("" if state.recipient else state.user)
+
+    def _all(self, reading: Reading) -> bool:
+        return reading.intent == "hide" and reading.pointed == "all" and bool(self.before.cards)
+
+    def _undo(self) -> Iterator[ChatEvent]:
+        found = self.before.undone()
+        if found is None:
+            yield from self._say(replies.NO_UNDO)
+            yield self._done(self.before)
+            return
+        lead = "Taken back."
+        yield from self._shown(replace(found, pending=None), lead=lead, reading=Reading("undo"))
+
+    def _about(self, reading: Reading, item: str) -> Iterator[ChatEvent]:
+        """Why, what, or an ad, of one item."""
+        state = self.before
+        if not item and reading.intent == "tell" and reading.wish:
+            yield from self._search(replace(reading, intent="find"), "")
+            return
+        if not item:
+            yield from self._say(replies.WHICH if state.cards else replies.NOTHING_SHOWN)
+            yield self._done(state)
+            return
+        state = replace(state, focus=item)
+        position = self.shop.catalog.position(item)
+        if reading.intent == "make_ad":
+            yield from self._ad(state, item)
+            return
+        if reading.intent == "why":
+            why = Reasons(self.shop, state, self._history(state)).long(position)
+        else:
+            why = details(self.shop, self.shop.item(item))
+        yield from self._say(why.text)
+        yield Explanation(item, why.text, why.facts, why.items)
+        yield self._done(state, ("More like this", "Something else", "Make me an ad for it"))
+
+    def _ad(self, state: ChatState, item: str) -> Iterator[ChatEvent]:
+        user = "" if state.recipient else state.user
+        copy = self.shop.ad(item, user, seed=self.number)
+        if not copy.fields:
+            yield from self._say("I cannot write an ad for this one: its name may not be shown.")
+        else:
+            yield from self._say(f"Here is an ad for {short_title(self.shop.item(item))}.")
+            said = tuple(one.text for one in copy.statements)
+            yield AdMade(item, copy.channel, dict(copy.fields), said, copy.notes)
+        yield self._done(state, ("More like this", "Something else"))
+
+    def _search(self, reading: Reading, item: str) -> Iterator[ChatEvent]:
+        """Changes what is wanted, and shows what fits."""
+        state = self.before.remembered()
+        if reading.intent in ("hide", "less_like"):
+            refused = list(self.before.cards) if self._all(reading) else [item]
+            state = rejecting(state, refused)
+        state = after(self.shop, state, reading, item)
+        if reading.intent in ("hide", "less_like"):
+            state = replace(state, focus="")
+        if reading.intent == "any" and state.pending:
+            state = replace(state, asked=_with(state.asked, state.pending.attribute))
+        state = replace(state, pending=None)
+        yield from self._shown(state, lead=self._lead(reading, item), reading=reading)
+
+    def _lead(self, reading: Reading, item: str) -> str:
+        said = [replies.corrected(dict(reading.corrected))] if reading.corrected else []
+        title = short_title(self.shop.item(item)) if item else ""
+        if reading.intent == "hello":
+            said.append("Hello!")
+        elif reading.intent == "more":
+            said.append("Some others:")
+        elif reading.intent == "more_like":
+            said.append(f"More like {title}.")
+        elif reading.intent == "less_like":
+            said.append(f"Fewer like {title}.")
+        elif reading.intent == "hide":
+            said.append("Gone for good." if item else "None of those again.")
+        elif reading.intent == "any":
+            said.append("That's fine.")
+        return " ".join(said)
+
+    def _shown(self, state: ChatState, *, lead: str, reading: Reading) -> Iterator[ChatEvent]:
+        """Filter, words, cards and perhaps a question for a state."""
+        history = self._history(state)
+        off = self._positions(state.rejected)
+        if reading.intent in ("more", "more_like", "less_like"):
+            seen = [one for cards in state.shown for one in cards]
+            off = np.union1d(off, self._positions(seen))
+        cheapest = reading.relative == "cheapest"
+        asked = Asked(state, history, off, cheapest, self.message.picture)
+        found = find(self.shop, asked, self.conversation.cards)
+        if not len(found.items):
+            yield from self._nothing(state, found, reading, lead)
+            return
+        if found.missing:
+            # A word that no item has would be looked for in vain in every turn to come.
+            gone = set(found.missing)
+            wish = " ".join(word for word in state.wish.split() if word not in gone)
+            state = replace(state, wish=wish)
+        yield self._filter(state, found.matching)
+        said = [lead] if lead else []
+        if found.partly:
+            said.append(replies.partly(found.missing))
+        shown = len(found.items)
+        if reading.intent == "more":
+            yield from self._say(" ".join(said))
+        else:
+            line = replies.found(
+                self.shop, state, shown=shown, matching=found.matching, lead=" ".join(said)
+            )
+            yield from self._say(line)
+        yield self._cards(state, history, found)
+        ids = tuple(self.shop.catalog.ids[int(one)] for one in found.items)
+        state = replace(state, shown=(*state.shown, ids)[-KEPT // 10 :])
+        if state.focus not in ids:
+            state = replace(state, focus="")
+        if reading.intent in ("find", "hello", "any") and not cheapest:
+            state, question = self._question(state, found)
+            if question:
+                yield from self._say(f" {question.text}")
+                yield question
+        yield self._done(state, self._suggestions(state))
+
+    def _question(self, state: ChatState, found: Found) -> tuple[ChatState, Question | None]:
+        if len(state.asked) >= self.conversation.questions:
+            return state, None
+        asking = best_question(self.shop, state, found.pool, shown=self.conversation.cards)
+        if asking is None:
+            return state, None
+        pending = Pending(asking.attribute, asking.options, asking.wheres)
+        state = replace(state, pending=pending, asked=_with(state.asked, asking.attribute))
+        return state, Question(asking.text, asking.attribute, asking.options)
+
+    def _nothing(
+        self, state: ChatState, found: Found, reading: Reading, lead: str
+    ) -> Iterator[ChatEvent]:
+        """Says so, names the constraint that costs most, and shows nothing."""
+        if reading.intent in ("more", "more_like", "less_like", "hide"):
+            what = replies.wanted(self.shop, state)
+            rest = f" for {what}" if what and not what.startswith("for ") else f" {what}"
+            yield from self._say(f"That was everything I have{rest.rstrip()}.")
+            state = replace(state, focus="") if reading.intent == "hide" else self.before
+            kept = replace(state, rejected=_union(self.before.rejected, state.rejected))
+            yield self._done(kept, ("Start over",))
+            return
+        if found.missing and not found.matching and self._count(state):
+            yield from self._say(f"{lead} {replies.not_known(found.missing)}".strip())
+            yield self._done(replace(self.before, pending=None))
+            return
+        counts = {name: self._matching(replace(state, where=without(state.where, name)))
+                  for name in state.where}  # fmt: skip
+        drop = max(counts, key=lambda name: counts[name], default="")
+        said, options = "", ()
+        if drop and counts[drop]:
+            said = chip(drop, state.where[drop], lambda one: replies.money(self.shop, one))
+            options = (f"Yes, drop {said}", "No, keep it")
+            pending = Pending(_DROP, options, ({drop: True}, {}))
+            state = replace(state, pending=pending)
+        yield self._filter(state, 0)
+        count = counts.get(drop, 0)
+        line = replies.nothing(self.shop, state, drop=said, more=count)
+        yield from self._say(f"{lead} {line}".strip())
+        if options:
+            yield Question(f"Shall I drop {said}?", drop, options)
+        yield self._done(state, options or ("Start over",))
+
+    def _cards(self, state: ChatState, history: History, found: Found) -> Cards:
+        reasons = Reasons(self.shop, state, history)
+        cards = []
+        for position in found.items.tolist():
+            item = self.shop.catalog[position]
+            cards.append(
+                Card(
+                    item=item.id,
+                    title=short_title(item),
+                    price=item.price,
+                    price_text=self.shop.price_text(item.price),
+                    image=self.shop.picture_of(item),
+                    why=reasons.short(position).text,
+                    facts=self.shop.short_facts(item),
+                )
+            )
+        return Cards(tuple(cards), self.number)
+
+    def _filter(self, state: ChatState, matching: int) -> FilterSet:
+        said = chips(state.where, lambda amount: replies.money(self.shop, amount))
+        return FilterSet(dict(state.where), said, state.wish, matching)
+
+    def _count(self, state: ChatState) -> int:
+        """Items in stock that satisfy the constraints and were not refused."""
+        allowed = self.shop.allowed(state.where).allowed
+        off = self._positions(state.rejected)
+        if allowed is None:
+            return len(self.shop.catalog) - len(off)
+        return int(np.count_nonzero(allowed)) - int(np.count_nonzero(allowed[off]))
+
+    def _matching(self, state: ChatState) -> int:
+        """Items that satisfy the constraints and the wish."""
+        asked = Asked(state, self._history(state), self._positions(state.rejected))
+        return find(self.shop, asked, 1).matching
+
+    def _positions(self, items: Sequence[str]) -> np.ndarray:
+        known = [one for one in items if self.shop.has(one)]
+        return self.shop.catalog.positions(known).astype(np.int64)
+
+    def _suggestions(self, state: ChatState) -> tuple[str, ...]:
+        if state.pending:
+            return (*state.pending.options, "Doesn't matter")
+        return ("Cheaper", "Something else", "Why the first?")
+
+    def _say(self, text: str) -> Iterator[Token]:
+        """The words, a sentence at a time."""
+        for match in _SENTENCE.finditer(f"{self.text and ' '}{text.strip()}".lstrip()):
+            piece = match.group()
+            begins = " " if self.text and not self.text.endswith(" ") else ""
+            yield Token(begins + piece)
+
+    def _done(self, state: ChatState, suggestions: tuple[str, ...] = ()) -> Done:
+        return Done(replace(state, turns=self.number), self.text, self.number, suggestions)
+
+
+_ON_ITEMS = ("tell", "why", "make_ad", "more_like", "less_like", "hide")
+
+
+def _with(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return names if name in names else (*names, name)
+
+
+def _union(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*one, *other]))

@@ -1,4 +1,4 @@
-"""What a shopper sends: words, a picture, or something done to a card. One form for all surfaces."""
+"""What a shopper sends: words, a picture, or something done to a card; one form everywhere."""
 
 from __future__ import annotations
 
