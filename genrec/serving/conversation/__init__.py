@@ -14,6 +14,14 @@ from genrec.serving.conversation.events import (
     read_event,
 )
 from genrec.serving.conversation.message import ACTIONS, ON_CARDS, Message
+from genrec.serving.conversation.session_stores import open_sessions
+from genrec.serving.conversation.sessions import (
+    Session,
+    Sessions,
+    StaleSession,
+    Turn,
+    UnknownSession,
+)
 from genrec.serving.conversation.state import ChatState, Pending
 
 __all__ = [
@@ -31,6 +39,12 @@ __all__ = [
     "Message",
     "Pending",
     "Question",
+    "Session",
+    "Sessions",
+    "StaleSession",
     "Token",
+    "Turn",
+    "UnknownSession",
+    "open_sessions",
     "read_event",
 ]

@@ -21,6 +21,8 @@ from genrec.serving.conversation.state import ChatState
 POOL, RANKED = 400, 48
 # What each list counts for in the one list.
 WEIGHTS = {"taste": 1.0, "words": 1.0, "vectors": 0.7, "picture": 1.5, "alike": 1.0, "unlike": -0.7}
+# Items with less than this share of the best one's likeness are not like it.
+NEAR = 0.4
 # Below this share of the wish's words the items speak of something else.
 ENOUGH = 0.5
 
@@ -88,7 +90,8 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
     lists: dict[str, np.ndarray] = {}
     wish = state.wish.split()
     pool: np.ndarray | None = None
-    matching, missing, partly = total, (), False
+    matching, partly = total, False
+    missing: tuple[str, ...] = ()
     if wish:
         hits = shop.index.search(wish, len(mask) if total < POOL else 10 * POOL, allowed=mask)
         missing, partly = hits.missing, hits.share < 1 - 1e-6
@@ -103,13 +106,13 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
         matching = len(pool)
     likes = [shop.catalog.position(one) for one in state.likes[-3:] if shop.has(one)]
     for number, item in enumerate(likes):
-        near = shop.index.like(item, POOL, allowed=mask).items
+        near = _near(shop, item, mask)
         lists[f"alike {number}"] = near
         if not wish:
             pool = near if pool is None or not len(pool) else np.union1d(pool, near)
-    for number, item in enumerate([one for one in state.dislikes[-3:] if shop.has(one)]):
-        position = shop.catalog.position(item)
-        lists[f"unlike {number}"] = shop.index.like(position, POOL, allowed=mask).items[:60]
+    dislikes = [shop.catalog.position(one) for one in state.dislikes[-3:] if shop.has(one)]
+    for number, item in enumerate(dislikes):
+        lists[f"unlike {number}"] = _near(shop, item, mask)[:60]
     if pool is not None and not len(pool):
         return Found(_NOTHING, 0, _NOTHING, missing, partly)
     history = _with_likes(asked.history, likes)
@@ -129,6 +132,12 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
             rest = np.setdiff1d(pool, ordered)[: n - len(ordered)]
             ordered = np.concatenate([ordered, rest])
     return Found(ordered[:n], matching, _some(pool), missing, partly, lists)
+
+
+def _near(shop: Shop, item: int, mask: np.ndarray) -> np.ndarray:
+    """Items that share most words with one, rare words counting more."""
+    hits = shop.index.like(item, POOL, allowed=mask)
+    return hits.items[hits.scores >= NEAR * hits.scores.max(initial=0.0)]
 
 
 def _by_vectors(shop: Shop, wish: str, mask: np.ndarray) -> np.ndarray:
@@ -179,8 +188,7 @@ def _weight(name: str) -> float:
 
 
 def _by_price(shop: Shop, pool: np.ndarray, n: int) -> np.ndarray:
-    column = shop.recommender.filters.column("price")
-    prices = np.nan_to_num(column.values[pool], nan=np.inf)  # type: ignore[union-attr]
+    prices = np.nan_to_num(shop.prices[pool], nan=np.inf)
     if len(pool) > n:
         kept = np.argpartition(prices, n - 1)[:n]
         pool, prices = pool[kept], prices[kept]

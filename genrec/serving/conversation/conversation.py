@@ -6,13 +6,13 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import cached_property
 
 import numpy as np
 
 from genrec.data.sequences import History
 from genrec.errors import InputError
-from genrec.serving.conversation import phrases, replies
+from genrec.serving.conversation import replies
 from genrec.serving.conversation.candidates import Asked, Found, find
 from genrec.serving.conversation.constraints import chip, chips, without
 from genrec.serving.conversation.events import (
@@ -28,12 +28,12 @@ from genrec.serving.conversation.events import (
     Token,
 )
 from genrec.serving.conversation.evidence import Reasons, details, short_title
-from genrec.serving.conversation.incoming import problem_of, readable
+from genrec.serving.conversation.incoming import problem_of
+from genrec.serving.conversation.listening import DROP, Reader, listen
 from genrec.serving.conversation.message import Message
 from genrec.serving.conversation.next_state import after, rejecting
 from genrec.serving.conversation.questions import best_question
 from genrec.serving.conversation.reading import Reading
-from genrec.serving.conversation.references import meant, named
 from genrec.serving.conversation.rules import RuleReader
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.conversation.state import KEPT, ChatState, Pending
@@ -41,14 +41,6 @@ from genrec.serving.conversation.state import KEPT, ChatState, Pending
 log = logging.getLogger(__name__)
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?:](?=\s)|$)\s*", re.DOTALL)
-# An answer that drops a constraint, as a question that waits.
-_DROP = "*"
-
-
-class Reader(Protocol):
-    """Understands a turn."""
-
-    def read(self, text: str, *, pending: str = "") -> Reading: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +57,11 @@ class Conversation:
     reader: Reader | None = None
     cards: int = 4
     questions: int = 3
+
+    @cached_property
+    def reading(self) -> Reader:
+        """What understands free words."""
+        return self.reader or RuleReader(self.shop.vocabulary)
 
     def turn(self, state: ChatState, message: Message) -> Iterator[ChatEvent]:
         """The answer to a message, as it is made; the last event is ``Done`` with the new state.
@@ -103,7 +100,7 @@ class _Turn:
 
     def answer(self) -> Iterator[ChatEvent]:
         """The events of the turn."""
-        reading, item = self._read()
+        reading, item = listen(self.shop, self.before, self.message, self.conversation.reading)
         state, intent = self.before, reading.intent
         if intent == "undo":
             yield from self._undo()
@@ -126,50 +123,6 @@ class _Turn:
             yield self._done(state)
         else:
             yield from self._search(reading, item)
-
-    def _read(self) -> tuple[Reading, str]:
-        """What the message means, and the id of the item that it speaks of."""
-        message, state = self.message, self.before
-        if message.action != "say":
-            return Reading(message.action, pointed="it"), message.item
-        text = readable(message.text)
-        if message.picture and not text:
-            return Reading("find"), ""
-        pending = state.pending
-        if pending and (answer := self._answer_to(pending, text)):
-            return answer, ""
-        reader = self.conversation.reader or RuleReader(self.shop.vocabulary)
-        reading = reader.read(text, pending=pending.attribute if pending else "")
-        if message.picture and reading.intent == "unclear":
-            reading = replace(reading, intent="find")
-        if reading.intent == "any" and not pending:
-            reading = replace(reading, intent="more")
-        speaks = reading.points or reading.alike or reading.unlike
-        item = meant(self.shop, state, reading) if speaks else ""
-        if reading.intent in _ON_ITEMS and not item and reading.wish:
-            cards = [one for one in state.cards if self.shop.has(one)]
-            item = named(self.shop, cards, list(reading.wish))
-            reading = replace(reading, wish=(), kinds=()) if item else reading
-        if (reading.alike or reading.unlike) and not item and state.cards:
-            item = next((one for one in state.cards if self.shop.has(one)), "")
-        return reading, item
-
-    def _answer_to(self, pending: Pending, text: str) -> Reading | None:
-        said = text.casefold().strip(" .!")
-        choice = next((n for n, one in enumerate(pending.options) if one.casefold() == said), None)
-        if choice is None and phrases.is_yes(text.lower()) and self._is_yes_or_no(pending):
-            choice = 0
-        if choice is None and phrases.is_no(text.lower()) and self._is_yes_or_no(pending):
-            choice = 1
-        if choice is None:
-            return None
-        if pending.attribute == _DROP:
-            gone = tuple(pending.wheres[choice])
-            return Reading("find", relax=gone) if gone else Reading("thanks")
-        return Reading("find", where=pending.wheres[choice])
-
-    def _is_yes_or_no(self, pending: Pending) -> bool:
-        return len(pending.options) == 2 and pending.options[0].startswith("Yes")
 
     @property
     def _known(self) -> bool:
@@ -247,9 +200,9 @@ class _Turn:
         elif reading.intent == "more":
             said.append("Some others:")
         elif reading.intent == "more_like":
-            said.append(f"More like {title}.")
+            said.append(f"More like {title}:")
         elif reading.intent == "less_like":
-            said.append(f"Fewer like {title}.")
+            said.append(f"Fewer like {title}. Instead:")
         elif reading.intent == "hide":
             said.append("Gone for good." if item else "None of those again.")
         elif reading.intent == "any":
@@ -260,15 +213,19 @@ class _Turn:
         """Filter, words, cards and perhaps a question for a state."""
         history = self._history(state)
         off = self._positions(state.rejected)
-        if reading.intent in ("more", "more_like", "less_like"):
-            seen = [one for cards in state.shown for one in cards]
-            off = np.union1d(off, self._positions(seen))
+        off = np.union1d(off, self._positions(self._seen(reading)))
         cheapest = reading.relative == "cheapest"
         asked = Asked(state, history, off, cheapest, self.message.picture)
         found = find(self.shop, asked, self.conversation.cards)
         if not len(found.items):
             yield from self._nothing(state, found, reading, lead)
             return
+        if found.missing and set(reading.wish) <= set(found.missing) and reading.wish:
+            said_only = replace(reading, wish=(), kinds=(), corrected={})
+            if not said_only.changes and not self.message.picture:
+                yield from self._say(f"{lead} {replies.not_known(found.missing)}".strip())
+                yield self._done(replace(self.before, pending=None))
+                return
         if found.missing:
             # A word that no item has would be looked for in vain in every turn to come.
             gone = set(found.missing)
@@ -279,7 +236,7 @@ class _Turn:
         if found.partly:
             said.append(replies.partly(found.missing))
         shown = len(found.items)
-        if reading.intent == "more":
+        if reading.intent in ("more", "more_like", "less_like"):
             yield from self._say(" ".join(said))
         else:
             line = replies.found(
@@ -298,6 +255,17 @@ class _Turn:
                 yield question
         yield self._done(state, self._suggestions(state))
 
+    def _seen(self, reading: Reading) -> list[str]:
+        """What has been shown and need not come again in this turn."""
+        shown = self.before.shown
+        if reading.intent in ("more", "more_like", "less_like"):
+            return [one for cards in shown for one in cards]
+        if reading.intent == "hide":
+            # The other cards stay where they are; what came before them does not come back.
+            earlier = {one for cards in shown[:-1] for one in cards}
+            return sorted(earlier - set(self.before.cards))
+        return []
+
     def _question(self, state: ChatState, found: Found) -> tuple[ChatState, Question | None]:
         if len(state.asked) >= self.conversation.questions:
             return state, None
@@ -312,30 +280,29 @@ class _Turn:
         self, state: ChatState, found: Found, reading: Reading, lead: str
     ) -> Iterator[ChatEvent]:
         """Says so, names the constraint that costs most, and shows nothing."""
-        if reading.intent in ("more", "more_like", "less_like", "hide"):
-            what = replies.wanted(self.shop, state)
-            rest = f" for {what}" if what and not what.startswith("for ") else f" {what}"
-            yield from self._say(f"That was everything I have{rest.rstrip()}.")
-            state = replace(state, focus="") if reading.intent == "hide" else self.before
-            kept = replace(state, rejected=_union(self.before.rejected, state.rejected))
-            yield self._done(kept, ("Start over",))
-            return
-        if found.missing and not found.matching and self._count(state):
+        others = bool(self._seen(reading)) or reading.intent in ("hide", "less_like")
+        if not others and found.missing and self._count(state):
             yield from self._say(f"{lead} {replies.not_known(found.missing)}".strip())
             yield self._done(replace(self.before, pending=None))
             return
-        counts = {name: self._matching(replace(state, where=without(state.where, name)))
-                  for name in state.where}  # fmt: skip
+        if others:
+            # What was refused stays so; what was looked for stays as it was.
+            state = replace(
+                state, focus="", wish=self.before.wish, likes=self.before.likes, pending=None
+            )
+        seen = self._seen(reading)
+        counts = {
+            name: self._matching(replace(state, where=without(state.where, name)), seen)
+            for name in state.where
+        }
         drop = max(counts, key=lambda name: counts[name], default="")
-        said, options = "", ()
+        said, options = "", tuple[str, ...]()
         if drop and counts[drop]:
             said = chip(drop, state.where[drop], lambda one: replies.money(self.shop, one))
             options = (f"Yes, drop {said}", "No, keep it")
-            pending = Pending(_DROP, options, ({drop: True}, {}))
-            state = replace(state, pending=pending)
+            state = replace(state, pending=Pending(DROP, options, ({drop: True}, {})))
         yield self._filter(state, 0)
-        count = counts.get(drop, 0)
-        line = replies.nothing(self.shop, state, drop=said, more=count)
+        line = replies.nothing(self.shop, state, drop=said, more=counts.get(drop, 0), others=others)
         yield from self._say(f"{lead} {line}".strip())
         if options:
             yield Question(f"Shall I drop {said}?", drop, options)
@@ -371,9 +338,10 @@ class _Turn:
             return len(self.shop.catalog) - len(off)
         return int(np.count_nonzero(allowed)) - int(np.count_nonzero(allowed[off]))
 
-    def _matching(self, state: ChatState) -> int:
-        """Items that satisfy the constraints and the wish."""
-        asked = Asked(state, self._history(state), self._positions(state.rejected))
+    def _matching(self, state: ChatState, seen: Sequence[str]) -> int:
+        """Items that satisfy the constraints and the wish, but for those that were seen."""
+        off = self._positions([*state.rejected, *seen])
+        asked = Asked(state, self._history(state), np.unique(off))
         return find(self.shop, asked, 1).matching
 
     def _positions(self, items: Sequence[str]) -> np.ndarray:
@@ -396,12 +364,5 @@ class _Turn:
         return Done(replace(state, turns=self.number), self.text, self.number, suggestions)
 
 
-_ON_ITEMS = ("tell", "why", "make_ad", "more_like", "less_like", "hide")
-
-
 def _with(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     return names if name in names else (*names, name)
-
-
-def _union(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*one, *other]))

@@ -137,7 +137,7 @@ class Reasons:
     def _as_asked(self, item: Item) -> tuple[str, tuple[str, ...]]:
         """What was asked for, and that the item has it, as its record says."""
         said, names = [], []
-        for name, value in self.state.where.items():
+        for name in self.state.where:
             if name == "price" and item.price is not None:
                 said.append(f"it costs {self.shop.price_text(item.price)}")
                 names.append("price")
@@ -148,15 +148,10 @@ class Reasons:
                 else:
                     said.append(f"its {name.replace('_', ' ')} is {value_text(own)}")
                 names.append(name)
-            del value
         clauses = [one for one in said if self.shop.may_say(one, item)]
-        words = [word for word in self.state.wish.split() if word in stems_of(item.title)]
-        if words:
-            clauses.insert(0, f"it is called {short_title(item)}")
-            names.append("title")
         if not clauses:
             return "", ()
-        return f"You asked for this: {_joined(clauses)}.", tuple(names)
+        return f"It fits what you asked for: {_joined(clauses)}.", tuple(names)
 
     def _about(self, item: Item) -> Because:
         """The item's own facts."""

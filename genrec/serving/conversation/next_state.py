@@ -126,12 +126,11 @@ def _relative(
 
 def _level(shop: Shop, state: ChatState, where: dict[str, Any], reading: Reading) -> dict[str, Any]:
     """A bound for cheap and expensive: a third of what the wish's items cost."""
-    column = shop.recommender.filters.column("price")
     allowed = shop.allowed({name: value for name, value in where.items() if name != "price"})
     mask = np.ones(len(shop.catalog), bool) if allowed.allowed is None else allowed.allowed
     wish = _wish(state.wish, reading).split()
     pool = shop.index.search(wish, 4_000, allowed=mask).items if wish else np.flatnonzero(mask)
-    prices = column.values[pool] if column is not None else np.zeros(0)  # type: ignore[attr-defined]
+    prices = shop.prices[pool]
     prices = prices[~np.isnan(prices)]
     if not len(prices):
         return where

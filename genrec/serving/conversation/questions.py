@@ -84,11 +84,9 @@ def _questions(shop: Shop, pool: np.ndarray) -> Iterator[Asking]:
             continue
         if asking is not None:
             yield _eased(asking, kind)
-    prices = shop.recommender.filters.column("price")
-    if isinstance(prices, NumberColumn):
-        asking = _of_prices(prices.values[pool], shop)
-        if asking is not None:
-            yield _eased(asking, "price")
+    asking = _of_prices(shop.prices[pool], shop)
+    if asking is not None:
+        yield _eased(asking, "price")
 
 
 def _eased(asking: Asking, kind: str) -> Asking:

@@ -1,4 +1,4 @@
-"""The assistant's words: short and plain, from counts, constraints and titles; no language model."""
+"""The assistant's words: short and plain, from counts, constraints and titles alone."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def found(shop: Shop, state: ChatState, *, shown: int, matching: int, lead: str 
         if what.startswith("for "):
             own = f"{count} {what}."
     elif what:
-        joint = "" if what.startswith("for ") else "for "
+        joint = "" if what.startswith("for ") else "that match "
         own = f"I found {matching:,} {joint}{what}. {_first(shown)}"
     else:
         own = _first(shown)
@@ -67,10 +67,20 @@ def _first(shown: int) -> str:
     return "I'd start with this one:" if shown == 1 else f"I'd start with these {shown}:"
 
 
-def nothing(shop: Shop, state: ChatState, *, drop: str = "", more: int = 0) -> str:
-    """Plainly that nothing fits, and which constraint costs most."""
+def nothing(
+    shop: Shop, state: ChatState, *, drop: str = "", more: int = 0, others: bool = False
+) -> str:
+    """Plainly that nothing fits, and which constraint costs most.
+
+    Args:
+        others: whether some have been shown, and it is others that there are none of.
+    """
     what = wanted(shop, state)
-    text = f"Nothing in stock fits {what}." if what else "There is nothing in stock."
+    if others:
+        text = "You have seen all that I have"
+        text += f"{'' if what.startswith('for ') else ' for'} {what}." if what else "."
+    else:
+        text = f"Nothing in stock fits {what}." if what else "There is nothing in stock."
     if drop:
         items = "1 item" if more == 1 else f"{more:,} items"
         text += f" Without {drop} there {'is' if more == 1 else 'are'} {items}. Shall I drop that?"

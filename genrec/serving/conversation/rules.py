@@ -15,17 +15,35 @@ from genrec.serving.conversation.spelling import Word, plain, stem, words_of
 from genrec.serving.conversation.vocabulary import LONGEST_PHRASE, Meaning, Vocabulary
 
 _NEGATORS = frozenset(
-    """not no without except never hate dislike non nothing avoid minus isn't don't dont doesn't
-    neither nor""".split()
-)
+    ("not", "no", "without", "except", "never", "hate", "dislike", "non", "nothing", "avoid",
+     "minus", "isn't", "don't", "dont", "doesn't", "neither", "nor")
+)  # fmt: skip
 # After these a denial no longer holds.
-_TURNS = frozenset("but instead rather prefer want".split())
-_OTHER = frozenset("different another other else change".split())
-_SAME = frozenset("same that's".split())
-_INDIFFERENT = frozenset("any whatever forget drop ignore remove skip whichever without no".split())
+_TURNS = frozenset(("but", "instead", "rather", "prefer", "want"))
+_OTHER = frozenset(("different", "another", "other", "else", "change"))
+_SAME = frozenset(("same", "that's"))
+_INDIFFERENT = frozenset(
+    ("any", "whatever", "forget", "drop", "ignore", "remove", "skip", "whichever", "without", "no")
+)
 _NO_MATTER = ("matter", "important", "care", "mind", "limit")
+_FILTERS = frozenset(("filter", "constraint", "restriction"))
 _FIND = frozenset(
-    "find show want need looking look search buy get have sell recommend suggest after".split()
+    (
+        "find",
+        "show",
+        "want",
+        "need",
+        "looking",
+        "look",
+        "search",
+        "buy",
+        "get",
+        "have",
+        "sell",
+        "recommend",
+        "suggest",
+        "after",
+    )
 )
 
 
@@ -145,8 +163,8 @@ class RuleReader:
             elif how in ("alike", "unlike"):
                 (alike if how == "alike" else unlike).append(attribute)
             turn.used |= set(range(first, end))
-        if any(word.text in ("filters", "constraints", "restrictions") for word in turn.words):
-            relax = ["*"]
+        if filters := {p for p, word in enumerate(turn.words) if word.stem in _FILTERS}:
+            relax, turn.used = ["*"], turn.used | filters
         conditions = dict(found.where)
         for attribute, values in where.items():
             if attribute in without:
@@ -159,9 +177,10 @@ class RuleReader:
             intent = "find"
         # "the first shirt": a place in a list needs something to be done to it.
         ordinal = found.ordinal
+        beside = found.relative or alike or unlike
         if intent == "hello" and (conditions or without or relax):
             intent = "find"
-        if intent == "unclear" and ordinal and not (conditions or without):
+        if intent == "unclear" and ordinal and not (conditions or without or beside):
             intent = "tell"
         if intent == "hide" and unlike and not ordinal:
             intent = "find"
@@ -217,7 +236,7 @@ class RuleReader:
         for place in range(first - 1, max(first - 7, -1), -1):
             word = turn.words[place]
             between = turn.text[word.end : turn.words[place + 1].start]
-            if any(mark in between for mark in ".;!?") or "," in between and place < first - 1:
+            if any(mark in between for mark in ".;!?") or ("," in between and place < first - 1):
                 return False
             if word.text == "but" and turn.words[place - 1].text in ("anything", "everything"):
                 return True
@@ -254,7 +273,7 @@ class RuleReader:
             return "unlike"
         if any(word in _SAME for word in near) or (near and near[-1] in ("that", "this")):
             return "relax" if any(word in after for word in _NO_MATTER) else "alike"
-        if any(word in _INDIFFERENT for word in before):
+        if any(word in _INDIFFERENT or word.startswith(_NO_MATTER) for word in before):
             return "relax"
         if any(word.startswith(_NO_MATTER) for word in after):
             return "relax"
@@ -277,7 +296,7 @@ class RuleReader:
         return tuple(wish), tuple(word for word in wish if stem(word) in index.kinds)
 
 
-_POINTING = frozenset("more_like less_like hide tell why make_ad".split())
+_POINTING = frozenset(("more_like", "less_like", "hide", "tell", "why", "make_ad"))
 
 
 def _lowered(text: str) -> str:

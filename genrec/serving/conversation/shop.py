@@ -76,7 +76,7 @@ class Shop:
     def open(self) -> Shop:
         """Reads the catalogue's words now rather than in the first turn; gives itself back."""
         with self._making:
-            _ = self.index, self.vocabulary.speller
+            _ = self.index, self.vocabulary.speller, self._sensitive, self._guard
         return self
 
     @cached_property
@@ -97,6 +97,13 @@ class Shop:
         if not isinstance(column, NumberColumn):
             return {}
         return {self.stock: True} if column.is_bool else {self.stock: {"above": 0}}
+
+    @cached_property
+    def prices(self) -> np.ndarray:
+        """The price of each item, NaN where it is unknown, shape (items,), float64."""
+        column = self.recommender.filters.column("price")
+        unknown = np.full(len(self.catalog), np.nan)
+        return column.values if isinstance(column, NumberColumn) else unknown
 
     def item(self, item: str) -> Item:
         """An item by its id.
@@ -171,7 +178,8 @@ class Shop:
             return None
         with self._making:
             profiles = self._profiles
-        return profiles[user] if user in profiles else None
+        # A user may have a history and no profile: those who asked to be forgotten.
+        return profiles[user] if profiles.__contains__(user) else None
 
     def ad(self, item: str, user: str, *, channel: str = "push", seed: int = 0) -> Copy:
         """An ad for an item, written for the user, passed by the guard.

@@ -91,7 +91,7 @@ class ChatState:
 
     def to_json(self) -> str:
         """As a JSON text."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True)
+        return json.dumps(self.to_dict(), sort_keys=True)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> ChatState:

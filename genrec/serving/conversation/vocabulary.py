@@ -78,10 +78,9 @@ class Vocabulary:
                 if column.is_bool:
                     count = int((column.values == 1).sum())
                     self._add(stems_of(name.replace("_", " ")), Meaning(name, (True,), count))
-            elif isinstance(column, ValueColumn | ListColumn):
-                if len(column.texts) <= MOST_VALUES:
-                    self.attributes[name] = column
-                    self._add_values(name, column)
+            elif isinstance(column, ValueColumn | ListColumn) and len(column.texts) <= MOST_VALUES:
+                self.attributes[name] = column
+                self._add_values(name, column)
         self.names = self._named()
 
     def _add_values(self, name: str, column: ValueColumn | ListColumn) -> None:
