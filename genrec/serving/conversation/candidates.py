@@ -21,6 +21,8 @@ from genrec.serving.conversation.state import ChatState
 POOL, RANKED = 400, 48
 # What each list counts for in the one list.
 WEIGHTS = {"taste": 1.0, "words": 1.0, "vectors": 0.7, "picture": 1.5, "alike": 1.0, "unlike": -0.7}
+# So many times the cards are looked at for those that differ to the eye.
+VARIED = 4
 # Items with less than this share of the best one's likeness are not like it.
 NEAR = 0.4
 # Below this share of the wish's words the items speak of something else.
@@ -98,8 +100,10 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
         words = hits.items if hits.share >= ENOUGH or not shop.finder else hits.items[:0]
         meant = _by_vectors(shop, state.wish, mask) if hits.share < ENOUGH else _NOTHING
         lists["words"], lists["vectors"] = words[:POOL], meant
-        pool = np.concatenate([words, meant])
-        matching = len(np.unique(pool))
+        # Words that the shop has never heard part nothing.
+        if len(meant) or len(missing) < len(wish):
+            pool = np.concatenate([words, meant])
+            matching = len(np.unique(pool))
     if asked.picture:
         lists["picture"] = _by_picture(shop, asked.picture, mask)
         pool = lists["picture"] if pool is None else np.intersect1d(pool, lists["picture"])
@@ -127,11 +131,25 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
     if asked.cheapest:
         ordered = _by_price(shop, np.unique(pool) if wish or likes else np.flatnonzero(mask), n)
     else:
-        ordered = _fused(lists, n)
+        ordered = _varied(shop, _fused(lists, VARIED * n), n)
         if len(ordered) < n:
             rest = np.setdiff1d(pool, ordered)[: n - len(ordered)]
             ordered = np.concatenate([ordered, rest])
     return Found(ordered[:n], matching, _some(pool), missing, partly, lists)
+
+
+def _varied(shop: Shop, ordered: np.ndarray, n: int) -> np.ndarray:
+    """The first n, but none that reads as one before it does while there are others."""
+    seen: set[tuple[str, float | None]] = set()
+    first, again = [], []
+    for position in ordered.tolist():
+        item = shop.catalog[position]
+        key = (item.title, item.price)
+        (again if key in seen else first).append(position)
+        seen.add(key)
+        if len(first) == n:
+            break
+    return np.array([*first, *again][:n], np.int64)
 
 
 def _near(shop: Shop, item: int, mask: np.ndarray) -> np.ndarray:

@@ -92,6 +92,10 @@ def _said(name: str, condition: Mapping[str, Any], money: Any) -> Iterator[str]:
 
 
 def _short(values: list[Any], most: int = 4) -> list[Any]:
+    shortest = min((str(one) for one in values), key=len, default="")
+    if all(shortest in str(one).split() or shortest == one for one in values):
+        # "linen" stands for linen, and linen and oak.
+        return [shortest]
     more = len(values) - most
     return values if more <= 0 else [*values[:most], f"{more} more"]
 

@@ -31,7 +31,8 @@ from genrec.serving.conversation.evidence import Reasons, details, short_title
 from genrec.serving.conversation.incoming import problem_of
 from genrec.serving.conversation.listening import DROP, Reader, listen
 from genrec.serving.conversation.message import Message
-from genrec.serving.conversation.next_state import after, rejecting
+from genrec.serving.conversation.model_reader import EitherReader, ModelReader
+from genrec.serving.conversation.next_state import after, names_a_kind, rejecting
 from genrec.serving.conversation.questions import best_question
 from genrec.serving.conversation.reading import Reading
 from genrec.serving.conversation.rules import RuleReader
@@ -48,7 +49,8 @@ class Conversation:
     """A shop assistant. Keeps nothing between turns, so one serves all sessions at once.
 
     Args:
-        reader: understands free words; by default the rules.
+        reader: understands free words; by default the rules, and after them the text model if the
+            shop has one.
         cards: items shown at a time.
         questions: most questions of one session.
     """
@@ -60,8 +62,13 @@ class Conversation:
 
     @cached_property
     def reading(self) -> Reader:
-        """What understands free words."""
-        return self.reader or RuleReader(self.shop.vocabulary)
+        """What understands free words: the rules, and the shop's text model where they do not."""
+        if self.reader:
+            return self.reader
+        rules = RuleReader(self.shop.vocabulary)
+        if self.shop.text_model is None:
+            return rules
+        return EitherReader(rules, ModelReader(self.shop.vocabulary, self.shop.text_model))
 
     def turn(self, state: ChatState, message: Message) -> Iterator[ChatEvent]:
         """The answer to a message, as it is made; the last event is ``Done`` with the new state.
@@ -184,12 +191,16 @@ class _Turn:
         if reading.intent in ("hide", "less_like"):
             refused = list(self.before.cards) if self._all(reading) else [item]
             state = rejecting(state, refused)
-        state = after(self.shop, state, reading, item)
+        before, state = state, after(self.shop, state, reading, item)
+        if names_a_kind(self.shop, reading) and not self._matching(state, ()):
+            # Nothing is both, so the other thing is meant.
+            state = after(self.shop, before, reading, item, fresh=True)
         if reading.intent in ("hide", "less_like"):
             state = replace(state, focus="")
         if reading.intent == "any" and state.pending:
             state = replace(state, asked=_with(state.asked, state.pending.attribute))
-        state = replace(state, pending=None)
+        if reading.intent not in ("hide", "less_like"):
+            state = replace(state, pending=None)
         yield from self._shown(state, lead=self._lead(reading, item), reading=reading)
 
     def _lead(self, reading: Reading, item: str) -> str:
@@ -218,11 +229,11 @@ class _Turn:
         asked = Asked(state, history, off, cheapest, self.message.picture)
         found = find(self.shop, asked, self.conversation.cards)
         if not len(found.items):
-            yield from self._nothing(state, found, reading, lead)
+            yield from self._nothing(state, reading, lead)
             return
-        if found.missing and set(reading.wish) <= set(found.missing) and reading.wish:
-            said_only = replace(reading, wish=(), kinds=(), corrected={})
-            if not said_only.changes and not self.message.picture:
+        if reading.wish and set(reading.wish) <= set(found.missing):
+            beside = replace(reading, wish=(), kinds=(), corrected={})
+            if not beside.changes and not self.message.picture:
                 yield from self._say(f"{lead} {replies.not_known(found.missing)}".strip())
                 yield self._done(replace(self.before, pending=None))
                 return
@@ -276,15 +287,9 @@ class _Turn:
         state = replace(state, pending=pending, asked=_with(state.asked, asking.attribute))
         return state, Question(asking.text, asking.attribute, asking.options)
 
-    def _nothing(
-        self, state: ChatState, found: Found, reading: Reading, lead: str
-    ) -> Iterator[ChatEvent]:
+    def _nothing(self, state: ChatState, reading: Reading, lead: str) -> Iterator[ChatEvent]:
         """Says so, names the constraint that costs most, and shows nothing."""
         others = bool(self._seen(reading)) or reading.intent in ("hide", "less_like")
-        if not others and found.missing and self._count(state):
-            yield from self._say(f"{lead} {replies.not_known(found.missing)}".strip())
-            yield self._done(replace(self.before, pending=None))
-            return
         if others:
             # What was refused stays so; what was looked for stays as it was.
             state = replace(

@@ -21,8 +21,10 @@ from genrec.serving.conversation.shop import Shop
 from genrec.serving.conversation.spelling import stems_of
 from genrec.serving.conversation.state import ChatState
 
-# So much must two items have in common before one is a reason for the other.
-ENOUGH_ALIKE = 1.0
+# A kind is shared when fewer than a tenth of the items are of it: log 10.
+RARE = 2.3
+# Titles of so many of the latest choices are compared.
+LOOKED_AT = 30
 _LONGEST_TITLE = 60
 
 
@@ -85,8 +87,8 @@ class Reasons:
     def _clauses(self, position: int) -> Iterator[Because]:
         """Clauses such as ``like the Alba mug you liked``, the best first."""
         if len(self.liked):
-            other, alike = self._nearest(position, self.liked)
-            if other >= 0 and other != position and alike >= ENOUGH_ALIKE:
+            other = self._nearest(position, self.liked)
+            if other >= 0 and other != position:
                 yield from self._like(position, other, "you liked")
         if not len(self.past):
             return
@@ -95,8 +97,8 @@ class Reasons:
             often = {1: "once", 2: "twice"}.get(times, f"{times} times")
             yield Because(f"something you chose {often} before", (), (self._id(position),))
             return
-        other, alike = self._nearest(position, self.past)
-        if other >= 0 and alike >= ENOUGH_ALIKE:
+        other = self._nearest(position, self.past)
+        if other >= 0:
             yield from self._like(position, other, "you chose before")
 
     def _like(self, position: int, other: int, when: str) -> Iterator[Because]:
@@ -111,19 +113,32 @@ class Reasons:
     def _id(self, position: int) -> str:
         return self.shop.catalog.ids[position]
 
-    def _nearest(self, position: int, others: np.ndarray) -> tuple[int, float]:
-        """The latest of the others that have most in common with an item, and how much."""
+    def _nearest(self, position: int, others: np.ndarray) -> int:
+        """The latest of the others that are the same kind of thing; -1 if none is.
+
+        Two items are of a kind if they share a value that few items have of an attribute that says
+        what a thing is, or the word that their titles call it by.
+        """
         alike = np.zeros(len(others))
+        total = len(self.shop.catalog)
         for name, column in self.shop.vocabulary.attributes.items():
-            if isinstance(column, ValueColumn) and column.numbers[position] >= 0:
-                weight = 1.0 if self.shop.vocabulary.is_kind(name) else 0.5
-                alike += weight * (column.numbers[others] == column.numbers[position])
-        own = set(stems_of(self.shop.catalog[position].title))
-        for place in np.flatnonzero(alike >= alike.max() - 0.5)[-8:]:
-            words = set(stems_of(self.shop.catalog[int(others[place])].title))
-            alike[place] += len(own & words) / max(len(own | words), 1)
-        best = int(np.flatnonzero(alike == alike.max())[-1])
-        return int(others[best]), float(alike[best])
+            number = column.numbers[position] if isinstance(column, ValueColumn) else -1
+            if number < 0:
+                continue
+            same = column.numbers[others] == number
+            if same.any():
+                rarity = np.log(total / np.count_nonzero(column.numbers == number))
+                kind = self.shop.vocabulary.is_kind(name) and rarity > RARE
+                alike += same * (rarity + 100.0 * kind)
+        own = self._kinds(position)
+        for place in range(max(0, len(others) - LOOKED_AT), len(others)):
+            if own & self._kinds(int(others[place])):
+                alike[place] += 100.0
+        best = float(alike.max())
+        return int(others[np.flatnonzero(alike == best)[-1]]) if best >= 100 else -1
+
+    def _kinds(self, position: int) -> set[str]:
+        return self.shop.index.kinds & set(stems_of(self.shop.catalog[position].title))
 
     def _in_common(self, position: int, other: int) -> tuple[str, ...]:
         found = []

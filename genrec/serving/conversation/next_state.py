@@ -17,13 +17,16 @@ from genrec.serving.conversation.state import KEPT, ChatState
 WISH_WORDS = 12
 
 
-def after(shop: Shop, state: ChatState, reading: Reading, item: str = "") -> ChatState:
+def after(
+    shop: Shop, state: ChatState, reading: Reading, item: str = "", *, fresh: bool = False
+) -> ChatState:
     """The state that a turn asks for; what it shows is not in it yet.
 
     Args:
         item: id of the shown item that is spoken of; empty for none.
+        fresh: whether what was wanted before is over in any case.
     """
-    fresh = _is_fresh(shop, state, reading)
+    fresh = fresh or _is_fresh(shop, state, reading)
     where: dict[str, Any] = {} if fresh else dict(state.where)
     where = with_reading(where, reading)
     if item:
@@ -51,6 +54,11 @@ def after(shop: Shop, state: ChatState, reading: Reading, item: str = "") -> Cha
         recipient=recipient,
         focus=item or state.focus,
     )
+
+
+def names_a_kind(shop: Shop, reading: Reading) -> bool:
+    """Whether a turn asks for a kind of product."""
+    return reading.intent == "find" and bool(_kinds(shop, reading.kinds, dict(reading.where)))
 
 
 def rejecting(state: ChatState, items: Sequence[str]) -> ChatState:

@@ -37,7 +37,10 @@ def money(shop: Shop, amount: float) -> str:
 
 def wanted(shop: Shop, state: ChatState) -> str:
     """The wish and its constraints in one phrase; empty when there are none."""
-    said = list(chips(state.where, lambda amount: money(shop, amount)))
+    # What it is comes first, and its price last, as one would say it.
+    names = sorted(state.where, key=lambda n: (n == "price", not shop.vocabulary.is_kind(n)))
+    where = {name: state.where[name] for name in names}
+    said = list(chips(where, lambda amount: money(shop, amount)))
     parts = [f"“{state.wish}”"] if state.wish else []
     parts += [one for one in said if one]
     text = ", ".join(parts)
@@ -64,7 +67,7 @@ def found(shop: Shop, state: ChatState, *, shown: int, matching: int, lead: str 
 
 
 def _first(shown: int) -> str:
-    return "I'd start with this one:" if shown == 1 else f"I'd start with these {shown}:"
+    return "I'd start with this one." if shown == 1 else f"I'd start with these {shown}."
 
 
 def nothing(

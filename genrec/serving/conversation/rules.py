@@ -47,6 +47,10 @@ _FIND = frozenset(
 )
 
 
+# A kind is a condition if its value covers so much of the items that have its word.
+MOSTLY = 0.3
+
+
 @dataclass
 class _Turn:
     """A text being read: what is left of it, and what has been found."""
@@ -145,17 +149,26 @@ class RuleReader:
         where: dict[str, list[Any]] = {}
         without: dict[str, list[Any]] = {}
         relax, alike, unlike = list(found.relax), list(found.alike), list(found.unlike)
-        pointed = ""
+        pointed, last_end, last_span = "", dict[str, int](), set[int]()
         for first, end, meaning in self._matches(turn):
             span = set(range(first, end))
             if self._one_after(turn, end) and found.intent in _POINTING:
                 pointed = " ".join(word.stem for word in turn.words[first:end])
                 turn.used |= span | {end}
                 continue
-            target = without if self._denied(turn, first) else where
+            denied = self._denied(turn, first)
+            # The shop has far more of it than the value covers: it is looked for by its word.
+            if not denied and self._is_narrow(turn, first, end, meaning):
+                continue
+            target = without if denied else where
             values = target.setdefault(meaning.attribute, [])
+            if last_end.get(meaning.attribute) == first and not denied:
+                # "organic bananas": the last word names the thing, the one before it describes it.
+                values.clear()
+                turn.used -= last_span
             values += [value for value in meaning.values if value not in values]
             turn.used |= span
+            last_end[meaning.attribute], last_span = end, span
         for first, end, attribute in self._named(turn):
             how = self._about(turn, first, end)
             if how == "relax" and attribute not in where and attribute not in without:
@@ -248,6 +261,13 @@ class RuleReader:
 
     def _negated_verb(self, turn: _Turn, place: int) -> bool:
         return place > 0 and turn.words[place - 1].text in _NEGATORS
+
+    def _is_narrow(self, turn: _Turn, first: int, end: int, meaning: Meaning) -> bool:
+        if not self.vocabulary.is_kind(meaning.attribute):
+            return False
+        said = turn.words[first:end]
+        words = [turn.corrected.get(word.text, word.stem) for word in said]
+        return meaning.items < MOSTLY * self.vocabulary.index.having(words)
 
     def _one_after(self, turn: _Turn, end: int) -> bool:
         return end < len(turn.words) and turn.words[end].text in ("one", "ones")

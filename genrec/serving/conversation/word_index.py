@@ -78,10 +78,17 @@ class WordIndex:
         self.kinds = _kinds(catalog.table["title"])
         self._catalog = catalog
 
-    def counts_of(self, word: str) -> int:
-        """How many items have the word."""
-        number = self.words.get(stem(plain(word)))
-        return 0 if number is None else int(self.starts[number + 1] - self.starts[number])
+    def having(self, words: Sequence[str]) -> int:
+        """How many items have all of the words."""
+        numbers = [self.words.get(stem(plain(word)), -1) for word in words]
+        if not numbers or min(numbers) < 0:
+            return 0
+        lists = [self.items[self.starts[one] : self.starts[one + 1]] for one in numbers]
+        lists.sort(key=len)
+        found = lists[0]
+        for other in lists[1:]:
+            found = found[np.isin(found, other, assume_unique=True)]
+        return len(found)
 
     @cached_property
     def speller(self) -> Speller:
@@ -126,6 +133,10 @@ class WordIndex:
             found, own = found[kept], own[kept]
         order = np.lexsort((found, -own))
         return Hits(found[order].astype(np.int64), own[order], missing, best / whole)
+
+    def scored(self, words: Sequence[str], n: int) -> np.ndarray:
+        """The n items that have most of the words, as any search box would order them."""
+        return self._all_hits([stem(plain(word)) for word in words], n, None).items
 
     def like(self, item: int, n: int, *, allowed: np.ndarray | None = None) -> Hits:
         """The n items that share the most of an item's own words."""
