@@ -14,7 +14,7 @@ from genrec.data.sequences import History
 from genrec.errors import InputError
 from genrec.serving.conversation import replies
 from genrec.serving.conversation.candidates import Asked, Found, find
-from genrec.serving.conversation.constraints import chip, chips, without
+from genrec.serving.conversation.constraints import chip, without
 from genrec.serving.conversation.events import (
     AdMade,
     Card,
@@ -332,7 +332,7 @@ class _Turn:
         return Cards(tuple(cards), self.number)
 
     def _filter(self, state: ChatState, matching: int) -> FilterSet:
-        said = chips(state.where, lambda amount: replies.money(self.shop, amount))
+        said = replies.constraints(self.shop, state)
         return FilterSet(dict(state.where), said, state.wish, matching)
 
     def _count(self, state: ChatState) -> int:

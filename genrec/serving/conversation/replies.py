@@ -35,12 +35,16 @@ def money(shop: Shop, amount: float) -> str:
     return shop.price_text(amount).removesuffix(".00")
 
 
-def wanted(shop: Shop, state: ChatState) -> str:
-    """The wish and its constraints in one phrase; empty when there are none."""
-    # What it is comes first, and its price last, as one would say it.
+def constraints(shop: Shop, state: ChatState) -> tuple[str, ...]:
+    """Each constraint in words: what it is comes first and its price last, as one would say it."""
     names = sorted(state.where, key=lambda n: (n == "price", not shop.vocabulary.is_kind(n)))
     where = {name: state.where[name] for name in names}
-    said = list(chips(where, lambda amount: money(shop, amount)))
+    return chips(where, lambda amount: money(shop, amount))
+
+
+def wanted(shop: Shop, state: ChatState) -> str:
+    """The wish and its constraints in one phrase; empty when there are none."""
+    said = constraints(shop, state)
     parts = [f"“{state.wish}”"] if state.wish else []
     parts += [one for one in said if one]
     text = ", ".join(parts)
