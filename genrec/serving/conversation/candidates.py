@@ -72,7 +72,7 @@ _NOTHING = np.zeros(0, np.int64)
 
 
 def find(shop: Shop, asked: Asked, n: int) -> Found:
-    """The n best items that answer a wish under the constraints.
+    """The n best items that answer a wish under the constraints; for n = 0 they are only counted.
 
     Raises:
         InputError: the constraints are not of this catalogue.
@@ -119,6 +119,8 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
         lists[f"unlike {number}"] = _near(shop, item, mask)[:60]
     if pool is not None and not len(pool):
         return Found(_NOTHING, 0, _NOTHING, missing, partly)
+    if not n:
+        return Found(_NOTHING, matching, _NOTHING, missing, partly)
     history = _with_likes(asked.history, likes)
     if pool is None:
         key = "" if everything else compiled.key

@@ -192,7 +192,8 @@ class _Turn:
             refused = list(self.before.cards) if self._all(reading) else [item]
             state = rejecting(state, refused)
         before, state = state, after(self.shop, state, reading, item)
-        if names_a_kind(self.shop, reading) and not self._matching(state, ()):
+        narrowed = bool(before.where or before.wish) and names_a_kind(self.shop, reading)
+        if narrowed and not self._matching(state, ()):
             # Nothing is both, so the other thing is meant.
             state = after(self.shop, before, reading, item, fresh=True)
         if reading.intent in ("hide", "less_like"):
@@ -347,7 +348,7 @@ class _Turn:
         """Items that satisfy the constraints and the wish, but for those that were seen."""
         off = self._positions([*state.rejected, *seen])
         asked = Asked(state, self._history(state), np.unique(off))
-        return find(self.shop, asked, 1).matching
+        return find(self.shop, asked, 0).matching
 
     def _positions(self, items: Sequence[str]) -> np.ndarray:
         known = [one for one in items if self.shop.has(one)]

@@ -59,6 +59,7 @@ class Reasons:
         self.past = items[shop.may_cite(items)] if len(items) else items
         liked = [shop.catalog.position(one) for one in state.likes if shop.has(one)]
         self.liked = np.array(liked[-5:], np.int64)
+        self._called: dict[int, frozenset[str]] = {}
 
     def short(self, position: int) -> Because:
         """One clause for a card; empty when there is nothing to go by."""
@@ -137,8 +138,11 @@ class Reasons:
         best = float(alike.max())
         return int(others[np.flatnonzero(alike == best)[-1]]) if best >= 100 else -1
 
-    def _kinds(self, position: int) -> set[str]:
-        return self.shop.index.kinds & set(stems_of(self.shop.catalog[position].title))
+    def _kinds(self, position: int) -> frozenset[str]:
+        if position not in self._called:
+            stems = stems_of(self.shop.catalog[position].title)
+            self._called[position] = self.shop.index.kinds & frozenset(stems)
+        return self._called[position]
 
     def _in_common(self, position: int, other: int) -> tuple[str, ...]:
         found = []
