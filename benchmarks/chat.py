@@ -134,7 +134,7 @@ def first_cards(shop: Shop, turns: int) -> Figures:
     """Milliseconds from a message to its cards, in turns that are all different."""
     rng = np.random.default_rng(1)
     conversation = Conversation(shop)
-    taken: dict[str, list[float]] = {"first": [], "refined": []}
+    taken: dict[str, list[float]] = {"first": [], "refined": [], "busy": []}
     for number in range(turns):
         thing, colour = rng.choice(THINGS), rng.choice(COLOURS)
         material, style = rng.choice(MATERIALS), rng.choice(STYLES)
@@ -148,18 +148,25 @@ def first_cards(shop: Shop, turns: int) -> Figures:
         )[number % 5]
         state = ChatState(user=f"u{number}")
         for kind, text in (("first", opening), ("refined", f"in {material}, up to {price + 7}")):
-            begin = time.perf_counter()
+            begin, busy = time.perf_counter(), time.process_time()
             for event in conversation.turn(state, Message(text)):
                 if isinstance(event, Cards):
                     taken[kind].append((time.perf_counter() - begin) * 1000)
+                    if kind == "first":
+                        taken["busy"].append((time.process_time() - busy) * 1000)
                 if isinstance(event, Done) and event.state:
                     state = event.state
     quantiles = {
         f"first_card_{name}_ms_1m": round(float(np.quantile(taken["first"], share)), 1)
         for name, share in (("p50", 0.5), ("p95", 0.95))
     }
-    refined = round(float(np.median(taken["refined"])), 1)
-    return {**quantiles, "refined_card_p50_ms_1m": refined, "turns_with_cards": len(taken["first"])}
+    return {
+        **quantiles,
+        # On a machine that others use too, what the turn itself computes says more.
+        "first_card_p50_cpu_ms_1m": round(float(np.median(taken["busy"])), 1),
+        "refined_card_p50_ms_1m": round(float(np.median(taken["refined"])), 1),
+        "turns_with_cards": len(taken["first"]),
+    }
 
 
 def first_event(events: Iterator[ChatEvent]) -> None:

@@ -13,7 +13,7 @@ from genrec.serving.conversation.conversers import Assistant, PopularOnly, Retri
 from tests.serving.conversation.shop import corner_shop
 
 SHOP = corner_shop()
-TRAINING, TEST = SHOP.dataset.split("last-item")
+TRAINING, TEST = SHOP.dataset.split("last-out")
 WANTS = wants_of(TRAINING, TEST, 20, seed=1)
 
 
