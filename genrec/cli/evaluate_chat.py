@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from genrec.cli.progress import drawn
+from genrec.cli.run import drawn
 from genrec.errors import ConfigError
 
 # Conversations that are printed to be read.

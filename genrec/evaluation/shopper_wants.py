@@ -66,7 +66,7 @@ def wants_of(
         if not kind:
             continue
         suits = same & here
-        values = {}
+        values: dict[str, str] = {}
         for aspect in _aspects(filters, catalog, name, stock):
             column = filters.column(aspect)
             if not isinstance(column, ValueColumn) or column.numbers[position] < 0:

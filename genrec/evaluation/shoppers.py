@@ -44,7 +44,9 @@ class Said:
 class Converser(Protocol):
     """An assistant as a shopper meets it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As it is called beside its figures."""
 
     def begin(self, user: str) -> Any:
         """The state of a new conversation."""

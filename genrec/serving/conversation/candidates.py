@@ -143,7 +143,8 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
 def _varied(shop: Shop, ordered: np.ndarray, n: int) -> np.ndarray:
     """The first n, but none that reads as one before it does while there are others."""
     seen: set[tuple[str, float | None]] = set()
-    first, again = [], []
+    first: list[int] = []
+    again: list[int] = []
     for position in ordered.tolist():
         item = shop.catalog[position]
         key = (item.title, item.price)
