@@ -186,7 +186,12 @@ def reading(*, llm: bool, quick: bool) -> Figures:
     shop = corner_shop()
     cases = yaml.safe_load(CASES.read_text(encoding="utf-8"))
     rules = RuleReader(shop.vocabulary)
-    figures: Figures = {"cases": len(cases), "rules_right": _right(rules, cases)}
+    spoken = yaml.safe_load(CASES.with_name("spoken.yaml").read_text(encoding="utf-8"))
+    figures: Figures = {
+        "cases": len(cases),
+        "rules_right": _right(rules, cases),
+        "rules_right_spoken": _right(rules, spoken),
+    }
     if not llm:
         why = "run with --llm: some ten minutes on a core"
         return {**figures, **not_measured("model_right", why)}

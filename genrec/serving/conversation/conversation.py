@@ -216,7 +216,8 @@ class _Turn:
         elif reading.intent == "less_like":
             said.append(f"Fewer like {title}. Instead:")
         elif reading.intent == "hide":
-            said.append("Gone for good." if item else "None of those again.")
+            gone = "It won't come back." if item else "None of those again."
+            said.append(f"{gone} Here is what else there is:")
         elif reading.intent == "any":
             said.append("That's fine.")
         return " ".join(said)
@@ -230,7 +231,8 @@ class _Turn:
         asked = Asked(state, history, off, cheapest, self.message.picture)
         found = find(self.shop, asked, self.conversation.cards)
         if not len(found.items):
-            yield from self._nothing(state, reading, lead)
+            # What leads on to cards is not said where there are none.
+            yield from self._nothing(state, reading, lead.partition(" Here is")[0])
             return
         if reading.wish and set(reading.wish) <= set(found.missing):
             beside = replace(reading, wish=(), kinds=(), corrected={})
@@ -248,7 +250,7 @@ class _Turn:
         if found.partly:
             said.append(replies.partly(found.missing))
         shown = len(found.items)
-        if reading.intent in ("more", "more_like", "less_like"):
+        if reading.intent in ("more", "more_like", "less_like", "hide"):
             yield from self._say(" ".join(said))
         else:
             line = replies.found(

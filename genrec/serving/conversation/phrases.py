@@ -141,7 +141,7 @@ def relative_of(text: str) -> Span | None:
 def recipient_of(text: str) -> Span | None:
     """Whom it is for: a word such as ``sister``, ``someone``, or ``me``."""
     if match := _RECIPIENT.search(text):
-        who = match.group(1)
+        who = match.group(1) or match.group(2)
         who = "someone" if who in ("her", "him", "them") or who.startswith("some") else who
         return Span(who, match.start(), match.end())
     if match := _MYSELF.search(text):

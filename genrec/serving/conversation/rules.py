@@ -25,7 +25,7 @@ _SAME = frozenset(("same", "that's"))
 _INDIFFERENT = frozenset(
     ("any", "whatever", "forget", "drop", "ignore", "remove", "skip", "whichever", "without", "no")
 )
-_NO_MATTER = ("matter", "important", "care", "mind", "limit")
+_NO_MATTER = ("matter", "important", "care", "mind", "limit", "bother")
 _FILTERS = frozenset(("filter", "constraint", "restriction"))
 _FIND = frozenset(
     (
@@ -97,6 +97,10 @@ class RuleReader:
         found = self._phrased(turn)
         found = self._valued(turn, found)
         wish, kinds = self._wish(turn)
+        if found.intent not in ("find", "unclear", "hello", "more_like"):
+            # Beside what is to be done, words can only point at a card by what stands on it.
+            wish = tuple(word for word in wish if word in self.vocabulary.index.words)
+            kinds = tuple(word for word in kinds if word in wish)
         found = replace(found, wish=wish, kinds=kinds, corrected=turn.corrected)
         if found.intent == "unclear" and found.changes:
             found = replace(found, intent="find")
@@ -195,6 +199,9 @@ class RuleReader:
             intent = "find"
         if intent == "unclear" and ordinal and not (conditions or without or beside):
             intent = "tell"
+        if intent in ("tell", "why", "make_ad"):
+            # "Is the second one organic?" asks, and wants nothing changed.
+            conditions, without, relax = {}, {}, []
         if intent == "hide" and unlike and not ordinal:
             intent = "find"
         return replace(

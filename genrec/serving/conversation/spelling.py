@@ -86,8 +86,12 @@ class Speller:
 
     def nearest(self, word: str) -> str:
         """The known word that was meant; empty if there is none near enough."""
-        if word in self._counts or len(word) < SHORTEST or not word.isalpha():
+        if word in self._counts or not word.isalpha():
             return word if word in self._counts else ""
+        if len(word) < SHORTEST:
+            # Of a short word only its last letter can have been left out.
+            longer = [known for known in self._parts.get(word, ()) if known[:-1] == word]
+            return max(longer, key=lambda known: self._counts[known], default="") * (len(word) > 2)
         most = _slips(word)
         near: set[str] = set()
         for part in _parts(word, most):

@@ -20,6 +20,7 @@ from genrec.serving.conversation.shop import Shop
 from tests.serving.conversation.shop import corner_shop
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text(encoding="utf-8"))
+SPOKEN = yaml.safe_load(Path(__file__).with_name("spoken.yaml").read_text(encoding="utf-8"))
 SHOP = corner_shop()
 
 
@@ -57,6 +58,12 @@ def test_the_case_file_holds_at_least_150_distinct_turns() -> None:
 def test_the_rules_read_each_case_as_it_is_meant(case: dict) -> None:
     reading = RuleReader(SHOP.vocabulary).read(case["say"], pending=case.get("pending", ""))
     assert told(reading) == (case["is"] or {"intent": "unclear"})
+
+
+def test_of_turns_written_after_the_rules_most_are_read_as_they_are_meant() -> None:
+    reader = RuleReader(SHOP.vocabulary)
+    right = [told(reader.read(case["say"])) == case["is"] for case in SPOKEN]
+    assert len(SPOKEN) == 40 and sum(right) >= 35
 
 
 def test_a_misspelt_word_is_named_with_what_it_was_taken_for() -> None:
