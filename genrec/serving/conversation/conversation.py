@@ -193,7 +193,7 @@ class _Turn:
             state = rejecting(state, refused)
         before, state = state, after(self.shop, state, reading, item)
         narrowed = bool(before.where or before.wish) and names_a_kind(self.shop, reading)
-        if narrowed and not self._matching(state, ()):
+        if narrowed and not self._is_both(state, reading):
             # Nothing is both, so the other thing is meant.
             state = after(self.shop, before, reading, item, fresh=True)
         if reading.intent in ("hide", "less_like"):
@@ -351,6 +351,12 @@ class _Turn:
         off = self._positions([*state.rejected, *seen])
         asked = Asked(state, self._history(state), np.unique(off))
         return find(self.shop, asked, 0).matching
+
+    def _is_both(self, state: ChatState, reading: Reading) -> bool:
+        """Whether some item is what was wanted before and of the kind that is named now."""
+        found = find(self.shop, Asked(state, self._history(state), self._positions(())), 0)
+        heard = set(reading.kinds) - set(found.missing)
+        return bool(found.matching) and not (found.partly and heard)
 
     def _positions(self, items: Sequence[str]) -> np.ndarray:
         known = [one for one in items if self.shop.has(one)]

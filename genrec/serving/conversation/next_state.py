@@ -58,7 +58,8 @@ def after(
 
 def names_a_kind(shop: Shop, reading: Reading) -> bool:
     """Whether a turn asks for a kind of product."""
-    return reading.intent == "find" and bool(_kinds(shop, reading.kinds, dict(reading.where)))
+    kinds = reading.kinds or _kinds_of(shop, dict(reading.where))
+    return reading.intent == "find" and bool(kinds)
 
 
 def rejecting(state: ChatState, items: Sequence[str]) -> ChatState:
@@ -71,26 +72,32 @@ def rejecting(state: ChatState, items: Sequence[str]) -> ChatState:
 
 
 def _is_fresh(shop: Shop, state: ChatState, reading: Reading) -> bool:
-    """Whether another kind of product is asked for, so that the old wish is over."""
+    """Whether another kind of product is asked for, so that the old wish is over.
+
+    Two values of one attribute, or two words for things, exclude each other. A value of another
+    attribute narrows: a department after a type, say.
+    """
     if reading.intent not in ("find", "hello"):
         return False
     if reading.points or reading.alike or reading.unlike:
         return False
-    pending = state.pending.attribute if state.pending else ""
-    named = _kinds(shop, reading.kinds, {**reading.where})
-    before = _kinds(shop, tuple(state.wish.split()), dict(state.where))
-    if not named or not before or pending in reading.where:
-        return False
-    return not (named & before)
+    before = _kinds_of(shop, dict(state.where))
+    for name, values in _kinds_of(shop, dict(reading.where)).items():
+        if name in before and not values & before[name]:
+            return True
+    words = {word for word in state.wish.split() if word in shop.index.kinds}
+    return bool(reading.kinds) and bool(words) and not words & set(reading.kinds)
 
 
-def _kinds(shop: Shop, wish: tuple[str, ...], where: dict[str, Any]) -> set[str]:
-    found = {word for word in wish if word in shop.index.kinds}
+def _kinds_of(shop: Shop, where: dict[str, Any]) -> dict[str, set[str]]:
+    """Values that are asked for of attributes that say what a thing is."""
+    found = {}
     for name, value in where.items():
         if shop.vocabulary.is_kind(name):
             said = value.get("is", value.get("in")) if isinstance(value, dict) else value
-            found |= {str(one) for one in (said if isinstance(said, list) else [said])}
-    return found - {"None"}
+            if said is not None:
+                found[name] = {str(one) for one in (said if isinstance(said, list) else [said])}
+    return found
 
 
 def _wish(before: str, reading: Reading) -> str:
