@@ -59,7 +59,8 @@ def _answer(pending: Pending, text: str) -> Reading | None:
     options = [one.casefold() for one in pending.options]
     choice = options.index(said) if said in options else -1
     if choice < 0 and len(options) == 2 and options[0].startswith("yes"):
-        if phrases.is_yes(text.lower()):
+        indifferent = pending.attribute == DROP and phrases.is_any(text.lower())
+        if phrases.is_yes(text.lower()) or indifferent:
             choice = 0
         elif phrases.is_no(text.lower()):
             choice = 1

@@ -260,7 +260,8 @@ class RuleReader:
                 return False
             if word.text == "but" and turn.words[place - 1].text in ("anything", "everything"):
                 return True
-            if word.text in _NEGATORS:
+            # What belongs to a name denies nothing: "dips (non-refrigerated), grocery".
+            if word.text in _NEGATORS and place not in turn.used:
                 return True
             if word.text in _TURNS and not self._negated_verb(turn, place):
                 return False
