@@ -23,6 +23,7 @@ PAGES = (
     "docs/adaptation.md",
     "docs/batch.md",
     "docs/campaigns.md",
+    "docs/chat.md",
     "docs/guard.md",
     "docs/fusion.md",
     "docs/multimodal.md",

@@ -245,10 +245,19 @@ def evaluate(
     against: Annotated[
         str, typer.Option(help="Controls, comma-separated; the recipe's when left out.")
     ] = "",
+    chat: Annotated[
+        bool, typer.Option("--chat", help="Judge the run's chat by simulated shoppers.")
+    ] = False,
+    shoppers: Annotated[int, typer.Option(min=1, help="How many, with --chat.")] = 200,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Judge a run's recommender beside controls again, or its tower on other photos."""
+    """Judge a run's recommender beside controls again, its tower on other photos, or its chat."""
+    if chat:
+        from genrec.cli.evaluate_chat import evaluate_chat_command
+
+        evaluate_chat_command(folder, against, shoppers, as_json=json, quiet=quiet)
+        return
     from genrec.cli.run import evaluate_command
 
     evaluate_command(folder, overrides or [], against, as_json=json, quiet=quiet)

@@ -215,6 +215,11 @@ class ListColumn(Column):
     def texts(self) -> Sequence[str]:
         return self._values.texts
 
+    @property
+    def value_numbers(self) -> np.ndarray:
+        """Number of each value of each item, one item after the other; ``ends`` parts them."""
+        return self._values.numbers
+
     def accepts(self, value: Any) -> bool:
         return isinstance(value, str)
 

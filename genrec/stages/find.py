@@ -55,13 +55,21 @@ def find(
     content = b"" if picture is None else _content(picture)
     dataset = stored_data(run)
     rules = FilterCompiler(dataset.catalog).compile(where)
-    encoders, vectors = _encoded(run)
-    usable = {kind: one for kind, one in encoders.items() if kind in vectors}
-    indexes = {kind: _index(run, kind, vectors[kind]) for kind in usable}
-    found = Finder(usable, indexes).find(text, content, n=n, allowed=rules.allowed)
+    found = finder_of(run).find(text, content, n=n, allowed=rules.allowed)
     if not found:
         raise InputError("No item passes the filter. Widen it.", list(rules.doubts))
     return [Answer(dataset.catalog[one.item], one.score, one.ranks) for one in found]
+
+
+def finder_of(run: Run) -> Finder:
+    """What finds items by the vectors of a run.
+
+    Raises:
+        ArtefactError: nothing was encoded.
+    """
+    encoders, vectors = _encoded(run)
+    usable = {kind: one for kind, one in encoders.items() if kind in vectors}
+    return Finder(usable, {kind: _index(run, kind, vectors[kind]) for kind in usable})
 
 
 def _encoded(run: Run) -> tuple[dict[str, Encoder], dict[str, ItemVectors]]:

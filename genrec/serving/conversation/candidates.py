@@ -1,0 +1,229 @@
+"""Which items answer a wish: taste, words, vectors and likeness as one list under the constraints.
+
+The recommender ranks under the constraints folded into its trie; words find what the wish names;
+the lists are fused by reciprocal ranks, weighted. No loop runs over items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from genrec.data.sequences import History
+from genrec.encoders.finder import RANK_OFFSET
+from genrec.errors import ConfigError, InputError
+from genrec.serving.conversation.shop import Shop
+from genrec.serving.conversation.state import ChatState
+
+# Items that words or likeness bring in, and that the recommender ranks of them.
+POOL, RANKED = 400, 48
+# What each list counts for in the one list.
+WEIGHTS = {"taste": 1.0, "words": 1.0, "vectors": 0.7, "picture": 1.5, "alike": 1.0, "unlike": -0.7}
+# So many times the cards are looked at for those that differ to the eye.
+VARIED = 4
+# Items with less than this share of the best one's likeness are not like it.
+NEAR = 0.4
+# Below this share of the wish's words the items speak of something else.
+ENOUGH = 0.5
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What items are looked for by.
+
+    Attributes:
+        history: of the shopper; empty where it is for somebody else.
+        off: positions that may not come: rejected ones, and those seen where others are wanted.
+        cheapest: order by price, lowest first.
+        picture: bytes of a picture to find the like of.
+    """
+
+    state: ChatState
+    history: History
+    off: np.ndarray
+    cheapest: bool = False
+    picture: bytes = b""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Items that answer, best first.
+
+    Attributes:
+        items: positions, shape (found,), int64.
+        matching: how many items in stock satisfy the constraints and the wish, rejected ones left
+            out; those that come by their likeness to something are all counted.
+        pool: positions that a question could part, shape (≤ ``POOL`` × 10,), int64.
+        missing: words of the wish that no item has.
+        partly: whether no item has all of the wish's words.
+    """
+
+    items: np.ndarray
+    matching: int
+    pool: np.ndarray
+    missing: tuple[str, ...] = ()
+    partly: bool = False
+    lists: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+_NOTHING = np.zeros(0, np.int64)
+
+
+def find(shop: Shop, asked: Asked, n: int) -> Found:
+    """The n best items that answer a wish under the constraints; for n = 0 they are only counted.
+
+    Raises:
+        InputError: the constraints are not of this catalogue.
+    """
+    state = asked.state
+    compiled = shop.allowed(state.where)
+    everything = compiled.allowed is None
+    allowed = np.ones(len(shop.catalog), bool) if compiled.allowed is None else compiled.allowed
+    off = asked.off
+    mask = allowed
+    if len(off):
+        mask = allowed.copy()
+        mask[off] = False
+    total = int(np.count_nonzero(mask))
+    if not total:
+        return Found(_NOTHING, 0, _NOTHING)
+    lists: dict[str, np.ndarray] = {}
+    wish = state.wish.split()
+    pool: np.ndarray | None = None
+    matching, partly = total, False
+    missing: tuple[str, ...] = ()
+    if wish:
+        hits = shop.index.search(wish, len(mask) if total < POOL else 10 * POOL, allowed=mask)
+        missing, partly = hits.missing, hits.share < 1 - 1e-6
+        words = hits.items if hits.share >= ENOUGH or not shop.finder else hits.items[:0]
+        meant = _by_vectors(shop, state.wish, mask) if hits.share < ENOUGH else _NOTHING
+        lists["words"], lists["vectors"] = words[:POOL], meant
+        # Words that the shop has never heard part nothing.
+        if len(meant) or len(missing) < len(wish):
+            pool = np.concatenate([words, meant])
+            matching = len(np.unique(pool))
+    if asked.picture:
+        lists["picture"] = _by_picture(shop, asked.picture, mask)
+        pool = lists["picture"] if pool is None else np.intersect1d(pool, lists["picture"])
+        matching = len(pool)
+    likes = [shop.catalog.position(one) for one in state.likes[-3:] if shop.has(one)]
+    for number, item in enumerate(likes):
+        near = _near(shop, item, mask)
+        lists[f"alike {number}"] = near
+        if not wish:
+            pool = near if pool is None or not len(pool) else np.union1d(pool, near)
+    dislikes = [shop.catalog.position(one) for one in state.dislikes[-3:] if shop.has(one)]
+    for number, item in enumerate(dislikes):
+        lists[f"unlike {number}"] = _near(shop, item, mask)[:60]
+    if pool is not None and not len(pool):
+        return Found(_NOTHING, 0, _NOTHING, missing, partly)
+    if not n:
+        return Found(_NOTHING, matching, _NOTHING, missing, partly)
+    history = _with_likes(asked.history, likes)
+    if pool is None:
+        key = "" if everything else compiled.key
+        lists["taste"] = shop.ranked(history, allowed, off, RANKED, key=key)
+        pool = _some(np.flatnonzero(mask))
+    else:
+        inside = np.zeros(len(mask), bool)
+        inside[pool] = True
+        lists["taste"] = shop.ranked(history, inside, off, min(RANKED, len(pool)))
+    if asked.cheapest:
+        ordered = _by_price(shop, np.unique(pool) if wish or likes else np.flatnonzero(mask), n)
+    else:
+        ordered = _varied(shop, _fused(lists, VARIED * n), n)
+        if len(ordered) < n:
+            rest = np.setdiff1d(pool, ordered)[: n - len(ordered)]
+            ordered = np.concatenate([ordered, rest])
+    return Found(ordered[:n], matching, _some(pool), missing, partly, lists)
+
+
+def _varied(shop: Shop, ordered: np.ndarray, n: int) -> np.ndarray:
+    """The first n, but none that reads as one before it does while there are others."""
+    seen: set[tuple[str, float | None]] = set()
+    first: list[int] = []
+    again: list[int] = []
+    for position in ordered.tolist():
+        item = shop.catalog[position]
+        key = (item.title, item.price)
+        (again if key in seen else first).append(position)
+        seen.add(key)
+        if len(first) == n:
+            break
+    return np.array([*first, *again][:n], np.int64)
+
+
+def _near(shop: Shop, item: int, mask: np.ndarray) -> np.ndarray:
+    """Items that share most words with one, rare words counting more."""
+    hits = shop.index.like(item, POOL, allowed=mask)
+    return hits.items[hits.scores >= NEAR * hits.scores.max(initial=0.0)]
+
+
+def _by_vectors(shop: Shop, wish: str, mask: np.ndarray) -> np.ndarray:
+    if shop.finder is None:
+        return _NOTHING
+    try:
+        found = shop.finder.find(wish, n=60, allowed=mask)
+    except (ConfigError, InputError):
+        # This run's vectors cannot be compared with words.
+        return _NOTHING
+    return np.array([one.item for one in found], np.int64)
+
+
+def _by_picture(shop: Shop, picture: bytes, mask: np.ndarray) -> np.ndarray:
+    if shop.finder is None:
+        raise InputError("This shop cannot look for pictures. Say in words what you look for.")
+    try:
+        found = shop.finder.find(picture=picture, n=POOL, allowed=mask)
+    except ConfigError as error:
+        raise InputError(
+            "This shop cannot look for pictures. Say in words what you look for."
+        ) from error
+    return np.array([one.item for one in found], np.int64)
+
+
+def _fused(lists: Mapping[str, np.ndarray], n: int) -> np.ndarray:
+    """Positions by the weighted sum of reciprocal ranks; a list of dislikes only takes away."""
+    wanted = [(name, items) for name, items in lists.items() if len(items)]
+    named = np.concatenate([items for name, items in wanted if _weight(name) > 0] or [_NOTHING])
+    pool, places = np.unique(named, return_inverse=True)
+    scores = np.zeros(len(pool))
+    start = 0
+    for name, items in wanted:
+        ranks = _weight(name) / (RANK_OFFSET + 1 + np.arange(len(items)))
+        if _weight(name) > 0:
+            np.add.at(scores, places[start : start + len(items)], ranks)
+            start += len(items)
+        else:
+            rows = np.searchsorted(pool, items)
+            there = (rows < len(pool)) & (pool[np.minimum(rows, len(pool) - 1)] == items)
+            np.add.at(scores, rows[there], ranks[there])
+    order = np.lexsort((pool, -scores))[:n]
+    return pool[order]
+
+
+def _weight(name: str) -> float:
+    return WEIGHTS[name.partition(" ")[0]]
+
+
+def _by_price(shop: Shop, pool: np.ndarray, n: int) -> np.ndarray:
+    prices = np.nan_to_num(shop.prices[pool], nan=np.inf)
+    if len(pool) > n:
+        kept = np.argpartition(prices, n - 1)[:n]
+        pool, prices = pool[kept], prices[kept]
+    return pool[np.lexsort((pool, prices))]
+
+
+def _with_likes(history: History, likes: list[int]) -> History:
+    if not likes:
+        return history
+    items = np.concatenate([history.items, np.array(likes, np.int32)])
+    return History(items.astype(np.int32), user=history.user)
+
+
+def _some(pool: np.ndarray) -> np.ndarray:
+    """A spread of the pool, small enough to count in a millisecond."""
+    step = max(1, len(pool) // (POOL * 10))
+    return pool[::step].astype(np.int64)

@@ -1,0 +1,114 @@
+"""The assistant's words: short and plain, from counts, constraints and titles alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genrec.serving.conversation.constraints import chips
+from genrec.serving.conversation.shop import Shop
+from genrec.serving.conversation.state import ChatState
+
+HELLO = "Hello! What are you looking for?"
+THANKS = "You're welcome. Just tell me when you need something else."
+HELP = (
+    "Tell me what you look for, such as a colour, a brand or a price. Of what I show you can say "
+    "“more like the second”, “not that brand”, “cheaper”, “why?”, “hide the first”, “undo”, or "
+    "“make me an ad for it”."
+)
+UNCLEAR = (
+    "I did not get that. What are you looking for? You can name a product, a brand or a price."
+)
+EMPTY = "That message was empty. Tell me what you are looking for."
+NO_UNDO = "There is nothing to take back."
+RESTARTED = "Let's start again. What are you looking for?"
+WHICH = "Which one do you mean? Say “the first”, “the second” and so on."
+NOTHING_SHOWN = "I have not shown you anything yet. What are you looking for?"
+STALE = "That item is not among those I showed you here. Please pick one from the latest list."
+GONE = "That item is no longer sold."
+TOO_LONG = "That message is too long for me. Please say it in a few sentences."
+UNREADABLE = "I can only read text here. Please type what you are looking for."
+UNAVAILABLE = "Something went wrong on my side. Nothing is lost; please try again in a moment."
+
+
+def money(shop: Shop, amount: float) -> str:
+    """A bound as people say it: without cents where there are none."""
+    return shop.price_text(amount).removesuffix(".00")
+
+
+def constraints(shop: Shop, state: ChatState) -> tuple[str, ...]:
+    """Each constraint in words: what it is comes first and its price last, as one would say it."""
+    names = sorted(state.where, key=lambda n: (n == "price", not shop.vocabulary.is_kind(n)))
+    where = {name: state.where[name] for name in names}
+    return chips(where, lambda amount: money(shop, amount))
+
+
+def wanted(shop: Shop, state: ChatState) -> str:
+    """The wish and its constraints in one phrase; empty when there are none."""
+    said = constraints(shop, state)
+    parts = [f"“{state.wish}”"] if state.wish else []
+    parts += [one for one in said if one]
+    text = ", ".join(parts)
+    if state.recipient and state.recipient != "me":
+        who = "someone else" if state.recipient == "someone" else f"your {state.recipient}"
+        text = f"{text}, for {who}" if text else f"for {who}"
+    return text
+
+
+def found(shop: Shop, state: ChatState, *, shown: int, matching: int, lead: str = "") -> str:
+    """The line above the cards."""
+    what = wanted(shop, state)
+    if matching <= shown:
+        count = "Here is the only one" if shown == 1 else f"Here are all {shown}"
+        own = f"{count} for {what}." if what and not what.startswith("for ") else f"{count}."
+        if what.startswith("for "):
+            own = f"{count} {what}."
+    elif what:
+        joint = "" if what.startswith("for ") else "that match "
+        own = f"I found {matching:,} {joint}{what}. {_first(shown)}"
+    else:
+        own = _first(shown)
+    return f"{lead} {own}".strip()
+
+
+def _first(shown: int) -> str:
+    return "I'd start with this one." if shown == 1 else f"I'd start with these {shown}."
+
+
+def nothing(
+    shop: Shop, state: ChatState, *, drop: str = "", more: int = 0, others: bool = False
+) -> str:
+    """Plainly that nothing fits, and which constraint costs most.
+
+    Args:
+        others: whether some have been shown, and it is others that there are none of.
+    """
+    what = wanted(shop, state)
+    if others:
+        text = "You have seen all that I have"
+        text += f"{'' if what.startswith('for ') else ' for'} {what}." if what else "."
+    else:
+        text = f"Nothing in stock fits {what}." if what else "There is nothing in stock."
+    if drop:
+        items = "1 item" if more == 1 else f"{more:,} items"
+        text += f" Without {drop} there {'is' if more == 1 else 'are'} {items}. Shall I drop that?"
+    return text
+
+
+def not_known(words: Sequence[str]) -> str:
+    """Plainly that the shop has no such word."""
+    said = " or ".join(f"“{one}”" for one in words)
+    return f"I have nothing for {said}. Try another word for it."
+
+
+def partly(missing: Sequence[str]) -> str:
+    """That the wish is met in part only."""
+    if missing:
+        said = " or ".join(f"“{one}”" for one in missing)
+        return f"No item says {said}, so I went by the rest."
+    return "No item has all of that, so these are the closest."
+
+
+def corrected(words: dict[str, str]) -> str:
+    """What a misspelt word was taken for."""
+    said = ", ".join(f"“{meant}” for “{one}”" for one, meant in words.items())
+    return f"I read {said}."
