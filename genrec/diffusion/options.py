@@ -18,7 +18,6 @@ SCHEDULERS = (
     "euler-ancestral",
     "euler-trailing",
     "flow-euler",
-    "flow-lcm",
     "lcm",
     "tcd",
     "unipc",

@@ -8,6 +8,8 @@ from genrec.diffusion.options import OWN
 from genrec.errors import ConfigError
 
 # Class of diffusers, and what its settings become beside those that the model was saved with.
+# FlowMatchLCMScheduler is not among them: pipelines of flow matching give it no generator, so that
+# its noise would not follow a job's seed.
 _NAMED: dict[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {"timestep_spacing": "trailing"}),
     "ddpm": ("DDPMScheduler", {"timestep_spacing": "trailing"}),
@@ -24,7 +26,6 @@ _NAMED: dict[str, tuple[str, dict[str, Any]]] = {
     # SDXL-Turbo and Lightning were distilled at the last step of each stretch.
     "euler-trailing": ("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}),
     "flow-euler": ("FlowMatchEulerDiscreteScheduler", {}),
-    "flow-lcm": ("FlowMatchLCMScheduler", {}),
     "lcm": ("LCMScheduler", {}),
     "tcd": ("TCDScheduler", {}),
     "unipc": ("UniPCMultistepScheduler", {"timestep_spacing": "trailing"}),
