@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Of 7,140 pairs of different toy products none is within both; all their compressed, smaller,
-# noisy and 5 % darker copies are. Cropped and shifted copies mostly are not (docs/images.md).
+# noisy and 5 % darker copies are. Cropped and shifted ones are missed (docs/images.md).
 MOST_BITS = 14
 MOST_CHANGED = 0.04
 _CELLS, _SIDE, _SAME_COLOUR = 8, 32, 0.1
