@@ -26,6 +26,7 @@ PAGES = (
     "docs/chat.md",
     "docs/guard.md",
     "docs/fusion.md",
+    "docs/images.md",
     "docs/multimodal.md",
     "docs/pretraining.md",
     "docs/profiles.md",
