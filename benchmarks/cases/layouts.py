@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
+import yaml
 
-WORDS = {
-    "en": "warm light linen lamp for slow evenings made of oak and cotton your favourite colour back "
-    "in stock hand-finished stoneware mug dishwasher-safe extraordinary craftsmanship",
-    "de": "Stehlampe mit Leinenschirm für lange Abende Geschirrspülmaschinenfest Handgefertigt aus "
-    "Eiche und Baumwolle Lieblingsfarbe wieder verfügbar Wohnzimmereinrichtung",
-    "fr": "lampe en lin pour les longues soirées d’hiver fabriquée à la main en chêne et coton votre "
-    "couleur préférée est de retour élégance intemporelle",
-    "es": "lámpara de lino para tardes largas hecha a mano en roble y algodón tu color favorito ha "
-    "vuelto edición limitada",
-    "vi": "đèn vải lanh cho những buổi tối dài được làm thủ công từ gỗ sồi màu yêu thích của bạn đã "
-    "trở lại",
-    "ru": "льняная лампа для долгих вечеров сделано вручную из дуба и хлопка ваш любимый цвет снова "
-    "в продаже достопримечательность",
-    "el": "λινό φωτιστικό για μεγάλα βράδια φτιαγμένο στο χέρι από δρυ το αγαπημένο σας χρώμα",
-    "ar": "مصباح من الكتان لأمسيات طويلة مصنوع يدويًا من خشب البلوط والقطن لونك المفضل عاد إلى المتجر",
-    "he": "מנורת פשתן לערבים ארוכים עבודת יד מעץ אלון וכותנה הצבע האהוב עליך חזר למלאי",
-    "fa": "چراغ کتانی برای شب‌های طولانی ساخته شده از چوب بلوط و پنبه رنگ مورد علاقه شما",
-    "ko": "긴 저녁을 위한 린넨 램프 손으로 만든 참나무와 면 좋아하는 색이 다시 입고되었습니다",
-}
-SENTENCES = {
-    "ja": "長い夜にやわらかな光を届けるリネンのランプ。オークとコットンで手作りしました。お気に入りの色が再入荷。",
-    "zh-Hans": "为漫长的夜晚带来柔和光线的亚麻灯。橡木与棉布手工制作。您喜爱的颜色已经到货。",
-    "zh-Hant": "為漫長的夜晚帶來柔和光線的亞麻燈。橡木與棉布手工製作。您喜愛的顏色已經到貨。",
-}
+_TEXTS = yaml.safe_load(Path(__file__).with_name("layout_texts.yaml").read_text(encoding="utf-8"))
+WORDS: dict[str, str] = _TEXTS["words"]
+SENTENCES: dict[str, str] = _TEXTS["sentences"]
 CALLS = {
     "en": ("Shop now", "See it in your colour"), "de": ("Jetzt ansehen", "Zum Angebot im Shop"),
     "fr": ("Découvrir", "Voir la collection"), "es": ("Comprar ahora",), "vi": ("Mua ngay",),

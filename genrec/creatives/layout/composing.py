@@ -126,7 +126,7 @@ class _Table:
             if one.stack.over == "picture" and (one.blocks or one.logo)
         }
         for _ in VEILS:
-            shapes, dressed = self._dressed(arranged, veils, palette, base)
+            shapes, dressed = self._dressed(arranged, veils, palette)
             behind = self._over(shapes, base)
             weak = {
                 number
@@ -193,7 +193,6 @@ class _Table:
         arranged: list[Arrangement],
         veils: dict[int, Veil],
         palette: Palette,
-        base: np.ndarray,
     ) -> tuple[list[str], list[list[_Dressed]]]:
         shapes: list[str] = []
         dressed: list[list[_Dressed]] = []

@@ -105,7 +105,7 @@ def _found(locked: Locked, cutout: CutOut, limits: Limits, *, stands: bool) -> I
     restless = _restless(behind[..., 0], ring | _ring(mask, 2, max(8, _side(locked) // 6)))
     own = max(0.012, _restless(lab[..., 0], locked.product_mask))
     if restless > limits.busy * own:
-        words = f"around the product the background is {restless / own:.1f} times as restless as it"
+        words = f"the background near the product is {restless / own:.1f} times as restless"
         yield Defect("busy", words, restless / own, limits.busy)
     rows = letter_like_rows(locked.background, without=mask)
     if rows > limits.letters:
