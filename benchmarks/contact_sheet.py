@@ -114,9 +114,21 @@ def _texts(writer, item, profile, language, kind, seed) -> dict[str, str]:
     return {
         **shared,
         "headline": copy.fields["headline"],
-        "body": copy.fields["subject"],
+        "body": _about(copy.fields["body"], price),
         "call": copy.fields["button"],
     }
+
+
+def _about(body: str, price: str) -> str:
+    """The copy's first two sentences that do not say the price, which the ad prints beside."""
+    digits = "".join(letter for letter in price if letter.isdigit())
+    sentences = [one.strip() for one in body.replace("\n", " ").split(". ") if one.strip()]
+    kept = [
+        one.rstrip(".")
+        for one in sentences
+        if digits not in "".join(letter for letter in one if letter.isdigit())
+    ]
+    return ". ".join(kept[:2]) + "." if kept else ""
 
 
 def _ad(seen, colour, layout, seed, texts) -> tuple[Poster, bool]:

@@ -32,6 +32,7 @@ PAGES = (
     "docs/serving_vllm.md",
     "docs/serving.md",
     "docs/copy.md",
+    "docs/layout.md",
 )
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 

@@ -119,7 +119,7 @@ def _found(locked: Locked, cutout: CutOut, limits: Limits, *, stands: bool) -> I
 
 
 def _reduced(locked: Locked) -> Locked:
-    """Every n-th pixel, so that the longer side has at most ``_SIDE``: enough for these measures."""
+    """Every n-th pixel: a longer side of ``_SIDE`` is enough for these measures."""
     step = -(-max(locked.pixels.shape[:2]) // _SIDE)
     if step == 1:
         return locked

@@ -100,10 +100,12 @@ def resampled(
         return np.asarray(whole.resize(size, Image.Resampling.LANCZOS))
 
     cover = alpha.astype(np.float32) / 255
-    new_cover = np.clip(scaled(cover), 0, 1)
+    # Lanczos swings beyond 0 and 1 at hard edges; light swings along, so they are divided first.
+    swung = scaled(cover)
+    new_cover = np.clip(swung, 0, 1)
     light = linear(pixels) * cover[..., None]
     weighted = np.stack([scaled(light[..., channel]) for channel in range(3)], axis=2)
-    share = np.maximum(new_cover, 1e-3)[..., None]
+    share = np.maximum(swung, 1e-3)[..., None]
     return encoded(weighted / share), np.floor(new_cover * 255 + 0.5).astype(np.uint8)
 
 

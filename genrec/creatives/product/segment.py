@@ -53,11 +53,11 @@ def segment(pixels: np.ndarray) -> Segment:
     looser = _standing_out(apart, 1.7 * limit, shadowed)
     either = int((product | looser).sum())
     stable = float((product & looser).sum() / either) if either else 0.0
-    if stable < 0.9:
+    if stable < 0.95:
         doubts.append("parts of the product look like the background")
     labels, count = ndimage.label(product)
     if not count:
-        return Segment(np.zeros((height, width), np.float32), 0.0, ("nothing stands out",))
+        return Segment(np.zeros((height, width), np.float32), 0.0, (*doubts, "nothing stands out"))
     sizes = np.bincount(labels.ravel())[1:]
     kept = sizes >= max(0.02 * sizes.max(), 0.0003 * height * width)
     product = np.isin(labels, 1 + np.flatnonzero(kept))
@@ -81,7 +81,7 @@ def segment(pixels: np.ndarray) -> Segment:
         doubts.append("it runs out of the picture")
     whole = 1.0 - float(np.clip((touching - 0.1) / 0.5, 0, 1))
     alpha = _refined(pixels, product)
-    sure = float(np.clip((stable - 0.84) / 0.1, 0, 1))
+    sure = float(np.clip((stable - 0.92) / 0.06, 0, 1))
     confidence = plain * clear * filled * min(1.0, one_piece / 0.7) * whole * sure
     return Segment(alpha, confidence, tuple(doubts))
 
