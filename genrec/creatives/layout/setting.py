@@ -217,7 +217,7 @@ class Setter:
         return 1.15 * size, 0.5 * size
 
     def _block(self, field: str, text: str, scale: float, room: float) -> Block | None:
-        spec = self.format.types[field]  # type: ignore[index]
+        spec = self.format.types[field]
         face = Typeface(self.book, self.families[spec.family], spec.weight, self.language)
         if spec.caps:
             text = text.upper()

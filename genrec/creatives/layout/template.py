@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from genrec.creatives.layout.content import Box
+from genrec.creatives.layout.content import TEXTS, Box
 from genrec.creatives.layout.palette import TONES
 from genrec.errors import ConfigError, nearest
 from genrec.strict_yaml import read_yaml
@@ -103,7 +103,7 @@ class Format(_Strict):
     canvas: Literal["ground", "picture"] = "ground"
     grounds: tuple[Ground, ...] = ()
     stacks: tuple[Stack, ...]
-    types: dict[Literal["brand", "headline", "body", "price", "call", "disclosure"], Type]
+    types: dict[str, Type]
     button: Literal["pill", "square", "line"] = "pill"
 
 
@@ -111,7 +111,7 @@ class Template(_Strict):
     """One style in all formats."""
 
     about: str
-    families: dict[Literal["headline", "text"], str]
+    families: dict[str, str]
     tones: tuple[str, ...] = Field(min_length=1)
     formats: dict[str, Format]
 
@@ -121,6 +121,8 @@ class Template(_Strict):
                     if tone not in TONES]  # fmt: skip
         problems += [f"there is no format '{name}'; {nearest(name, FORMATS)}"
                      for name in self.formats if name not in FORMATS]  # fmt: skip
+        problems += [f"families has no '{name}'" for name in ("headline", "text")
+                     if name not in self.families]  # fmt: skip
         for name, one in self.formats.items():
             if name in FORMATS:
                 problems += _problems(name, one)
@@ -133,7 +135,11 @@ def _problems(name: str, one: Format) -> list[str]:
     width, height = FORMATS[name]
     left, top, right, bottom = SAFE[name]
     safe = (left, top, width - right, height - bottom)
-    problems = []
+    problems = [
+        f"{name}: there is no text '{field}'; {nearest(field, TEXTS)}"
+        for field in one.types
+        if field not in TEXTS
+    ]
     for what, box in (("picture", one.picture), ("product", one.product)):
         if not inside(box, (0, 0, width, height)):
             problems.append(f"{name}: {what} {list(box)} leaves the {width} x {height} pixels")
