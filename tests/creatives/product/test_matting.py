@@ -5,7 +5,9 @@ from genrec.creatives.product import cut_out
 from genrec.creatives.product.matting import MattingModel
 from genrec.errors import ConfigError
 
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
+# Image processors of transformers need it.
+pytest.importorskip("torchvision")
 
 
 @pytest.fixture(scope="module")
