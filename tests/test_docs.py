@@ -37,6 +37,7 @@ PAGES = (
     "docs/copy.md",
     "docs/sources.md",
     "docs/tuning.md",
+    "docs/layout.md",
 )
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
