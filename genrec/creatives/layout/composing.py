@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from genrec.creatives.colour import Rgb
+from genrec.creatives.colour import Rgb, hexadecimal
 from genrec.creatives.layout import drawing
 from genrec.creatives.layout.content import TEXTS, Box, Check, Content, PlacedText, Poster
 from genrec.creatives.layout.fonts import FontBook
@@ -245,6 +245,7 @@ class _Table:
         from PIL import Image
 
         logo = self.content.logo
+        assert logo is not None
         size = max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
         scaled = Image.fromarray(logo).convert("RGBA").resize(size, Image.Resampling.LANCZOS)
         left, top = round(box[0]), round(box[1])
@@ -261,8 +262,8 @@ class _Table:
             "product",
             (left + picture[0], top + picture[1], right + picture[0], bottom + picture[1]),
         )
-        for one in placed:
-            yield one.field, one.ink
+        for text in placed:
+            yield text.field, text.ink
         width, height = self.layout.size
         for one in arranged:
             if one.button:
@@ -346,7 +347,7 @@ def _placed(one: _Dressed, size: tuple[int, int]) -> PlacedText:
         box=block.room,
         ink=spread(block.ink, 0, *size),
         size=block.size,
-        colour=drawing.hexadecimal(one.colour),
+        colour=hexadecimal(one.colour),
         fonts=tuple(fonts),
     )
 

@@ -55,14 +55,16 @@ def cut_out(
             if confidence >= SURE:
                 return _made(pixels, found, name, confidence, [*warnings, *doubts])
             doubts.append(f"the cut of {name} was not used: {problem}")
-    found = segment(pixels)
-    if found.confidence >= SURE:
-        cover = np.floor(found.alpha * 255 + 0.5).astype(np.uint8)
-        return _made(pixels, cover, PLAIN, found.confidence, [*warnings, *doubts, *found.doubts])
-    doubts += [f"no plain background to remove: {doubt}" for doubt in found.doubts]
+    segmented = segment(pixels)
+    if segmented.confidence >= SURE:
+        cover = np.floor(segmented.alpha * 255 + 0.5).astype(np.uint8)
+        return _made(
+            pixels, cover, PLAIN, segmented.confidence, [*warnings, *doubts, *segmented.doubts]
+        )
+    doubts += [f"no plain background to remove: {doubt}" for doubt in segmented.doubts]
     whole = np.full(pixels.shape[:2], 255, np.uint8)
     note = "the product could not be cut out safely; the whole photo is shown in a frame"
-    return CutOut(pixels, whole, WHOLE_PHOTO, found.confidence, (*warnings, *doubts, note))
+    return CutOut(pixels, whole, WHOLE_PHOTO, segmented.confidence, (*warnings, *doubts, note))
 
 
 def _read(pixels: np.ndarray, alpha: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 
@@ -26,14 +27,14 @@ def read_photo(content: bytes, limits: PictureLimits = LIMITS) -> np.ndarray:
         from PIL import Image, ImageCms, ImageOps
     except ModuleNotFoundError as error:
         raise MissingExtra("pillow", "images", "Reading pictures") from error
-    picture = Image.open(io.BytesIO(content))
+    picture: Any = Image.open(io.BytesIO(content))
     profile = picture.info.get("icc_profile")
     see_through = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
     if not see_through and not profile:
         return np.asarray(flat)
     picture = ImageOps.exif_transpose(picture)
     alpha = picture.convert("RGBA").getchannel("A") if see_through else None
-    opaque = picture if picture.mode in ("RGB", "CMYK", "L") else picture.convert("RGB")
+    opaque: Any = picture if picture.mode in ("RGB", "CMYK", "L") else picture.convert("RGB")
     if profile:
         try:
             opaque = ImageCms.profileToProfile(
