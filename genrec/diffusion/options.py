@@ -1,4 +1,4 @@
-"""What can be chosen about pictures: the model, its steps, its memory, its checks. Loads nothing."""
+"""What can be chosen about pictures: the model, its steps and its checks. Loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class DiffusionOptions:
         scheduler: one of ``SCHEDULERS``; ``own`` is the one that the model was saved with.
         steps: denoising steps.
         guidance: how strongly the prompt pulls, where a job does not say; 1 or less paints without
-            the negative prompt, in half the time. Of models whose guidance is distilled (FLUX) it is
-            their own input.
+            the negative prompt, in half the time. Of models whose guidance is distilled (FLUX) it
+            is an input of the model, and there is no negative prompt.
         width, height: in pixels, where a job does not say; 0 takes the model's own.
         batch_size: pictures at once.
         dtype: of the weights: ``auto`` takes bfloat16 on a GPU and float32 on a CPU.

@@ -1,7 +1,7 @@
 """A user's vector as further tokens of the prompt: the half that PMG left out of its public code.
 
 Reference: X. Shen et al., "PMG: Personalized Multimodal Generation with Large Language Models",
-2024, where soft prompts stand beside the words. Knows neither the diffusion model nor how it trains.
+2024, where soft prompts stand beside the words. Knows no diffusion model and not how it trains.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class ProfilePrefix(nn.Module):
     """Vectors of users to tokens: (users, dims) -> (users, tokens, hidden).
 
     There are as many tokens without a vector as with one: ``null``, which is trained by leaving the
-    vector out. Intensity goes on a straight line from ``null`` to the user's tokens, so at 0 nothing
-    of the user is left, and every sample of a batch has the same length.
+    vector out. Intensity goes on a straight line from ``null`` to the user's tokens, so at 0
+    nothing of the user is left, and every sample of a batch has the same length.
     """
 
     def __init__(self, config: PrefixConfig) -> None:
