@@ -17,7 +17,6 @@ SCHEDULERS = (
     "euler",
     "euler-ancestral",
     "euler-trailing",
-    "flow-dpm++",
     "flow-euler",
     "flow-lcm",
     "lcm",
@@ -26,7 +25,7 @@ SCHEDULERS = (
 )
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 COMPILE = ("none", "default", "reduce-overhead", "max-autotune")
-CACHES = ("none", "faster", "first-block", "pyramid", "taylorseer")
+CACHES = ("none", "first-block", "pyramid", "taylorseer")
 OFFLOADS = ("none", "model", "sequential")
 
 
