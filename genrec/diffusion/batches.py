@@ -60,8 +60,8 @@ def shape_of(job: PictureJob, family: Family, steps: int) -> Shape:
         job.mode,
         job.height,
         job.width,
-        # Below one step nothing would be painted.
-        0.0 if job.mode == "text" else max(job.strength, 1 / steps),
+        # Less than one step is one step; none at all keeps the start.
+        max(job.strength, 1 / steps) if job.mode != "text" and job.strength else 0.0,
         guided,
         job.guidance if guided and family.guidance == TWICE else 0.0,
     )

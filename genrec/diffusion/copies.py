@@ -1,9 +1,10 @@
 """Whether a picture is a near-copy of another: two distances that need no model.
 
 The difference hash (N. Krawetz, "Kind of Like That", 2013) has a bit for each step between
-neighbouring cells of a small grey picture, brighter or darker, here along rows and along columns; it
-is blind to size, brightness and compression. The mean colour difference of a small picture sees what
-the hash does not: another colour, and flat areas, whose bits are noise. A near-copy is near in both.
+neighbouring cells of a small grey picture, brighter or darker, here along rows and along columns;
+it is blind to size, brightness and compression. The mean colour difference of a small picture sees
+what the hash does not: another colour, and flat areas, whose bits are noise. A near-copy is near in
+both.
 """
 
 from __future__ import annotations

@@ -70,14 +70,18 @@ class Encodings:
             rows = self._with_prefix(rows, jobs, negative=negative)
         return self._stacked(rows, "negative_" if negative else "")
 
-    def image_prompts(self, jobs: Sequence[PictureJob], *, guided: bool) -> dict[str, Any]:
-        """Arguments for the image prompts of a batch; rows without one get zeros.
+    def image_prompts(self, jobs: Sequence[PictureJob], *, guided: bool) -> Tensor | None:
+        """Vectors of the image prompts of a batch; None where no IP-Adapter reads any.
 
         Rows with fewer pictures repeat them as often as makes all rows equal: attention over tokens
-        that are all there k times is attention over them once.
+        that are all there k times is attention over them once. Rows without any have zeros.
+
+        Returns:
+            Shape (jobs, pictures, ...), after as many rows for no picture where ``guided``.
         """
-        if getattr(self._pipe, "image_encoder", None) is None:
-            return {}
+        projection = getattr(getattr(self._pipe, "unet", None), "encoder_hid_proj", None)
+        if not hasattr(projection, "image_projection_layers"):
+            return None
         found = [[self._image(picture) for picture in job.image_prompts] for job in jobs]
         most = math.lcm(*(len(row) or 1 for row in found))
         known = next((pair for row in found for pair in row), None)
@@ -88,7 +92,7 @@ class Encodings:
         embeds = [torch.stack([torch.stack([one for one, _ in row]) for row in full])]
         if guided:
             embeds.insert(0, torch.stack([torch.stack([none for _, none in row]) for row in full]))
-        return {"ip_adapter_image_embeds": [torch.cat(embeds)]}
+        return torch.cat(embeds)
 
     @property
     def hidden(self) -> int:

@@ -161,7 +161,8 @@ def _rows(family: Family, found: tuple[Any, ...], count: int, *, as_negative: bo
         own, real = states[row], None
         if mask is not None:
             # What a text was encoded beside must not show in where further tokens come to lie.
-            length = int(mask[row].nonzero().max()) + 1
-            own, real = own[:length], mask[row][:length]
+            real = mask[row]
+            length = int(real.nonzero().max()) + 1 if real.any() else len(real)
+            own, real = own[:length], real[:length]
         rows.append(Encoded(own, real, None if pooled is None else pooled[row]))
     return rows

@@ -1,8 +1,8 @@
 """Pictures for many people at once, each as it would be alone.
 
 diffusers' own pipelines do the painting. What they take once for a batch (guidance, scale of the
-image prompt, LoRA) is put in for each row by ``row_conditions`` and ``row_adapters``; what they take
-by row (prompt, image prompt, noise) is encoded by ``encoding``, each distinct one once.
+image prompt, LoRA) is put in for each row by ``row_conditions`` and ``row_adapters``; what they
+take by row (prompt, image prompt, noise) is encoded by ``encoding``, each distinct one once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from genrec.diffusion.batches import Shape, batches, settled
 from genrec.diffusion.copies import copied
 from genrec.diffusion.encoding import Encodings
-from genrec.diffusion.families import INPUT, TWICE, Family, own_side, side_multiple
+from genrec.diffusion.families import INPUT, TWICE, own_side, side_multiple
 from genrec.diffusion.loading import load_pipeline, load_prefix, model_version
 from genrec.diffusion.options import DiffusionOptions
 from genrec.diffusion.picture import (
@@ -118,14 +118,16 @@ class Painter:
 
     def _paint(self, shape: Shape, jobs: Sequence[PictureJob]) -> np.ndarray:
         """Pixels of one batch, shape (jobs, height, width, 3), float32, 0 to 1 or not finite."""
-        if shape.mode != "text" and not any(job.strength for job in jobs):
+        if shape.mode != "text" and not shape.strength:
             return np.stack([np.asarray(job.start, np.float32) / 255 for job in jobs])
         pipe = self._pipe(shape.mode)
         takes = inspect.signature(pipe.__call__).parameters
         given: dict[str, Any] = self._encodings.conditions(jobs, negative=False)
         if shape.guided:
             given |= self._encodings.conditions(jobs, negative=True)
-        given |= self._encodings.image_prompts(jobs, guided=shape.guided)
+            # Sana's own is an empty text, which it will not have beside an encoded one.
+            given["negative_prompt"] = None
+        embeds = self._encodings.image_prompts(jobs, guided=shape.guided)
         given |= {
             "num_inference_steps": self.options.steps,
             "output_type": "pt",
@@ -142,12 +144,14 @@ class Painter:
         if shape.mode == "mask":
             given["mask_image"] = _tensors(job.mask for job in jobs)
         scales = [job.image_scale * job.intensity if job.image_prompts else 0.0 for job in jobs]
-        if "ip_adapter_image_embeds" in given:
+        if embeds is not None:
+            # The pipeline wants to see some; the rows' own replace them on the way to the UNet.
+            given["ip_adapter_image_embeds"] = [embeds[: 1 + shape.guided]]
             # A scale of 0 for all leaves the whole branch out.
             self.pipe.set_ip_adapter_scale(1.0 if any(scales) else 0.0)
         with ExitStack() as rows:
             rows.enter_context(self._guidance.rows([job.guidance or 0.0 for job in jobs]))
-            rows.enter_context(self._images.rows(scales))
+            rows.enter_context(self._images.rows(scales, embeds))
             rows.enter_context(
                 self._adapters.rows(
                     [job.adapter for job in jobs],
@@ -208,8 +212,9 @@ class Painter:
                 yield f"{name} is {side}; sizes are multiples of {multiple} with {self.family.name}"
             if start and side != start:
                 yield f"{name} is {side} and that of start {start}; resize start"
-        if job.adapter and job.adapter not in self.options.adapters:
-            yield f"there is no adapter '{job.adapter}'; {nearest(job.adapter, self.options.adapters)}"
+        known = self.options.adapters
+        if job.adapter and job.adapter not in known:
+            yield f"there is no adapter '{job.adapter}'; {nearest(job.adapter, known)}"
         if job.image_prompts and not self.options.image_adapter:
             yield "there are image prompts, and no image_adapter was loaded that reads them"
         if job.taste is not None:
@@ -221,7 +226,8 @@ class Painter:
         if self.prefix is None:
             yield "there is a taste, and the model has no profile prefix that reads it"
         elif taste.shape != (self.prefix.config.dims,):
-            yield f"taste has the shape {taste.shape}; the prefix reads ({self.prefix.config.dims},)"
+            dims = self.prefix.config.dims
+            yield f"taste has the shape {taste.shape}; the model's prefix reads ({dims},)"
         elif not np.isfinite(taste).all():
             yield "taste has values that are not finite"
         elif not np.any(taste):

@@ -64,7 +64,8 @@ class RowAdapters:
         )
         for layer in self._layers:
             layer.choose(chosen, weights, fresh=chosen != self._chosen)
-        self._chosen = chosen
+        if chosen:
+            self._chosen = chosen
         try:
             yield
         finally:

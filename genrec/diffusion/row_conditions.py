@@ -68,9 +68,11 @@ class RowGuidance:
 
 
 class RowImages:
-    """How much the image prompt counts in each row.
+    """The image prompt of each row, and how much it counts.
 
-    What an IP-Adapter adds is linear in its values, so a scale of the values scales the whole.
+    The pipelines repeat the image prompts of a batch for every picture of it (issue 9813 of
+    diffusers), so the denoiser is handed those of the rows instead. What an IP-Adapter adds is
+    linear in its values, so a scale of the values scales the whole.
 
     Args:
         denoiser: with an IP-Adapter in it, or without.
@@ -78,18 +80,34 @@ class RowImages:
 
     def __init__(self, denoiser: Any) -> None:
         self._rows: Tensor | None = None
+        self._embeds: Tensor | None = None
+        denoiser.register_forward_pre_hook(self._show, with_kwargs=True)
         for processor in getattr(denoiser, "attn_processors", {}).values():
             for projection in getattr(processor, "to_v_ip", ()):
                 projection.register_forward_hook(self._scale)
 
     @contextmanager
-    def rows(self, scales: Sequence[float]) -> Iterator[None]:
-        """Within, row i of a batch has its image prompt at its own scale."""
+    def rows(self, scales: Sequence[float], embeds: Tensor | None) -> Iterator[None]:
+        """Within, row i of a batch has its own image prompt at its own scale.
+
+        Args:
+            embeds: shape (rows or twice as many, pictures, ...), negative ones first; None without
+                an IP-Adapter.
+        """
         self._rows = torch.tensor(list(scales), dtype=torch.float32)
+        self._embeds = embeds
         try:
             yield
         finally:
-            self._rows = None
+            self._rows = self._embeds = None
+
+    def _show(
+        self, _denoiser: nn.Module, inputs: tuple[Any, ...], given: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        if self._embeds is None:
+            return None
+        added = {**given["added_cond_kwargs"], "image_embeds": [self._embeds]}
+        return inputs, {**given, "added_cond_kwargs": added}
 
     def _scale(self, _projection: nn.Module, _inputs: tuple[Any, ...], values: Tensor) -> Any:
         if self._rows is None:

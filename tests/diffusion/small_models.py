@@ -86,7 +86,11 @@ def sd():
         tokenizer=clip_tokenizer(),
         unet=seeded(unet),
         scheduler=diffusers.DDIMScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            clip_sample=False,
+            steps_offset=1,
         ),
         safety_checker=None,
         feature_extractor=None,
@@ -117,18 +121,18 @@ def sd3():
             lambda: diffusers.SD3Transformer2DModel(
                 sample_size=16,
                 patch_size=1,
-                in_channels=4,
+                in_channels=16,
                 num_layers=2,
                 attention_head_dim=8,
                 num_attention_heads=4,
                 caption_projection_dim=32,
                 joint_attention_dim=2 * WIDTH,
                 pooled_projection_dim=2 * WIDTH,
-                out_channels=4,
+                out_channels=16,
             )
         ),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
-        vae=seeded(lambda: vae(shift_factor=0.06, scaling_factor=1.5)),
+        vae=seeded(lambda: vae(latent_channels=16, shift_factor=0.06, scaling_factor=1.5)),
         text_encoder=seeded(lambda: transformers.CLIPTextModelWithProjection(clip_config())),
         tokenizer=clip_tokenizer(),
         text_encoder_2=seeded(lambda: transformers.CLIPTextModelWithProjection(clip_config())),
@@ -289,3 +293,69 @@ def sana():
 
 
 FAMILIES = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux, "qwen": qwen, "sana": sana}
+
+
+def saved(name, folder):
+    """A family's folder, written once."""
+    if not (folder / "model_index.json").is_file():
+        FAMILIES[name]().save_pretrained(folder)
+    return folder
+
+
+def save_lora(folder, kind, parts, *, seed, rank=4):
+    """A LoRA with random halves, as diffusers' training examples write it.
+
+    parts: by name of the component, the layers that it changes.
+    """
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+
+    pipe = FAMILIES[kind]()
+    torch.manual_seed(seed)
+    given = {}
+    for part, targets in parts.items():
+        module = getattr(pipe, part)
+        module.add_adapter(
+            LoraConfig(r=rank, lora_alpha=rank, target_modules=targets, init_lora_weights=False)
+        )
+        state = get_peft_model_state_dict(module)
+        given[f"{part}_lora_layers"] = {key: 1.5 * value for key, value in state.items()}
+    type(pipe).save_lora_weights(folder, **given)
+    return folder / "pytorch_lora_weights.safetensors"
+
+
+def save_image_adapter(folder, unet, *, tokens=4):
+    """An IP-Adapter with random weights for a UNet, with its vision tower beside it.
+
+    tokens: diffusers reads the plain kind with four.
+    """
+    from safetensors.torch import save_file
+
+    torch.manual_seed(5)
+    vision = transformers.CLIPVisionModelWithProjection(
+        transformers.CLIPVisionConfig(
+            hidden_size=16,
+            intermediate_size=16,
+            num_attention_heads=2,
+            num_hidden_layers=2,
+            image_size=224,
+            patch_size=32,
+            projection_dim=16,
+        )
+    )
+    vision.save_pretrained(folder / "image_encoder")
+    wide = unet.config.cross_attention_dim
+    state = {
+        "image_proj.proj.weight": torch.randn(tokens * wide, 16),
+        "image_proj.proj.bias": torch.randn(tokens * wide),
+        "image_proj.norm.weight": torch.ones(wide),
+        "image_proj.norm.bias": torch.zeros(wide),
+    }
+    layers = [name for name in unet.attn_processors if name.endswith("attn2.processor")]
+    for number, name in enumerate(layers):
+        hidden = unet.get_submodule(name.removesuffix(".processor")).to_q.out_features
+        for part in ("to_k_ip", "to_v_ip"):
+            weights = torch.randn(hidden, wide) * 0.2
+            state[f"ip_adapter.{2 * number + 1}.{part}.weight"] = weights
+    save_file(state, folder / "ip_adapter.safetensors")
+    return folder
