@@ -56,8 +56,22 @@ class Encodings:
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self.encoded = 0
 
-    def conditions(self, jobs: Sequence[PictureJob], *, negative: bool) -> dict[str, Any]:
-        """Arguments of the pipeline for the prompts of a batch, one row each."""
+    def conditions(self, jobs: Sequence[PictureJob], *, guided: bool) -> dict[str, Any]:
+        """Arguments of the pipeline for the prompts of a batch, one row each.
+
+        Args:
+            guided: with the negative prompts too.
+        """
+        rows = {"": self._prompts(jobs, negative=False)}
+        if guided:
+            rows["negative_"] = self._prompts(jobs, negative=True)
+        longest = max(len(row.states) for part in rows.values() for row in part)
+        given: dict[str, Any] = {}
+        for sign, part in rows.items():
+            given |= self._stacked(part, sign, longest)
+        return given
+
+    def _prompts(self, jobs: Sequence[PictureJob], *, negative: bool) -> list[Encoded]:
         wanted = [self._texts(job, negative=negative) for job in jobs]
         known = self._encode([text for texts in wanted for text in texts])
         rows = []
@@ -68,7 +82,7 @@ class Encodings:
             rows.append(row)
         if self._prefix is not None:
             rows = self._with_prefix(rows, jobs, negative=negative)
-        return self._stacked(rows, "negative_" if negative else "")
+        return rows
 
     def image_prompts(self, jobs: Sequence[PictureJob], *, guided: bool) -> Tensor | None:
         """Vectors of the image prompts of a batch; None where no IP-Adapter reads any.
@@ -136,10 +150,10 @@ class Encodings:
 
     def _image(self, pixels: np.ndarray) -> tuple[Tensor, Tensor]:
         """The vector of an image prompt and that of none."""
-        from diffusers.models import ImageProjection
+        from diffusers.models.embeddings import ImageProjection
         from PIL import Image
 
-        key = ("image", pixels.shape, hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest())
+        key = ("image", pixels.shape, hashlib.sha256(pixels.tobytes()).hexdigest())
         if (kept := self._recall(key)) is None:
             layer = self._pipe.unet.encoder_hid_proj.image_projection_layers[0]
             with_states = not isinstance(layer, ImageProjection)
@@ -164,8 +178,7 @@ class Encodings:
         tokens = self._prefix(torch.from_numpy(vectors).to(weight), intensity)
         return [append_tokens(row, own) for row, own in zip(rows, tokens, strict=True)]
 
-    def _stacked(self, rows: Sequence[Encoded], sign: str) -> dict[str, Any]:
-        longest = max(len(row.states) for row in rows)
+    def _stacked(self, rows: Sequence[Encoded], sign: str, longest: int) -> dict[str, Any]:
         given = {f"{sign}prompt_embeds": torch.stack([_padded(r.states, longest) for r in rows])}
         if self._family.mask_key:
             masks = [

@@ -122,9 +122,8 @@ class Painter:
             return np.stack([np.asarray(job.start, np.float32) / 255 for job in jobs])
         pipe = self._pipe(shape.mode)
         takes = inspect.signature(pipe.__call__).parameters
-        given: dict[str, Any] = self._encodings.conditions(jobs, negative=False)
-        if shape.guided:
-            given |= self._encodings.conditions(jobs, negative=True)
+        given: dict[str, Any] = self._encodings.conditions(jobs, guided=shape.guided)
+        if shape.guided and "negative_prompt" in takes:
             # Sana's own is an empty text, which it will not have beside an encoded one.
             given["negative_prompt"] = None
         embeds = self._encodings.image_prompts(jobs, guided=shape.guided)

@@ -118,7 +118,7 @@ class Picture:
     note: str = ""
 
 
-def wrong_pixels(pixels: np.ndarray) -> str:
+def wrong_pixels(pixels: object) -> str:
     """Why these are no pixels, (height, width, 3) uint8; empty if they are."""
     if not isinstance(pixels, np.ndarray):
         return f"is a {type(pixels).__name__}; give an array, (height, width, 3) uint8"
