@@ -1,15 +1,17 @@
 """A LoRA for each row of a batch, in one forward pass.
 
-The adapters that a batch needs are laid side by side as one wide LoRA, and between its two halves
-every row has the columns of other rows' adapters multiplied by zero. So rows with different
-adapters share each matrix product, a row's scale is a number in the same place, and a row comes out
-as it would alone. Knows nothing of pictures.
+A linear layer gathers the two halves of each row's adapter and multiplies all rows in one batched
+product, which costs what one adapter for all would (docs/images.md has the comparison). A
+convolution lays the adapters of the batch side by side as one wide LoRA instead, and multiplies the
+columns of other rows' adapters by zero. Either way a row comes out as it would alone. Knows no
+pictures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +19,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genrec.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Which adapter each row has, and at what scale; an empty name for none."""
+
+    adapters: tuple[str, ...]
+    scales: tuple[float, ...]
 
 
 class RowAdapters:
@@ -32,13 +42,12 @@ class RowAdapters:
     """
 
     def __init__(self, models: Sequence[nn.Module]) -> None:
-        self._layers: list[_WideLayer] = []
+        self._layers: list[_Layer] = []
         self._of_model: dict[int, set[str]] = {}
         for model in models:
-            found = [_WideLayer(name, layer) for name, layer in _lora_layers(model)]
+            found = [_layer(name, layer) for name, layer in _lora_layers(model)]
             self._layers += found
             self._of_model[id(model)] = {name for layer in found for name in layer.parts}
-        self._chosen: tuple[str, ...] = ()
 
     def names(self, models: Sequence[nn.Module]) -> set[str]:
         """Names of the adapters that change any of these models."""
@@ -55,75 +64,114 @@ class RowAdapters:
             scales: a number for each row.
         """
         counted = [name if scale else "" for name, scale in zip(adapters, scales, strict=True)]
-        chosen = tuple(sorted({name for name in counted if name}))
-        weights = torch.tensor(
-            [
-                [scale if name == one else 0.0 for one in chosen]
-                for name, scale in zip(counted, scales, strict=True)
-            ]
-        )
+        rows = _Rows(tuple(counted), tuple(map(float, scales)))
         for layer in self._layers:
-            layer.choose(chosen, weights, fresh=chosen != self._chosen)
-        if chosen:
-            self._chosen = chosen
+            layer.choose(rows)
         try:
             yield
         finally:
             for layer in self._layers:
-                layer.columns = None
+                layer.active = False
 
 
-class _WideLayer:
-    """One layer, with the adapters of the batch at hand side by side."""
+class _Layer:
+    """One layer and its adapters.
 
-    def __init__(self, name: str, layer: Any) -> None:
-        self.parts = {
+    Attributes:
+        parts: both halves by adapter, the second with its alpha / rank.
+        active: whether any row of the batch at hand has an adapter that changes this layer.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self.parts: dict[str, tuple[Tensor, Tensor]] = {
             adapter: (down.weight, layer.lora_B[adapter].weight * layer.scaling[adapter])
             for adapter, down in layer.lora_A.items()
         }
-        odd = sorted({*layer.lora_variant, *(k for k, v in layer.lora_bias.items() if v)})
-        if odd:
-            raise ConfigError(
-                f"The adapter '{odd[0]}' is no plain LoRA (DoRA, or with biases) in the layer "
-                f"{name}, so that it cannot be mixed with others. Merge it into the model, or "
-                "train it as LoRA."
-            )
+        self.active = False
+        self._chosen: _Rows | None = None
         layer.enable_adapters(enabled=False)
         layer.register_forward_hook(self._add)
-        base = layer.get_base_layer()
-        self._convolution = isinstance(base, nn.Conv2d)
-        self._geometry = (base.stride, base.padding, base.dilation) if self._convolution else ()
-        self._down: Tensor | None = None
-        self._up: Tensor | None = None
-        self.columns: Tensor | None = None
 
-    def choose(self, adapters: Sequence[str], weights: Tensor, *, fresh: bool) -> None:
-        own = [number for number, name in enumerate(adapters) if name in self.parts]
-        if not own:
-            self.columns = None
-            return
-        chosen = [self.parts[adapters[number]] for number in own]
-        if fresh or self._down is None:
-            self._down = torch.cat([down for down, _ in chosen])
-            self._up = torch.cat([up for _, up in chosen], dim=1)
-        ranks = torch.tensor([len(down) for down, _ in chosen])
-        self.columns = weights[:, own].repeat_interleave(ranks, dim=1).to(self._down)
+    def choose(self, rows: _Rows) -> None:
+        self.active = any(name in self.parts for name in rows.adapters)
+        if self.active and rows != self._chosen:
+            self._prepare(rows)
+            self._chosen = rows
+
+    def _prepare(self, rows: _Rows) -> None:
+        raise NotImplementedError
+
+    def _delta(self, states: Tensor) -> Tensor:
+        raise NotImplementedError
 
     def _add(self, _layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
-        if self.columns is None or self._down is None or self._up is None:
+        if not self.active:
             return None
-        states = inputs[0].to(self._down.dtype)
-        columns = self.columns.repeat(len(states) // len(self.columns), 1)
-        if self._convolution:
-            hidden = functional.conv2d(states, self._down, None, *self._geometry)
-            added = functional.conv2d(hidden * columns[:, :, None, None], self._up)
-        else:
-            between = (1,) * (states.ndim - 2)
-            hidden = functional.linear(states, self._down)
-            added = functional.linear(
-                hidden * columns.view(len(states), *between, columns.shape[1]), self._up
-            )
-        return output + added.to(output.dtype)
+        return output + self._delta(inputs[0]).to(output.dtype)
+
+
+class _Linear(_Layer):
+    """Halves gathered by row: (rows, in, rank) and (rows, rank, out), the scale in the second."""
+
+    def _prepare(self, rows: _Rows) -> None:
+        first, second = next(iter(self.parts.values()))
+        ranks = [len(self.parts[name][0]) for name in rows.adapters if name in self.parts]
+        shape = (len(rows.adapters), first.shape[1], max(ranks))
+        self._down = first.new_zeros(shape)
+        self._up = second.new_zeros(shape[0], shape[2], second.shape[0])
+        for row, (name, scale) in enumerate(zip(rows.adapters, rows.scales, strict=True)):
+            if name in self.parts:
+                down, up = self.parts[name]
+                self._down[row, :, : len(down)] = down.T
+                self._up[row, : len(down)] = up.T * scale
+
+    def _delta(self, states: Tensor) -> Tensor:
+        count = len(self._down)
+        # (times, rows, tokens, in): what stands between row and width is tokens, if anything.
+        split = states.to(self._down.dtype).view(-1, count, *_tokens(states), states.shape[-1])
+        return (split @ self._down @ self._up).view(*states.shape[:-1], self._up.shape[-1])
+
+
+class _Convolution(_Layer):
+    """Halves side by side, and the columns that each row leaves standing."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__(layer)
+        base = layer.get_base_layer()
+        self._geometry = (base.stride, base.padding, base.dilation)
+
+    def _prepare(self, rows: _Rows) -> None:
+        own = sorted({name for name in rows.adapters if name in self.parts})
+        self._down = torch.cat([self.parts[name][0] for name in own])
+        self._up = torch.cat([self.parts[name][1] for name in own], dim=1)
+        weights = torch.tensor(
+            [
+                [scale if name == one else 0.0 for one in own]
+                for name, scale in zip(rows.adapters, rows.scales, strict=True)
+            ]
+        )
+        ranks = torch.tensor([len(self.parts[name][0]) for name in own])
+        self._columns = weights.repeat_interleave(ranks, dim=1).to(self._down)
+
+    def _delta(self, states: Tensor) -> Tensor:
+        columns = self._columns.repeat(len(states) // len(self._columns), 1)[:, :, None, None]
+        hidden = functional.conv2d(states.to(self._down.dtype), self._down, None, *self._geometry)
+        return functional.conv2d(hidden * columns, self._up)
+
+
+def _layer(name: str, layer: Any) -> _Layer:
+    odd = sorted({*layer.lora_variant, *(k for k, v in layer.lora_bias.items() if v)})
+    if odd:
+        raise ConfigError(
+            f"The adapter '{odd[0]}' is no plain LoRA (DoRA, or with biases) in the layer {name}, "
+            "so that it cannot be mixed with others. Merge it into the model, or train it as LoRA."
+        )
+    kind = _Convolution if isinstance(layer.get_base_layer(), nn.Conv2d) else _Linear
+    return kind(layer)
+
+
+def _tokens(states: Tensor) -> tuple[int]:
+    return (states[0].numel() // states.shape[-1],)
 
 
 def _lora_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
