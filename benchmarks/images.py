@@ -40,8 +40,6 @@ def figures(*, quick: bool = False) -> tuple[Figures, dict[str, object]]:
     gpu = torch.cuda.is_available()
     kind = "sdxl" if gpu else "small" if quick else "sd15"
     sides = [1024] if gpu and not quick else [64] if quick or not gpu else [512]
-    if kind == "sd15":
-        sides = [64, 128]
     found: Figures = {}
     by_size: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -50,7 +48,7 @@ def figures(*, quick: bool = False) -> tuple[Figures, dict[str, object]]:
         options = _options(root, sides[0], dtype="bfloat16" if gpu else "float32")
         painter = Painter.load(options)
         for side in sides:
-            by_size[f"{side} px"] = _times(painter, side, rounds=3)
+            by_size[f"{side} px"] = _times(painter, side, rounds=1 if kind == "sd15" else 3)
         found |= _differences(painter, sides[0], gpu=gpu)
     first: Any = by_size[f"{sides[0]} px"]
     found["mixed_vs_uniform"] = first["mixed_vs_uniform_warm"]

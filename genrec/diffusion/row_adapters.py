@@ -113,17 +113,25 @@ class _Layer:
 class _Linear(_Layer):
     """Halves gathered by row: (rows, in, rank) and (rows, rank, out), the scale in the second."""
 
-    def _prepare(self, rows: _Rows) -> None:
+    def __init__(self, layer: Any) -> None:
+        super().__init__(layer)
+        # All adapters in one tensor, so that a batch picks its rows at once; the last one adds
+        # nothing, for rows without any.
         first, second = next(iter(self.parts.values()))
-        ranks = [len(self.parts[name][0]) for name in rows.adapters if name in self.parts]
-        shape = (len(rows.adapters), first.shape[1], max(ranks))
-        self._down = first.new_zeros(shape)
-        self._up = second.new_zeros(shape[0], shape[2], second.shape[0])
-        for row, (name, scale) in enumerate(zip(rows.adapters, rows.scales, strict=True)):
-            if name in self.parts:
-                down, up = self.parts[name]
-                self._down[row, :, : len(down)] = down.T
-                self._up[row, : len(down)] = up.T * scale
+        ranks = max(len(down) for down, _ in self.parts.values())
+        self._downs = first.new_zeros(len(self.parts) + 1, first.shape[1], ranks)
+        self._ups = second.new_zeros(len(self.parts) + 1, ranks, second.shape[0])
+        for number, (down, up) in enumerate(self.parts.values()):
+            self._downs[number, :, : len(down)] = down.T
+            self._ups[number, : len(down)] = up.T
+        self._numbers = {name: number for number, name in enumerate(self.parts)}
+
+    def _prepare(self, rows: _Rows) -> None:
+        nothing = len(self.parts)
+        numbers = torch.tensor([self._numbers.get(name, nothing) for name in rows.adapters])
+        scales = torch.tensor(rows.scales).to(self._ups)[:, None, None]
+        self._down = self._downs[numbers.to(self._downs.device)]
+        self._up = self._ups[numbers.to(self._ups.device)] * scales
 
     def _delta(self, states: Tensor) -> Tensor:
         count = len(self._down)
