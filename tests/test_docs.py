@@ -25,6 +25,7 @@ PAGES = (
     "docs/campaigns.md",
     "docs/guard.md",
     "docs/fusion.md",
+    "docs/images.md",
     "docs/multimodal.md",
     "docs/pretraining.md",
     "docs/profiles.md",
