@@ -132,9 +132,11 @@ def alike_items(
     for number, item in enumerate(items):
         by_details[item.details].append(number)
     found = []
-    for one, item in zip(described, things, strict=True):
-        alike = [n for n in by_details[one.details] if n != item] if one.details else []
-        found.append(np.array(alike or ([item] if item >= 0 else []), np.int64))
+    for one, own in zip(described, things, strict=True):
+        alike = [number for number in by_details[one.details] if number != own]
+        if not one.details:
+            alike = []
+        found.append(np.array(alike or ([own] if own >= 0 else []), np.int64))
     return found
 
 

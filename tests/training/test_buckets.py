@@ -20,7 +20,9 @@ def test_a_photo_of_three_by_four_goes_into_its_own_shape():
 def test_a_picture_is_cut_and_not_squeezed():
     picture = Image.new("RGB", (100, 50), "white")
     picture.paste((255, 0, 0), (25, 0, 75, 50))
-    assert (fitted(picture, (32, 32)) == np.array([255, 0, 0])[:, None, None]).all()
+    seen = fitted(picture, (32, 32))
+    # The outermost column may mix with what was cut off.
+    assert (seen[:, :, 1:-1] == np.array([255, 0, 0])[:, None, None]).all()
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(1, 7), st.integers(0, 9))
