@@ -83,7 +83,7 @@ def _at_side(pixels: np.ndarray) -> np.ndarray:
 
 def _outline(seen: np.ndarray) -> dict[bool, np.ndarray]:
     """What differs from the wall (False) or from the wall and a table (True), (side, side) bool."""
-    found = {}
+    found: dict[bool, np.ndarray] = {}
     for table in (False, True):
         ground = _ground(table)
         # The wall's tint is the same everywhere: what the upper corners and sides have of it.

@@ -330,6 +330,13 @@ def save_small(
     parts.prefix.save(folder / FOLDER)
     about = {**note, "prefix": asdict(parts.prefix.config)}
     (folder / NOTE_FILE).write_text(json.dumps(about, indent=1), encoding="utf-8")
+    for path in folder.rglob("*.json"):
+        known = json.loads(path.read_text(encoding="utf-8"))
+        # Where a part lay on the machine that made it is nobody's business.
+        if known.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o644)
 
 
 def model_place(name: str) -> str:

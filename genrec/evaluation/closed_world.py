@@ -252,12 +252,14 @@ def _told(
 ) -> tuple[list[Combination], list[tuple[bool, bool, bool]]]:
     """Pictures whose prompt names everything, for users whose taste is another; half are unseen."""
     wanted: list[Combination] = []
+    kinds, colours = list(SHAPES), list(COLOURS)
     for number in range(len(asked)):
         if unseen and number % 2:
-            wanted.append(tuple(unseen[int(rng.integers(len(unseen)))]))
+            wanted.append(unseen[int(rng.integers(len(unseen)))])
         else:
-            parts = [list(SHAPES), list(COLOURS), list(PATTERNS)]
-            wanted.append(tuple(part[int(rng.integers(len(part)))] for part in parts))  # type: ignore[arg-type]
+            kind = kinds[int(rng.integers(len(kinds)))]
+            colour = colours[int(rng.integers(len(colours)))]
+            wanted.append((kind, colour, PATTERNS[int(rng.integers(len(PATTERNS)))]))
     jobs = [
         PictureJob(f"a {colour} {kind}, {pattern}", seed=5000 + number, taste=world.taste(user))
         for number, ((kind, colour, pattern), (user, _)) in enumerate(

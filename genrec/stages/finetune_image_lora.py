@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def _report(run: Run, dataset: Dataset, options: ImageLoraConfig, stage: Stage) 
     about = run.workspace.about(ARTEFACT)
     losses = about["losses"] or [float("nan")]
     said = f"loss {losses[0]:.3f} at the start, {losses[-1]:.3f} at the end"
-    rows = []
+    rows: list[dict[str, Any]] = []
     count = options.validation_images
     if count and options.items and "oracle" in dataset.extras:
         learned = str(run.workspace.open(ARTEFACT))

@@ -55,7 +55,7 @@ def compare_tastes(
                 LEADS[0].format(described[row].noun)
                 if described[row].noun
                 else described[row].title
-                for row in rows
+                for row in rows.tolist()
             ]
             given = {
                 "latents": chosen.to(device),
