@@ -133,7 +133,13 @@ def _report(run: Run, dataset: Dataset, options: ImageLoraConfig, stage: Stage) 
             seen = [read_picture(one.pixels) for one in painter.paint(jobs)]
             stage.progress(len(rows) + 1, 2, name)
             shown = [(one.kind, one.colour, one.pattern) in wanted for one in seen]
-            rows.append({"painted by": name, "shows the product": float(np.mean(shown))})
+            own = {
+                part: float(
+                    np.mean([getattr(one, part) in {row[place] for row in wanted} for one in seen])
+                )
+                for place, part in enumerate(("kind", "colour", "pattern"))
+            }
+            rows.append({"painted by": name, "shows the product": float(np.mean(shown)), **own})
         said = (
             f"{rows[1]['shows the product']:.0%} of pictures show the product with the adapter, "
             f"{rows[0]['shows the product']:.0%} without; {said}"
