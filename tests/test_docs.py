@@ -29,6 +29,7 @@ PAGES = (
     "docs/images.md",
     "docs/multimodal.md",
     "docs/pretraining.md",
+    "docs/product_diffusion.md",
     "docs/profiles.md",
     "docs/reward.md",
     "docs/semantic_ids.md",
