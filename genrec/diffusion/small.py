@@ -1,0 +1,267 @@
+"""Small diffusion models from nothing, as stock folders of diffusers.
+
+Every part is a class of diffusers or transformers, so that ``StableDiffusionPipeline`` loads the
+folder and adapters fit on it; ``profile_prefix/`` beside them is ours. Trains nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genrec.diffusion.prefix import FOLDER, PrefixConfig, ProfilePrefix
+from genrec.encoders.loading import need
+
+MAX_TOKENS = 32
+START, END = "<|startoftext|>", "<|endoftext|>"
+NOTE_FILE = "made_by.json"
+
+
+@dataclass(frozen=True)
+class SmallShape:
+    """Sizes of a small model.
+
+    Attributes:
+        latent_channels: numbers in each place of a latent; one place stands for 8 x 8 pixels.
+        vae_width: channels of the autoencoder.
+        widths: channels of the denoiser at the latent's resolution and at half of it.
+        text_width: of the text encoder, and of the tokens that the denoiser attends to.
+        text_layers: of the text encoder.
+        prefix_tokens: that a taste becomes.
+    """
+
+    latent_channels: int
+    vae_width: int
+    widths: tuple[int, int]
+    text_width: int
+    text_layers: int
+    prefix_tokens: int
+
+
+SHAPES = {
+    "tiny": SmallShape(4, 8, (16, 32), 32, 1, 2),
+    "small": SmallShape(8, 32, (64, 128), 64, 2, 4),
+    "medium": SmallShape(8, 48, (96, 192), 96, 3, 4),
+}
+
+
+@dataclass
+class SmallParts:
+    """What a small model is made of.
+
+    Attributes:
+        vae: an ``AutoencoderTiny``.
+        unet: a ``UNet2DConditionModel``.
+        text_encoder: a ``CLIPTextModel``.
+        tokenizer: a ``CLIPTokenizer``.
+        prefix: the tokens of a taste.
+    """
+
+    vae: Any
+    unet: Any
+    text_encoder: Any
+    tokenizer: Any
+    prefix: ProfilePrefix
+
+
+def _needed() -> None:
+    need(
+        "A small diffusion model",
+        ("diffusers", "diffusers", "diffusion"),
+        ("transformers", "transformers", "llm"),
+    )
+
+
+def small_vae(shape: SmallShape, *, seed: int) -> Any:
+    """An ``AutoencoderTiny`` that makes 8 x 8 pixels one place of the latent."""
+    _needed()
+    from diffusers import AutoencoderTiny
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoencoderTiny(
+            latent_channels=shape.latent_channels,
+            encoder_block_out_channels=(shape.vae_width,) * 4,
+            decoder_block_out_channels=(shape.vae_width,) * 4,
+            num_encoder_blocks=(0, 1, 1, 2),
+            num_decoder_blocks=(2, 1, 1, 0),
+        )
+
+
+def small_parts(
+    shape: SmallShape, vae: Any, texts: Iterable[str], *, vocabulary: int, dims: int, side: int,
+    seed: int,
+) -> SmallParts:
+    """A denoiser, a text encoder with a tokenizer learned from texts, and a prefix, untrained.
+
+    Args:
+        vae: trained, or not.
+        dims: length of a taste.
+        side: longest side of the pictures in pixels.
+    """
+    _needed()
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    tokenizer = small_tokenizer(texts, vocabulary)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=shape.text_width,
+                intermediate_size=shape.text_width * 4,
+                num_hidden_layers=shape.text_layers,
+                num_attention_heads=max(1, shape.text_width // 32),
+                max_position_embeddings=MAX_TOKENS,
+                projection_dim=shape.text_width,
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        )
+        unet = UNet2DConditionModel(
+            sample_size=side // 8,
+            in_channels=shape.latent_channels,
+            out_channels=shape.latent_channels,
+            down_block_types=("CrossAttnDownBlock2D",) * 2,
+            up_block_types=("CrossAttnUpBlock2D",) * 2,
+            mid_block_type="UNetMidBlock2DCrossAttn",
+            block_out_channels=shape.widths,
+            layers_per_block=1,
+            cross_attention_dim=shape.text_width,
+            # Of diffusers' naming: so many heads, not so many channels each.
+            attention_head_dim=4,
+            norm_num_groups=16 if shape.widths[0] >= 64 else 8,
+        )
+        prefix = ProfilePrefix(PrefixConfig(dims, shape.prefix_tokens, shape.text_width, 128))
+    return SmallParts(vae, unet, text_encoder, tokenizer, prefix)
+
+
+def small_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
+    """A ``CLIPTokenizer`` learned from texts; equal texts give an equal one.
+
+    Every byte is a token, so that no prompt has an unknown word.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from transformers import CLIPTokenizer
+
+    inner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    inner.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=max(vocabulary - 2 - len(alphabet), 300),
+        min_frequency=1,
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    inner.train_from_iterator(sorted(set(texts)), trainer)
+    merges = json.loads(inner.to_str())["model"]["merges"]
+    pairs = [tuple(merge if isinstance(merge, list) else merge.split(" ")) for merge in merges]
+    # As in CLIP's own file: bytes, bytes that end a word, merges, then start and end.
+    words = [*alphabet, *(f"{letter}</w>" for letter in alphabet), *("".join(p) for p in pairs)]
+    vocab = {word: number for number, word in enumerate(dict.fromkeys([*words, START, END]))}
+    return CLIPTokenizer(
+        vocab=vocab,
+        merges=pairs,
+        bos_token=START,
+        eos_token=END,
+        unk_token=END,
+        pad_token=END,
+        model_max_length=MAX_TOKENS,
+    )
+
+
+def tokens_of(tokenizer: Any, texts: Sequence[str]) -> Tensor:
+    """Token numbers, shape (texts, MAX_TOKENS), as diffusers' pipelines make them."""
+    return tokenizer(
+        list(texts),
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids
+
+
+def small_scheduler(prediction: str) -> Any:
+    """The noise schedule that small models are trained with, ready to sample in few steps.
+
+    Its last step is pure noise (Lin et al., 2023, arXiv:2305.08891), or a picture's mean brightness
+    could not be chosen.
+    """
+    _needed()
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type=prediction,
+        rescale_betas_zero_snr=prediction == "v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+    )
+
+
+@torch.no_grad()
+def to_latents(vae: Any, pixels: np.ndarray, *, batch: int = 64) -> Tensor:
+    """Latents as the denoiser sees them, shape (pictures, channels, height / 8, width / 8).
+
+    Args:
+        pixels: shape (pictures, 3, height, width), uint8.
+    """
+    vae.eval()
+    device = next(vae.parameters()).device
+    parts = []
+    for start in range(0, len(pixels), batch):
+        part = torch.from_numpy(pixels[start : start + batch]).to(device).float()
+        encoded = vae.encode(part / 127.5 - 1)
+        latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+        parts.append(latents.float().cpu() * vae.config.scaling_factor)
+    return torch.cat(parts)
+
+
+def save_small(
+    parts: SmallParts, scheduler: Any, folder: Path, *, note: dict[str, Any], half: bool = True
+) -> None:
+    """Writes the folder that ``StableDiffusionPipeline.from_pretrained`` and ``Painter`` load.
+
+    Args:
+        note: how it was made, JSON values, kept in ``made_by.json``.
+        half: store denoiser and autoencoder in 16 bits. The text encoder stays in 32: transformers
+            would load it in what it was stored in.
+    """
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline(
+        vae=_stored(parts.vae, half=half),
+        text_encoder=parts.text_encoder,
+        tokenizer=parts.tokenizer,
+        unet=_stored(parts.unet, half=half),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder)
+    parts.prefix.save(folder / FOLDER)
+    about = {**note, "prefix": asdict(parts.prefix.config)}
+    (folder / NOTE_FILE).write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _stored(model: Any, *, half: bool) -> Any:
+    import copy
+
+    return copy.deepcopy(model).half() if half else model
