@@ -20,6 +20,8 @@ from genrec.diffusion.prefix import FOLDER, PrefixConfig, ProfilePrefix
 from genrec.encoders.loading import need
 
 MAX_TOKENS = 32
+# Pixels of a side that one place of a latent stands for.
+CELL = 4
 START, END = "<|startoftext|>", "<|endoftext|>"
 NOTE_FILE = "made_by.json"
 
@@ -29,9 +31,10 @@ class SmallShape:
     """Sizes of a small model.
 
     Attributes:
-        latent_channels: numbers in each place of a latent; one place stands for 8 x 8 pixels.
-        vae_width: channels of the autoencoder.
-        widths: channels of the denoiser at the latent's resolution and at half of it.
+        latent_channels: numbers in each place of a latent, which stands for 4 x 4 pixels.
+        vae_width: channels of the decoder.
+        widths: channels of the denoiser at the latent's resolution, at half and at a quarter of it;
+            the first has no attention.
         text_width: of the text encoder, and of the tokens that the denoiser attends to.
         text_layers: of the text encoder.
         prefix_tokens: that a taste becomes.
@@ -39,16 +42,16 @@ class SmallShape:
 
     latent_channels: int
     vae_width: int
-    widths: tuple[int, int]
+    widths: tuple[int, int, int]
     text_width: int
     text_layers: int
     prefix_tokens: int
 
 
 SHAPES = {
-    "tiny": SmallShape(4, 8, (16, 32), 32, 1, 2),
-    "small": SmallShape(8, 32, (64, 128), 64, 2, 4),
-    "medium": SmallShape(8, 48, (96, 192), 96, 3, 4),
+    "tiny": SmallShape(4, 8, (8, 16, 16), 32, 1, 2),
+    "small": SmallShape(8, 32, (32, 64, 96), 64, 2, 4),
+    "medium": SmallShape(8, 48, (64, 128, 192), 96, 3, 4),
 }
 
 
@@ -79,20 +82,79 @@ def _needed() -> None:
     )
 
 
-def small_vae(shape: SmallShape, *, seed: int) -> Any:
-    """An ``AutoencoderTiny`` that makes 8 x 8 pixels one place of the latent."""
+def small_vae(shape: SmallShape, pixels: Sequence[np.ndarray], *, seed: int) -> Any:
+    """An ``AutoencoderTiny`` whose encoder is computed; its decoder has still to be trained.
+
+    The encoder is linear: principal components of squares of 4 x 4 pixels, the strongest
+    ``latent_channels`` of them. Their spreads are drawn together, to the fourth root of their
+    variances, so that fine patterns are not lost in noise long before large areas are.
+
+    Args:
+        pixels: pictures of each bucket, shape (pictures, 3, height, width), uint8.
+    """
     _needed()
     from diffusers import AutoencoderTiny
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return AutoencoderTiny(
+        vae = AutoencoderTiny(
             latent_channels=shape.latent_channels,
-            encoder_block_out_channels=(shape.vae_width,) * 4,
-            decoder_block_out_channels=(shape.vae_width,) * 4,
-            num_encoder_blocks=(0, 1, 1, 2),
-            num_decoder_blocks=(2, 1, 1, 0),
+            encoder_block_out_channels=(3 * CELL**2,) * 3,
+            decoder_block_out_channels=(shape.vae_width,) * 3,
+            num_encoder_blocks=(0, 0, 0),
+            num_decoder_blocks=(2, 1, 0),
         )
+    mean, components = _components(pixels, shape.latent_channels)
+    first, half, quarter, last = vae.encoder.layers
+    with torch.no_grad():
+        for layer in (first, half, quarter, last):
+            layer.weight.zero_()
+            if layer.bias is not None:
+                layer.bias.zero_()
+        for channel in range(3):
+            first.weight[channel, channel, 1, 1] = 1
+        # Every second place, with what lies right of it and below in channels of its own.
+        for layer, channels in ((half, 3), (quarter, 12)):
+            for down in range(2):
+                for across in range(2):
+                    for channel in range(channels):
+                        to = (down * 2 + across) * channels + channel
+                        layer.weight[to, channel, 1 + down, 1 + across] = 1
+        last.weight[:, :, 1, 1] = components
+        last.bias.copy_(-components @ mean)
+    vae.encoder.requires_grad_(requires_grad=False)
+    return vae
+
+
+def _components(pixels: Sequence[np.ndarray], count: int) -> tuple[Tensor, Tensor]:
+    """Mean, shape (48,), and scaled components, shape (count, 48), in the encoder's order."""
+    parts = [
+        np.concatenate([_cells(batch) for batch in np.array_split(part, -(-len(part) // 500))])
+        for part in pixels
+        if len(part)
+    ]
+    cells = np.concatenate(parts).astype(np.float64)
+    mean = cells.mean(axis=0)
+    variances, vectors = np.linalg.eigh(np.cov((cells - mean).T))
+    variances, vectors = variances[::-1][:count], vectors[:, ::-1][:, :count]
+    # The sign of a component is arbitrary; the largest entry is made positive.
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(count)])
+    kept = np.maximum(variances, 1e-9)
+    wanted = (kept / kept.max()) ** 0.25
+    wanted /= np.sqrt((wanted**2).mean())
+    scaled = (vectors * (wanted / np.sqrt(kept))).T
+    return (
+        torch.from_numpy(mean.astype(np.float32)),
+        torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32)),
+    )
+
+
+def _cells(pixels: np.ndarray) -> np.ndarray:
+    """Squares of 4 x 4 pixels, shape (squares, 48), 0 to 1, channels as the encoder folds them."""
+    count, channels, height, width = pixels.shape
+    # (down in the half, across in it, …) of the second fold come before those of the first.
+    split = pixels.reshape(count, channels, height // 4, 2, 2, width // 4, 2, 2)
+    return split.transpose(0, 2, 5, 3, 6, 4, 7, 1).reshape(-1, 3 * CELL**2) / np.float32(255)
 
 
 def small_parts(
@@ -128,18 +190,18 @@ def small_parts(
             )
         )
         unet = UNet2DConditionModel(
-            sample_size=side // 8,
+            sample_size=side // CELL,
             in_channels=shape.latent_channels,
             out_channels=shape.latent_channels,
-            down_block_types=("CrossAttnDownBlock2D",) * 2,
-            up_block_types=("CrossAttnUpBlock2D",) * 2,
+            down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * 2),
+            up_block_types=(*("CrossAttnUpBlock2D",) * 2, "UpBlock2D"),
             mid_block_type="UNetMidBlock2DCrossAttn",
             block_out_channels=shape.widths,
             layers_per_block=1,
             cross_attention_dim=shape.text_width,
             # Of diffusers' naming: so many heads, not so many channels each.
             attention_head_dim=4,
-            norm_num_groups=16 if shape.widths[0] >= 64 else 8,
+            norm_num_groups=8,
         )
         prefix = ProfilePrefix(PrefixConfig(dims, shape.prefix_tokens, shape.text_width, 128))
     return SmallParts(vae, unet, text_encoder, tokenizer, prefix)
@@ -217,7 +279,7 @@ def small_scheduler(prediction: str) -> Any:
 
 @torch.no_grad()
 def to_latents(vae: Any, pixels: np.ndarray, *, batch: int = 64) -> Tensor:
-    """Latents as the denoiser sees them, shape (pictures, channels, height / 8, width / 8).
+    """Latents as the denoiser sees them, shape (pictures, channels, height / 4, width / 4).
 
     Args:
         pixels: shape (pictures, 3, height, width), uint8.

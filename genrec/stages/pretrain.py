@@ -18,6 +18,7 @@ OBJECTIVES = Registry(
         "image_text": Entry("genrec.stages.pretrain_image_text:pretrain", "llm"),
         "masked_patches": Entry("genrec.stages.pretrain_masked:pretrain_patches", "llm"),
         "masked_tokens": Entry("genrec.stages.pretrain_masked:pretrain_tokens", "llm"),
+        "product_diffusion": Entry("genrec.stages.pretrain_diffusion:pretrain", "diffusion"),
         "projector": Entry("genrec.stages.pretrain_projector:pretrain", "llm"),
     },
 )

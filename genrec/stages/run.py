@@ -28,6 +28,9 @@ STAGE_VERSIONS = {
     "profiles": 1,
     "segments": 1,
     "copywriter": 1,
+    "autoencoder": 1,
+    "product_diffusion": 1,
+    "image_lora": 1,
 }
 
 

@@ -19,7 +19,10 @@ from genrec.training.buckets import BucketBatches
 from genrec.training.diffusion_options import ProductDiffusionConfig
 from genrec.training.fit import Batch
 
-LEADS = ("a {}", "{}", "photo of a {}", "product photo of a {}")
+LEADS = ("a {}", "{}", "{}, product photograph", "photo of a {}", "product photo of a {}")
+# As the shipped prompt of a personal picture says it.
+LIKES = "{}, product photograph, in the taste of somebody who likes {}"
+LIKES_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,16 @@ class Described:
         if not self.noun or (self.title and generator.random() < title_share):
             return self.title
         named = [bool(generator.random() < detail_share) for _ in self.details]
+        if any(named) and generator.random() < LIKES_SHARE:
+            liked = [value for value, say in zip(self.details, named, strict=True) if say]
+            return LIKES.format(self.noun, ", ".join(liked))
         lead = LEADS[int(generator.integers(len(LEADS)))]
         return lead.format(self.caption(named))
 
 
 def all_captions(described: Sequence[Described]) -> list[str]:
     """What captions can say, for a tokenizer to learn its words from."""
-    said = {one.title for one in described} | set(LEADS)
+    said = {one.title for one in described} | {*LEADS, LIKES}
     said |= {one.caption([True] * len(one.details)) for one in described if one.noun}
     return sorted(said - {""})
 

@@ -1,4 +1,4 @@
-"""A small autoencoder of pictures, trained before the denoiser whose space it makes."""
+"""A small autoencoder of pictures, made before the denoiser that works in its space."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genrec.diffusion.small import SmallShape, small_vae
+from genrec.diffusion.small import SmallShape, small_vae, to_latents
 from genrec.training.buckets import BucketBatches
 from genrec.training.fit import Batch, FitResult, Progress, fit
 from genrec.training.options import FitConfig
 
 # Noise on latents while the decoder learns: what a denoiser leaves is never quite clean.
-LATENT_NOISE = 0.1
-# Weight of the pull of latents to mean 0 and variance 1, and of edges against flat colour.
-_PULL, _EDGES = 0.05, 0.5
+LATENT_NOISE = 0.07
+# Weight of edges against flat colour.
+EDGES = 0.5
 
 
 def train_vae(
@@ -32,23 +32,27 @@ def train_vae(
     folder: Path,
     progress: Progress | None = None,
 ) -> tuple[Any, FitResult]:
-    """An ``AutoencoderTiny`` whose latents have a spread of about 1, and what its training did.
+    """An ``AutoencoderTiny`` with a computed encoder and a trained decoder, and how it trained.
 
     Args:
         pixels: for each bucket its pictures, shape (pictures, 3, height, width), uint8.
         folder: of checkpoints.
     """
-    model = VaeModel(small_vae(shape, seed=config.seed))
+    model = VaeModel(small_vae(shape, pixels, seed=config.seed))
     buckets = np.repeat(np.arange(len(pixels)), [len(part) for part in pixels])
     places = np.concatenate([np.arange(len(part)) for part in pixels])
+    latents = [to_latents(model.vae, part) for part in pixels]
     rows = BucketBatches(buckets, config.batch_size, config.seed)
 
     def collate(batch: list[tuple[int, int]]) -> Batch:
         chosen, generator = rows.rows_of(batch[0])
-        part = torch.from_numpy(pixels[buckets[chosen[0]]][places[chosen]])
-        spread = (len(chosen), shape.latent_channels, part.shape[2] // 8, part.shape[3] // 8)
-        noise = generator.standard_normal(spread, np.float32)
-        return {"pixels": part, "noise": torch.from_numpy(noise)}
+        bucket, own = int(buckets[chosen[0]]), places[chosen]
+        known = latents[bucket][own]
+        noise = torch.from_numpy(generator.standard_normal(known.shape, np.float32))
+        return {
+            "pixels": torch.from_numpy(pixels[bucket][own]),
+            "latents": known + LATENT_NOISE * noise,
+        }
 
     digest = hashlib.sha256()
     for part in pixels:
@@ -75,19 +79,18 @@ class VaeModel(nn.Module):
 
 
 def vae_loss(model: VaeModel, batch: Batch) -> Tensor:
-    """Error of the rebuilt pixels and of their edges, and the pull on the latents."""
+    """Error of the rebuilt pixels and of their edges."""
     pixels = batch["pixels"].float() / 127.5 - 1
-    latents = model.vae.encode(pixels).latents
-    rebuilt = model.vae.decode(latents + LATENT_NOISE * batch["noise"]).sample.float()
-    latents = latents.float()
-    mean, spread = latents.mean((0, 2, 3)), latents.var((0, 2, 3))
-    pull = mean.square().mean() + (spread - 1).square().mean()
+    rebuilt = model.vae.decode(batch["latents"]).sample.float()
     error = functional.l1_loss(rebuilt, pixels) + functional.mse_loss(rebuilt, pixels)
-    return error + _EDGES * _edge_error(rebuilt, pixels) + _PULL * pull
+    edges = [
+        functional.l1_loss(rebuilt.diff(dim=axis), pixels.diff(dim=axis)) for axis in (2, 3)
+    ]
+    return error + EDGES * (edges[0] + edges[1])
 
 
-def _edge_error(ours: Tensor, theirs: Tensor) -> Tensor:
-    return sum(
-        (functional.l1_loss(ours.diff(dim=axis), theirs.diff(dim=axis)) for axis in (2, 3)),
-        start=torch.zeros(()),
-    )
+def load_vae(folder: Path) -> Any:
+    """The autoencoder that was written to a folder."""
+    from diffusers import AutoencoderTiny
+
+    return AutoencoderTiny.from_pretrained(folder, use_safetensors=True).eval()

@@ -7,6 +7,7 @@ from typing import Any
 
 from genrec.errors import ConfigError
 from genrec.training.content_options import ContentConfig
+from genrec.training.diffusion_options import ProductDiffusionConfig
 
 LOSSES = ("info_nce", "sigmoid")
 TOWERS = ("tiny", "small")
@@ -230,6 +231,7 @@ class PretrainConfig:
         masked_tokens: hidden words of texts, guessed.
         projector: an LLM that learns to name what it sees.
         content: sequences of items that are their fused content.
+        product_diffusion: pictures of products, drawn by words and by taste.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -239,6 +241,7 @@ class PretrainConfig:
     masked_tokens: MaskedTokensConfig | None = None
     projector: ProjectorConfig | None = None
     content: ContentConfig | None = None
+    product_diffusion: ProductDiffusionConfig | None = None
 
     def __post_init__(self) -> None:
         named = [name for name, options in self._sections() if options is not None]
