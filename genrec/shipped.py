@@ -1,4 +1,4 @@
-"""Where genrec's own files lie: prompts, recipes and campaigns beside the code, what it keeps.
+"""Where genrec's own files lie: prompts, recipes, campaigns, small models; what it keeps.
 
 In a checkout they are the top-level folders; a wheel carries them inside the
 package. This module knows folders only, not what is in their files.
@@ -10,17 +10,18 @@ from pathlib import Path
 from genrec.errors import ConfigError, nearest
 
 PROMPTS, RECIPES, CAMPAIGNS = "prompts", "recipes", "campaigns"
+CHECKPOINTS = "checkpoints"
 SUFFIXES = {PROMPTS: ".jinja", RECIPES: ".yaml", CAMPAIGNS: ".yaml"}
 _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped_folder(kind: str) -> Path:
-    """The folder of the shipped ``prompts``, ``recipes`` or ``campaigns``.
+    """The folder of the shipped ``prompts``, ``recipes``, ``campaigns`` or ``checkpoints``.
 
     Raises:
         ConfigError: no such kind, or the installation is incomplete.
     """
-    if kind not in SUFFIXES:
+    if kind not in (*SUFFIXES, CHECKPOINTS):
         raise ConfigError(f"genrec ships no '{kind}'; {nearest(kind, SUFFIXES)}")
     checkout = _PACKAGE.parent
     # An editable install leaves a copy in site-packages; the checkout's own files are the truth.

@@ -119,9 +119,7 @@ def _overlap(ours: np.ndarray, drawn: np.ndarray) -> float:
     return float((ours & drawn).sum() / max((ours | drawn).sum(), 1))
 
 
-def _colour(
-    seen: np.ndarray, body: np.ndarray, light: np.ndarray
-) -> tuple[str, float, np.ndarray]:
+def _colour(seen: np.ndarray, body: np.ndarray, light: np.ndarray) -> tuple[str, float, np.ndarray]:
     """The colour whose line to its pale pattern passes nearest, and how pale each place is."""
     cloth = seen[body] / light[body][:, None]
     best: tuple[str, float, np.ndarray] = ("", np.inf, np.zeros(0))

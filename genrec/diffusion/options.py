@@ -34,7 +34,7 @@ class DiffusionOptions:
     """Which model paints, and how.
 
     Attributes:
-        name: a hub name or a folder that diffusers can load.
+        name: a hub name or a folder that diffusers can load; ``toy`` is the small one that ships.
         revision: of the hub; empty takes the newest.
         variant: of the weights' files, such as ``fp16``; empty takes the plain ones.
         scheduler: one of ``SCHEDULERS``; ``own`` is the one that the model was saved with.

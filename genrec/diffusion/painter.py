@@ -11,6 +11,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -34,6 +35,7 @@ from genrec.diffusion.picture import (
 from genrec.diffusion.row_adapters import RowAdapters
 from genrec.diffusion.row_conditions import SHARED_SCALE, RowGuidance, RowImages
 from genrec.diffusion.safety import safety_check
+from genrec.diffusion.small import model_place
 from genrec.errors import ConfigError, InputError, nearest
 
 LOG = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class Painter:
     """
 
     def __init__(self, options: DiffusionOptions) -> None:
+        options = replace(options, name=model_place(options.name))
         self.options = options
         self.pipe, self.family = load_pipeline(options)
         self._denoiser = getattr(self.pipe, self.family.denoiser)

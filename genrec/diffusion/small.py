@@ -18,12 +18,14 @@ from torch import Tensor
 
 from genrec.diffusion.prefix import FOLDER, PrefixConfig, ProfilePrefix
 from genrec.encoders.loading import need
+from genrec.shipped import CHECKPOINTS, shipped_folder
 
 MAX_TOKENS = 32
 # Pixels of a side that one place of a latent stands for.
 CELL = 4
 START, END = "<|startoftext|>", "<|endoftext|>"
 NOTE_FILE = "made_by.json"
+TOY, TOY_FOLDER = "toy", "product-diffusion-toy"
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,13 @@ def _cells(pixels: np.ndarray) -> np.ndarray:
 
 
 def small_parts(
-    shape: SmallShape, vae: Any, texts: Iterable[str], *, vocabulary: int, dims: int, side: int,
+    shape: SmallShape,
+    vae: Any,
+    texts: Iterable[str],
+    *,
+    vocabulary: int,
+    dims: int,
+    side: int,
     seed: int,
 ) -> SmallParts:
     """A denoiser, a text encoder with a tokenizer learned from texts, and a prefix, untrained.
@@ -274,6 +282,7 @@ def small_scheduler(prediction: str) -> Any:
         timestep_spacing="trailing",
         clip_sample=False,
         set_alpha_to_one=True,
+        steps_offset=1,
     )
 
 
@@ -321,6 +330,15 @@ def save_small(
     parts.prefix.save(folder / FOLDER)
     about = {**note, "prefix": asdict(parts.prefix.config)}
     (folder / NOTE_FILE).write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def model_place(name: str) -> str:
+    """Where a model lies: ``toy`` is the one that genrec ships, anything else is left as it is.
+
+    Raises:
+        ConfigError: the shipped one is missing.
+    """
+    return str(shipped_folder(CHECKPOINTS) / TOY_FOLDER) if name == TOY else name
 
 
 def _stored(model: Any, *, half: bool) -> Any:

@@ -139,7 +139,9 @@ def judge_closed_world(
         for number, (one, (user, _)) in enumerate(zip(seen, asked, strict=True))
     ]
     every = [all(row) for row in kept]
-    fresh = [good for good, combination in zip(every, wanted, strict=True) if combination in set(unseen)]
+    fresh = [
+        good for good, combination in zip(every, wanted, strict=True) if combination in set(unseen)
+    ]
     return ClosedWorld(
         pictures=pictures,
         taste=_wins(world, asked, for_taste, seed),
@@ -147,9 +149,7 @@ def judge_closed_world(
         shuffled=_wins(world, asked, crossed, seed),
         attributes_kept=float(np.mean(every)),
         unseen_kept=float(np.mean(fresh)) if fresh else None,
-        kept=dict(
-            zip(("kind", "colour", "pattern"), np.mean(kept, axis=0).tolist(), strict=True)
-        ),
+        kept=dict(zip(("kind", "colour", "pattern"), np.mean(kept, axis=0).tolist(), strict=True)),
         near_copies=float(np.mean(copies)),
         near_copies_apart=float(np.mean(np.array(copies)[apart])) if any(apart) else 0.0,
         drawn_copies=float(np.mean(drawn)),
@@ -164,7 +164,9 @@ class _World:
         self._vectors, self._catalog = vectors, dataset.catalog
         rows = dataset.extras["tastes"].iter_rows(named=True)
         self.known = {row["user_id"]: row for row in rows if row["user_id"] in set(users)}
-        self._histories = {user: list(dict.fromkeys(dataset.history(user).items.tolist())) for user in users}
+        self._histories = {
+            user: list(dict.fromkeys(dataset.history(user).items.tolist())) for user in users
+        }
         oracle = {row["item_id"]: row for row in dataset.extras["oracle"].iter_rows(named=True)}
         self._drawn = [
             (oracle[item]["kind"], oracle[item]["colour"], oracle[item]["pattern"])
@@ -231,8 +233,12 @@ def _wins(
         won = [0.5 + 0.5 * float(np.sign(own - other)) for other in against]
         taste = world.known[user]
         rows.append(
-            (*won, seen.colour in taste["colours"], seen.pattern == taste["pattern"],
-             seen.kind == kind and seen.sure)
+            (
+                *won,
+                seen.colour in taste["colours"],
+                seen.pattern == taste["pattern"],
+                seen.kind == kind and seen.sure,
+            )
         )
     return Wins(*np.mean(np.array(rows, float), axis=0).tolist())
 
@@ -261,5 +267,7 @@ def _told(
     kept = []
     for picture, (kind, colour, pattern) in zip(paint(jobs), wanted, strict=True):
         seen = read_picture(picture)
-        kept.append((seen.kind == kind and seen.sure, seen.colour == colour, seen.pattern == pattern))
+        kept.append(
+            (seen.kind == kind and seen.sure, seen.colour == colour, seen.pattern == pattern)
+        )
     return wanted, kept

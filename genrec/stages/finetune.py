@@ -1,9 +1,10 @@
-"""The way of a fine-tuning recipe: load the data, teach a text model, judge it beside its base."""
+"""The way of a fine-tuning recipe: load the data, teach a model, judge it beside its base."""
 
 from __future__ import annotations
 
 from genrec.errors import ConfigError
 from genrec.recipe import Recipe
+from genrec.stages import finetune_image_lora
 from genrec.stages.finetune_copywriter import finetune
 from genrec.stages.judge import Judgement
 from genrec.stages.prepare import load_data
@@ -20,4 +21,8 @@ def run_finetuning(
     run = Run(recipe, workspace, observer or Observer())
     with workspace.lock():
         workspace.record("recipe", recipe.model_dump(mode="json"))
-        return finetune(run, load_data(run), recipe.finetune.copywriter)
+        dataset = load_data(run)
+        if recipe.finetune.image_lora is not None:
+            return finetune_image_lora.finetune(run, dataset, recipe.finetune.image_lora)
+        assert recipe.finetune.copywriter is not None
+        return finetune(run, dataset, recipe.finetune.copywriter)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,6 @@ import polars as pl
 
 from genrec.data.dataset import Dataset
 from genrec.data.item_split import drawn_order, hold_out
-from genrec.data.media import MediaProblem
-from genrec.data.pictures import open_picture
 from genrec.data.toy_pictures import COLOURS, PATTERNS
 from genrec.data.toy_scenes import draw_scene
 from genrec.diffusion.options import DiffusionOptions
@@ -21,41 +18,22 @@ from genrec.diffusion.painter import Painter
 from genrec.diffusion.small import SHAPES
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.palette import PaletteEncoder
-from genrec.errors import ConfigError, InputError, nearest
+from genrec.errors import ConfigError, nearest
 from genrec.evaluation.closed_world import ClosedWorld, judge_closed_world
 from genrec.evaluation.tower_report import TowerReport
 from genrec.stages.judge import Judgement
 from genrec.stages.prepare import files_of, write_left_out
 from genrec.stages.run import Run, Stage
-from genrec.training.buckets import bucket_sizes, fitted, nearest_bucket
+from genrec.training.bucketed import Bucketed, bucketed
 from genrec.training.diffusion import TrainedDiffusion, train_diffusion
 from genrec.training.diffusion_judge import compare_tastes
 from genrec.training.diffusion_options import ProductDiffusionConfig
 from genrec.training.diffusion_rows import Described, Tastes, alike_items, other_choices
 from genrec.training.diffusion_vae import load_vae, train_vae
 
-log = logging.getLogger(__name__)
-
 ARTEFACT = "product_diffusion"
 LEFT_OUT = "left_out.csv"
 SCENE = "empty scene"
-
-
-@dataclass(frozen=True)
-class _Things:
-    """What is drawn, bucket by bucket.
-
-    Attributes:
-        pixels: for each bucket, shape (pictures, 3, height, width), uint8.
-        described: of each picture.
-        items: position of each in the catalogue; -1 for a scene.
-        problems: pictures that were left out.
-    """
-
-    pixels: list[np.ndarray]
-    described: list[Described]
-    items: list[int]
-    problems: list[MediaProblem]
 
 
 def pretrain(run: Run, dataset: Dataset) -> Judgement:
@@ -73,7 +51,7 @@ def pretrain(run: Run, dataset: Dataset) -> Judgement:
     with run.stage("Train denoiser") as stage:
         stage.reused = run.is_current(ARTEFACT)
         if not stage.reused:
-            _train(run, dataset, _decoded(dataset, described, train, options, stage), vectors, stage)
+            _train(run, dataset, described, train, vectors, stage)
         stage.note = f"a folder for diffusers: {run.path(ARTEFACT)}"
     run.key("report", run.keys[ARTEFACT], options.judged, options.guidance)
     with run.stage("Judge pictures") as stage:
@@ -140,69 +118,40 @@ def _said(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _decoded(
+def _things(
     dataset: Dataset,
     described: Sequence[Described],
     rows: np.ndarray,
     options: ProductDiffusionConfig,
     stage: Stage,
-) -> _Things:
-    """Pictures of the rows in buckets of their shape; those that cannot be used are listed."""
-    catalog = dataset.catalog
-    if catalog.media is None:
-        raise InputError(
-            "The catalogue does not say where its pictures lie. Name the folder or zip archive: "
-            "data.options.media; of the toy shop: data.options.pictures: true"
-        )
-    sizes = bucket_sizes(options.resolution, step=16)
-    files = catalog.files("image")
-    found: dict[tuple[int, int], list[tuple[np.ndarray, Described, int]]] = {}
-    problems = []
-    for done, row in enumerate(rows.tolist(), start=1):
-        name = files[row]
-        if name is not None:
-            try:
-                picture = open_picture(catalog.media.read(name), side=options.resolution)
-                bucket = nearest_bucket(picture.size, sizes)
-                found.setdefault(bucket, []).append((fitted(picture, bucket), described[row], row))
-            except InputError as error:
-                problems.append(MediaProblem(catalog.ids[row], name, str(error)))
-        if done % 100 == 0 or done == len(rows):
-            stage.progress(done, len(rows), "decoding pictures")
-    if not found:
-        raise InputError(
-            f"None of the {len(rows):,} items has a picture that can be trained on.",
-            [str(problem) for problem in problems],
-        )
-    if problems:
-        log.warning("%d of %d pictures are left out", len(problems), len(rows))
-    if options.scenes and "oracle" in dataset.extras:
-        square = (options.resolution, options.resolution)
-        found.setdefault(square, []).extend(_scenes(options.scenes, square))
-    parts = [found[bucket] for bucket in sorted(found)]
-    return _Things(
-        [np.stack([pixels for pixels, _, _ in part]) for part in parts],
-        [said for part in parts for _, said, _ in part],
-        [row for part in parts for _, _, row in part],
-        problems,
-    )
-
-
-def _scenes(count: int, size: tuple[int, int]) -> list[tuple[np.ndarray, Described, int]]:
+) -> tuple[Bucketed, list[Described]]:
+    """Pictures of the rows, with scenes where a toy shop is to have some, and what they show."""
+    scenes = options.scenes if "oracle" in dataset.extras else 0
     looks = [(colour, pattern) for colour in COLOURS for pattern in PATTERNS]
-    drawn = []
-    for number in range(count):
-        colour, pattern = looks[number % len(looks)]
-        picture = draw_scene(colour, pattern, seed=number)
-        drawn.append((fitted(picture, size), Described(SCENE, (colour, pattern)), -1))
-    return drawn
+    drawn = [looks[number % len(looks)] for number in range(scenes)]
+    found = bucketed(
+        dataset.catalog,
+        rows,
+        resolution=options.resolution,
+        also=[draw_scene(*look, seed=number) for number, look in enumerate(drawn)],
+        progress=lambda done, total: stage.progress(done, total, "decoding pictures"),
+    )
+    return found, [
+        described[item] if item >= 0 else Described(SCENE, drawn[-1 - item]) for item in found.items
+    ]
 
 
 def _train(
-    run: Run, dataset: Dataset, things: _Things, vectors: ItemVectors, stage: Stage
+    run: Run,
+    dataset: Dataset,
+    described: Sequence[Described],
+    rows: np.ndarray,
+    vectors: ItemVectors,
+    stage: Stage,
 ) -> None:
     assert run.recipe.pretrain is not None
     options: ProductDiffusionConfig = run.recipe.pretrain.options
+    things, shown = _things(dataset, described, rows, options, stage)
     checkpoints = run.workspace.folder / "checkpoints"
     if not run.is_current("autoencoder"):
         vae, fitted_vae = train_vae(
@@ -221,16 +170,15 @@ def _train(
         for user, history in zip(dataset.users, dataset.sequences, strict=True)
         if str(user) not in held
     ]
-    described = describe(dataset, options)
     tastes = Tastes(
         vectors.vectors,
         other_choices(histories, things.items),
-        alike_items(things.described, described, things.items),
+        alike_items(shown, described, things.items),
     )
     trained: TrainedDiffusion = train_diffusion(
         vae,
         things.pixels,
-        things.described,
+        shown,
         tastes,
         options=options,
         fit_config=run.recipe.train,
@@ -238,7 +186,7 @@ def _train(
         progress=stage.training("denoiser,"),
     )
     about = {
-        "pictures": len(things.described),
+        "pictures": len(shown),
         "left_out": len(things.problems),
         "minutes": round(trained.fitted.seconds / 60, 2),
         "losses": trained.fitted.losses,
@@ -260,16 +208,19 @@ def _judge(
     options: ProductDiffusionConfig = run.recipe.pretrain.options
     painter = painter_of(str(run.workspace.open(ARTEFACT)), options)
     if "oracle" not in dataset.extras:
-        things = _decoded(dataset, described, test, options, stage)
+        assert painter.prefix is not None
+        things, shown = _things(dataset, described, test, options, stage)
         error = compare_tastes(
-            painter.pipe, painter.prefix, things.pixels, things.described, vectors.vectors[things.items]
+            painter.pipe, painter.prefix, things.pixels, shown, vectors.vectors[things.items]
         )
         said = (
             f"error of held-out pictures {error['own']:.4f} with their own taste, "
             f"{error['none']:.4f} without, {error['other']:.4f} with another's"
         )
         return TowerReport(
-            run.recipe.name, said, f"{len(things.described)} pictures, seed 0",
+            run.recipe.name,
+            said,
+            f"{len(shown)} pictures, seed 0",
             {"Denoising error": [{"taste": key, "error": value} for key, value in error.items()]},
             {"headline": said, **error},
         )

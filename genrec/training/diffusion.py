@@ -67,18 +67,26 @@ def diffusion_loss(model: DiffusionModel, batch: Batch) -> Tensor:
     return denoising_error(model.parts, model.scheduler, batch, snr_gamma=model.snr_gamma).mean()
 
 
-def denoising_error(
-    parts: Any, scheduler: Any, batch: Batch, *, snr_gamma: float = 0.0
-) -> Tensor:
-    """Squared error of the prediction for each row, shape (rows,)."""
+def denoising_error(parts: Any, scheduler: Any, batch: Batch, *, snr_gamma: float = 0.0) -> Tensor:
+    """Squared error of the prediction for each row, with its prompt and taste, shape (rows,)."""
     words = parts["text"](input_ids=batch["tokens"]).last_hidden_state
     tastes = parts["prefix"](batch["tastes"], batch["intensity"])
+    states = torch.cat([words, tastes.to(words.dtype)], dim=1)
+    return prediction_error(parts["unet"], scheduler, batch, states, snr_gamma=snr_gamma)
+
+
+def prediction_error(
+    unet: Any, scheduler: Any, batch: Batch, states: Tensor, *, snr_gamma: float
+) -> Tensor:
+    """Squared error of a denoiser for each row, averaged over places, shape (rows,).
+
+    Args:
+        batch: ``latents``, ``noise`` and ``timesteps``.
+        states: what the denoiser attends to, shape (rows, tokens, hidden).
+        snr_gamma: where weights are cut; 0 weighs all noise levels alike.
+    """
     noisy = scheduler.add_noise(batch["latents"], batch["noise"], batch["timesteps"])
-    predicted = parts["unet"](
-        noisy,
-        batch["timesteps"],
-        encoder_hidden_states=torch.cat([words, tastes.to(words.dtype)], dim=1),
-    ).sample.float()
+    predicted = unet(noisy, batch["timesteps"], encoder_hidden_states=states).sample.float()
     velocity = scheduler.config.prediction_type == "v_prediction"
     target = (
         scheduler.get_velocity(batch["latents"], batch["noise"], batch["timesteps"])
@@ -90,7 +98,8 @@ def denoising_error(
         share = scheduler.alphas_cumprod.to(error.device)[batch["timesteps"]]
         snr = share / (1 - share).clamp(min=1e-8)
         # At pure noise the ratio is 0, and that level would not be learned at all.
-        error = error * snr.clamp(max=snr_gamma, min=1e-2) / (snr + 1 if velocity else snr + 1e-8)
+        weights = snr.clamp(max=snr_gamma, min=1e-2) / (snr + 1 if velocity else snr + 1e-8)
+        error = error * weights
     return error
 
 

@@ -52,7 +52,9 @@ def compare_tastes(
             noise = torch.from_numpy(generator.standard_normal(chosen.shape, np.float32))
             levels = torch.from_numpy(generator.choice(_LEVELS, len(chosen)))
             said = [
-                LEADS[0].format(described[row].noun) if described[row].noun else described[row].title
+                LEADS[0].format(described[row].noun)
+                if described[row].noun
+                else described[row].title
                 for row in rows
             ]
             given = {

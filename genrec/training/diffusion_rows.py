@@ -41,9 +41,9 @@ class Described:
 
     def caption(self, named: Sequence[bool] = ()) -> str:
         """``red mug, dots``: the noun after the first detail, the others behind, those named."""
-        told = [
-            value if say else "" for value, say in zip(self.details, named, strict=False)
-        ] or [""]
+        told = [value if say else "" for value, say in zip(self.details, named, strict=False)] or [
+            ""
+        ]
         front = f"{told[0]} {self.noun}".strip()
         return ", ".join([front, *(value for value in told[1:] if value)])
 
@@ -185,8 +185,10 @@ class DiffusionRows:
         for row in rows.tolist():
             dropped = generator.random()
             no_text = dropped < options.drop_text + options.drop_both
-            no_taste = options.drop_text <= dropped < (
-                options.drop_text + options.drop_both + options.drop_taste
+            no_taste = (
+                options.drop_text
+                <= dropped
+                < (options.drop_text + options.drop_both + options.drop_taste)
             )
             said = self.described[row].draw(
                 generator, title_share=options.title_share, detail_share=options.detail_share

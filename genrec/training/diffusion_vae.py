@@ -83,9 +83,7 @@ def vae_loss(model: VaeModel, batch: Batch) -> Tensor:
     pixels = batch["pixels"].float() / 127.5 - 1
     rebuilt = model.vae.decode(batch["latents"]).sample.float()
     error = functional.l1_loss(rebuilt, pixels) + functional.mse_loss(rebuilt, pixels)
-    edges = [
-        functional.l1_loss(rebuilt.diff(dim=axis), pixels.diff(dim=axis)) for axis in (2, 3)
-    ]
+    edges = [functional.l1_loss(rebuilt.diff(dim=axis), pixels.diff(dim=axis)) for axis in (2, 3)]
     return error + EDGES * (edges[0] + edges[1])
 
 

@@ -1,10 +1,11 @@
-"""What can be chosen about fine-tuning a text model. Loads nothing heavy."""
+"""What can be chosen about fine-tuning a model. Loads nothing heavy."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from genrec.errors import ConfigError
+from genrec.training.image_lora_options import ImageLoraConfig
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,23 @@ class CopywriterConfig:
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """What a text model learns beside recommending.
+    """What a model learns beside recommending: exactly one of these.
 
     Attributes:
         copywriter: descriptions of items from their facts.
+        image_lora: a product or a segment's look, for a diffusion model.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    copywriter: CopywriterConfig
+    copywriter: CopywriterConfig | None = None
+    image_lora: ImageLoraConfig | None = None
+
+    def __post_init__(self) -> None:
+        known = [part.name for part in fields(self)]
+        named = [name for name in known if getattr(self, name) is not None]
+        if len(named) != 1:
+            raise ConfigError(
+                f"finetune names {', '.join(named) or 'nothing'}; name exactly one of: "
+                f"{', '.join(known)}"
+            )
