@@ -1,8 +1,8 @@
 """Reads what a picture of the toy shop shows, by knowing how such pictures are drawn.
 
-It shares neither weights nor training pictures with any model: kinds are told by their outlines as
-``toy_pictures`` draws them, colours by the straight line from a colour to its pale pattern, patterns
-by how brightness varies along rows and columns of the cloth.
+It shares neither weights nor training pictures with any model: kinds are told by their outlines
+as ``toy_pictures`` draws them, colours by the straight line from a colour to its pale pattern,
+patterns by how brightness varies along rows and columns of the cloth.
 """
 
 from __future__ import annotations

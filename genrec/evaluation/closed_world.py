@@ -60,8 +60,8 @@ class ClosedWorld:
         kept: share of kind, of colour and of pattern by itself.
         near_copies: share of pictures for a taste that are near-copies of a picture in the user's
             history (``genrec.diffusion.copies``).
-        near_copies_apart: the same of those whose kind, colour and pattern nothing in the history has
-            together; what has all of them alike is alike however it is drawn.
+        near_copies_apart: the same of those whose kind, colour and pattern nothing in the history
+            has together; what has all of them alike is alike however it is drawn.
         drawn_copies: share of fresh drawings of the same attributes that the check takes for
             near-copies: what an artist who never saw the history would get.
     """
@@ -214,7 +214,7 @@ class _World:
         return others[int(rng.integers(len(others)))]
 
     def score(self, seen: Seen, user: str) -> float:
-        """As the shop's shoppers weigh what they see: a point for the colour, half for the pattern."""
+        """As shoppers weigh what they see: a point for the colour, half for the pattern."""
         taste = self.known[user]
         return (seen.colour in taste["colours"]) + 0.5 * (seen.pattern == taste["pattern"])
 

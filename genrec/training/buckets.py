@@ -19,7 +19,7 @@ Size = tuple[int, int]
 
 
 def bucket_sizes(resolution: int, *, step: int) -> list[Size]:
-    """Widths and heights whose longer side is ``resolution``, from twice as high to twice as wide."""
+    """Widths and heights whose longer side is ``resolution``, up to twice the shorter one."""
     shorter = [side for side in range(step, resolution + 1, step) if 2 * side >= resolution]
     sizes = {(side, resolution) for side in shorter} | {(resolution, side) for side in shorter}
     return sorted(sizes, key=lambda size: size[0] / size[1])

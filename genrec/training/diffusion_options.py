@@ -24,8 +24,8 @@ class ProductDiffusionConfig:
         detail_share: how often a caption names each of the details.
         title_share: how often the caption is the title as it stands.
         vocabulary: tokens of the tokenizer that is learned from the captions.
-        choice_share: how often a product's taste is the mean of a shopper's other choices; else, and
-            where nobody chose it, that of up to ``alike`` products that share its details.
+        choice_share: how often a product's taste is the mean of a shopper's other choices; else,
+            and where nobody chose it, that of up to ``alike`` products that share its details.
         alike: at most so many of them.
         drop_text: how often the prompt alone is left out, for guidance.
         drop_taste: how often the taste alone is left out.
@@ -68,7 +68,11 @@ class ProductDiffusionConfig:
     steps: int = 16
     guidance: float = 3.0
     judged: int = 200
-    vae: FitConfig = FitConfig(steps=600, batch_size=32, learning_rate=2e-3, warmup_steps=20)
+    vae: FitConfig = field(
+        default_factory=lambda: FitConfig(
+            steps=1600, batch_size=16, learning_rate=3e-3, warmup_steps=20
+        )
+    )
 
     def __post_init__(self) -> None:
         problems = [
