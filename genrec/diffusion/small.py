@@ -341,6 +341,12 @@ def model_place(name: str) -> str:
     return str(shipped_folder(CHECKPOINTS) / TOY_FOLDER) if name == TOY else name
 
 
+def made_by(name: str) -> dict[str, Any]:
+    """What is noted of how a small model was made; empty if nothing is."""
+    path = Path(model_place(name)) / NOTE_FILE
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
 def _stored(model: Any, *, half: bool) -> Any:
     import copy
 

@@ -1,0 +1,111 @@
+"""The small diffusion model in the closed world of the toy shop: whose taste do its pictures meet?
+
+Users and combinations of kind, colour and pattern that the recipe ``pretrain/product-diffusion``
+holds out; pictures are read by an oracle that knows how products are drawn and shares nothing with
+the model. Controls: no taste, and another user's. The model is that of a run of the recipe under
+``runs/product-diffusion``, else the shipped one. ``--quick`` paints a tenth.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+
+from benchmarks.harness import Figures, arguments, not_measured, report
+from genrec.data.dataset import Dataset
+from genrec.data.toy_oracle import read_picture
+from genrec.data.toy_pictures import COLOURS, PATTERNS, SHAPES, draw
+from genrec.diffusion.small import TOY, made_by
+from genrec.encoders.palette import PaletteEncoder
+from genrec.evaluation.closed_world import judge_closed_world
+from genrec.recipe import Recipe
+from genrec.stages.pretrain_diffusion import (
+    ARTEFACT,
+    describe,
+    held_out_users,
+    painter_of,
+    split,
+    unseen_combinations,
+)
+from genrec.training.diffusion_options import ProductDiffusionConfig
+from genrec.workspace import Workspace
+
+RECIPE = "pretrain/product-diffusion"
+HERE = Workspace("runs/product-diffusion")
+PICTURES = 400
+
+
+def oracle_errors(repeats: int) -> Figures:
+    """How often the oracle misreads a clean drawing at the size that the model paints."""
+    wrong, read = 0, 0
+    for seed in range(repeats):
+        for number, (kind, colour, pattern) in enumerate(
+            itertools.product(SHAPES, COLOURS, PATTERNS)
+        ):
+            picture = draw(kind, colour, pattern, seed=90_000 + 1_000 * seed + number)
+            seen = read_picture(np.asarray(picture.resize((64, 64))))
+            wrong += (seen.kind, seen.colour, seen.pattern) != (kind, colour, pattern)
+            read += 1
+    return {"oracle_error": wrong / read, "oracle_drawings": read}
+
+
+def main() -> None:
+    """Prints the figures."""
+    quick = arguments(__doc__ or "").quick
+    recipe = Recipe.load(RECIPE)
+    assert recipe.pretrain is not None
+    options: ProductDiffusionConfig = recipe.pretrain.options
+    figures = oracle_errors(1 if quick else 3)
+    own = HERE.path(ARTEFACT).is_dir()
+    model = str(HERE.open(ARTEFACT)) if own else TOY
+    note = made_by(model)
+    if note.get("recipe") != recipe.name:
+        figures |= not_measured(
+            "own_vs_other_win",
+            f"the model was made by {note.get('recipe')}, which held out others: run {RECIPE}",
+        )
+        report(figures, model=model, made_by=note)
+        return
+    dataset = Dataset.load(recipe.data.source, **recipe.data.options)
+    described = describe(dataset, options)
+    _, test = split(described, options)
+    painter = painter_of(model, options)
+    started = time.perf_counter()
+    world = judge_closed_world(
+        dataset,
+        PaletteEncoder().encode(dataset.catalog),
+        held_out_users(dataset, options),
+        lambda jobs: [one.pixels for one in painter.paint(jobs)],
+        pictures=PICTURES // 10 if quick else PICTURES,
+        unseen=unseen_combinations(described, test),
+    )
+    figures |= {
+        "own_vs_other_win": world.taste.apart,
+        "own_vs_other_win_anybody": world.taste.anybody,
+        "own_vs_other_win_no_taste": world.no_taste.apart,
+        "own_vs_other_win_shuffled": world.shuffled.apart,
+        "attributes_kept": world.attributes_kept,
+        "attributes_kept_unseen": world.unseen_kept,
+        "kind_kept": world.kept["kind"],
+        "colour_kept": world.kept["colour"],
+        "pattern_kept": world.kept["pattern"],
+        "near_copies": world.near_copies,
+        "near_copies_apart": world.near_copies_apart,
+        "near_copies_of_fresh_drawings": world.drawn_copies,
+        "seconds_per_picture": (time.perf_counter() - started) / (4 * world.pictures),
+    }
+    report(
+        figures,
+        model=model,
+        made_by=note,
+        pictures=world.pictures,
+        steps=options.steps,
+        guidance=options.guidance,
+        users="held out",
+    )
+
+
+if __name__ == "__main__":
+    main()
