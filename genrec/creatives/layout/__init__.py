@@ -1,0 +1,1 @@
+"""Text, price and logo as graphics around a picture: nothing overflows, everything can be read."""
