@@ -94,31 +94,41 @@ class Poster:
     """A finished ad.
 
     Attributes:
-        svg: self-contained; letters are outlines, so that it looks the same everywhere.
-        pixels: the same drawn, shape (height, width, 3), uint8.
-        boxes: what stands where: the texts, and ``picture``, ``logo``, ``button``.
+        pixels: as it is shown, shape (height, width, 3), uint8.
+        ground: the picture in its place, before anything is drawn over it, of the same shape.
+        graphics: what is drawn over it, as SVG; letters are outlines.
+        boxes: what stands where: the texts, and ``picture``, ``product``, ``logo``, ``button``.
         texts: each text as it was set.
         checks: what was measured; all passed, or ``lay_out`` would have refused.
         layout: name of the layout, such as ``square``.
-        style: name of the template.
+        style: name of the template, and its tone.
         notes: what was shortened or left out, in words.
     """
 
-    svg: str
     pixels: np.ndarray
+    ground: np.ndarray
+    graphics: str
     boxes: Mapping[str, Box]
     texts: tuple[PlacedText, ...]
     checks: tuple[Check, ...]
     layout: str
     style: str
+    tone: str
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def svg(self) -> str:
+        """The whole poster as one self-contained SVG, which looks the same everywhere."""
+        from genrec.creatives.layout.drawing import with_ground
+
+        return with_ground(self.graphics, self.ground)
+
     def save(self, path: str | Path) -> Path:
-        """The poster as a file whose ending says the kind: .png, .webp or .svg. Written whole or not at all.
+        """Writes the poster as .png, .webp or .svg, by the path's ending; whole or not at all.
 
         Raises:
             ConfigError: another ending.
-            StorageError: the disk is full or cannot be written; nothing half-written is left.
+            StorageError: the disk is full or cannot be written; what stood there is untouched.
         """
         from genrec.creatives.layout.files import save_poster
 

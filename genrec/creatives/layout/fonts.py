@@ -1,0 +1,255 @@
+"""Font files by family and weight, what letters each has, and which steps in for another.
+
+Knows files and letters; knows nothing of lines or posters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from genrec.errors import ConfigError, InputError, MissingExtra, nearest
+from genrec.strict_yaml import read_yaml
+
+_SHIPPED = Path(__file__).with_name("fonts.yaml")
+BOLD = 600
+# Letters that are never drawn: nothing has to have them.
+_UNDRAWN = frozenset("\u200c\u200d\ufe0e\ufe0f")
+
+
+@dataclass(frozen=True, eq=False)
+class FontFile:
+    """One file of letters, opened.
+
+    Attributes:
+        name: of the file, without its ending.
+        units: of the font, per em.
+        ascent: how far letters reach up, in em; ``descent`` down, above 0.
+        letters: code points that it has.
+        digest: of its bytes.
+    """
+
+    name: str
+    font: Any
+    units: int
+    ascent: float
+    descent: float
+    letters: frozenset[int] = field(repr=False)
+    digest: str
+    outlines: dict[int, str] = field(default_factory=dict, repr=False)
+    inks: dict[int, tuple[float, float, float, float]] = field(default_factory=dict, repr=False)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def has(self, text: str) -> bool:
+        """Whether it has every letter of a text."""
+        return all(ord(letter) in self.letters or letter in _UNDRAWN for letter in text)
+
+    def outline(self, glyph: int) -> str:
+        """A glyph as an SVG path in font units, y up; empty for a blank."""
+        # HarfBuzz fonts may not be asked by two threads at once.
+        with self.lock:
+            if glyph not in self.outlines:
+                self.outlines[glyph] = _outline(self.font, glyph)
+            return self.outlines[glyph]
+
+    def ink(self, glyph: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what is drawn of a glyph, in em, y up."""
+        with self.lock:
+            if glyph not in self.inks:
+                found = self.font.get_glyph_extents(glyph)
+                units = self.units
+                self.inks[glyph] = (
+                    found.x_bearing / units,
+                    found.y_bearing / units,
+                    (found.x_bearing + found.width) / units,
+                    (found.y_bearing + found.height) / units,
+                )
+            return self.inks[glyph]
+
+
+@dataclass(frozen=True)
+class FontBook:
+    """Families and fallbacks, read from a file such as the shipped ``fonts.yaml``.
+
+    Attributes:
+        families: name to ``package``, ``folder`` and ``weights``.
+        fallbacks: names for weights below ``BOLD``, and from there on.
+        root: what folders of families without a package are relative to.
+    """
+
+    families: Mapping[str, Mapping[str, Any]]
+    fallbacks: Mapping[str, tuple[str, ...]]
+    root: Path
+
+    @staticmethod
+    def load(path: Path | None = None) -> FontBook:
+        """The shipped fonts, or those of a file of your own in the same form.
+
+        Raises:
+            ConfigError: the file cannot be read or does not fit; names all problems at once.
+        """
+        return _shipped() if path is None else _read(path)
+
+    def chain(self, family: str, weight: int) -> tuple[FontFile, ...]:
+        """The family's file of the nearest weight, then those that step in for it.
+
+        Raises:
+            ConfigError: no such family.
+            MissingExtra: the package of the family itself is not installed. Fallbacks that are not
+                installed are left out.
+        """
+        if family not in self.families:
+            raise ConfigError(
+                f"There is no font family '{family}'; {nearest(family, self.families)}"
+            )
+        found = [self._file(family, weight)]
+        for name in self.fallbacks["bold" if weight >= BOLD else "light"]:
+            if name != family:
+                try:
+                    found.append(self._file(name, weight))
+                except MissingExtra:
+                    continue
+        return tuple(found)
+
+    def missing(self, text: str, family: str, weight: int = 400) -> list[str]:
+        """Letters of a text that no font of the chain has, each once, in order."""
+        chain = self.chain(family, weight)
+        return [
+            letter
+            for letter in dict.fromkeys(text)
+            if not letter.isspace() and not any(font.has(letter) for font in chain)
+        ]
+
+    def refuse_missing(self, texts: Mapping[str, str], family: str) -> None:
+        """Refuses texts with letters that no font has.
+
+        Raises:
+            InputError: names each field with its letters and what would bring them.
+        """
+        problems = []
+        for name, text in texts.items():
+            if absent := self.missing(text, family):
+                shown = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in absent[:8])
+                problems.append(f"{name}: no font has {shown}{self._advice(absent)}")
+        if problems:
+            raise InputError("Some letters cannot be drawn", problems)
+
+    def _advice(self, letters: Iterable[str]) -> str:
+        wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in letters)
+        kinds = {unicodedata.category(letter) for letter in letters}
+        if kinds <= {"So", "Sk", "Cs"}:
+            return "; leave signs and emoji out"
+        if wide and not all(self._installed(name) for name in self.fallbacks["light"]):
+            return "; for Chinese, Japanese and Korean: pip install 'genrec[cjk]'"
+        return "; add a font that has them to a fonts.yaml of your own"
+
+    def _installed(self, name: str) -> bool:
+        package = self.families[name].get("package")
+        return not package or find_spec(package) is not None
+
+    def _file(self, family: str, weight: int) -> FontFile:
+        about = self.families[family]
+        weights = about["weights"]
+        name = weights[min(weights, key=lambda one: (abs(one - weight), -one))]
+        if package := about.get("package"):
+            spec = find_spec(package)
+            if spec is None or not spec.submodule_search_locations:
+                raise MissingExtra(
+                    about.get("distribution", package), about.get("extra", "ads"), f"Font {family}"
+                )
+            root = Path(next(iter(spec.submodule_search_locations)))
+        else:
+            root = self.root
+        return _open(root / about.get("folder", "") / name)
+
+
+@cache
+def _shipped() -> FontBook:
+    return _read(_SHIPPED)
+
+
+def _read(path: Path) -> FontBook:
+    content = read_yaml(path, "fonts")
+    families = content.get("families") or {}
+    problems = [f"{key} is not known; {nearest(key, ('families', 'fallbacks'))}"
+                for key in content if key not in ("families", "fallbacks")]  # fmt: skip
+    known = {"package", "distribution", "folder", "extra", "weights"}
+    for name, about in families.items():
+        if not isinstance(about, dict) or not about.get("weights"):
+            problems.append(f"families.{name} has no weights")
+            continue
+        problems += [
+            f"families.{name}.{key}: {nearest(key, known)}" for key in about if key not in known
+        ]
+        problems += [f"families.{name}.weights: {weight!r} is no number"
+                     for weight in about["weights"] if not isinstance(weight, int)]  # fmt: skip
+    fallbacks = content.get("fallbacks") or {}
+    for kind in ("light", "bold"):
+        problems += [
+            f"fallbacks.{kind}: there is no family '{name}'; {nearest(name, families)}"
+            for name in fallbacks.get(kind, ())
+            if name not in families
+        ]
+    if problems or not families:
+        raise ConfigError(
+            f"The fonts of {path} do not fit:\n" + "\n".join(f"  - {p}" for p in problems)
+        )
+    chains = {kind: tuple(fallbacks.get(kind, ())) for kind in ("light", "bold")}
+    return FontBook(families, chains, path.parent)
+
+
+@cache
+def _open(path: Path) -> FontFile:
+    try:
+        import uharfbuzz as hb
+    except ModuleNotFoundError as error:
+        raise MissingExtra("uharfbuzz", "ads", "Setting text") from error
+    try:
+        content = path.read_bytes()
+        face = hb.Face(content)
+    except OSError as error:
+        raise ConfigError(f"The font {path.name} cannot be read: {error.strerror}") from error
+    letters = frozenset(face.unicodes)
+    if not letters:
+        raise ConfigError(f"{path.name} is no font, or has no letters")
+    font = hb.Font(face)
+    extents = font.get_font_extents("ltr")
+    units = face.upem
+    return FontFile(
+        name=path.stem,
+        font=font,
+        units=units,
+        ascent=extents.ascender / units,
+        descent=-extents.descender / units,
+        letters=letters,
+        digest=hashlib.sha256(content).hexdigest()[:16],
+    )
+
+
+def _outline(font: Any, glyph: int) -> str:
+    import uharfbuzz as hb
+
+    steps: list[str] = []
+
+    def note(letter: str) -> Any:
+        def add(*values: Any) -> None:
+            numbers = [value for value in values if isinstance(value, int | float)]
+            steps.append(letter + " ".join(f"{number:g}" for number in numbers))
+
+        return add
+
+    funcs = hb.DrawFuncs()
+    funcs.set_move_to_func(note("M"))
+    funcs.set_line_to_func(note("L"))
+    funcs.set_quadratic_to_func(note("Q"))
+    funcs.set_cubic_to_func(note("C"))
+    funcs.set_close_path_func(note("Z"))
+    font.draw_glyph(glyph, funcs)
+    return "".join(steps)
