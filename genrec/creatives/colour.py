@@ -36,7 +36,7 @@ def linear(pixels: np.ndarray) -> np.ndarray:
 
 
 def encoded(light: np.ndarray) -> np.ndarray:
-    """sRGB of light, float of any shape, clipped and rounded to uint8; undoes ``linear``."""
+    """SRGB of light, float of any shape, clipped and rounded to uint8; undoes ``linear``."""
     light = np.clip(light, 0, 1)
     values = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.floor(values * 255 + 0.5).astype(np.uint8)

@@ -147,10 +147,11 @@ _HUNG = ("shirt", "cushion")
 _TRIM = {"lamp": (120, 92, 66), "vase": (112, 148, 104)}
 
 
-def draw(kind: str, colour: str, pattern: str, *, seed: int = 0) -> Any:
-    """A picture of one product, a Pillow RGB image of SIZE × SIZE pixels.
+def draw(kind: str, colour: str, pattern: str, *, seed: int = 0, side: int = SIZE) -> Any:
+    """A picture of one product, a square Pillow RGB image.
 
     Args:
+        side: of the picture, in pixels; the shop's own have SIZE.
         seed: moves the pattern and tints the wall behind, as in a shop's own photographs.
 
     Raises:
@@ -166,7 +167,7 @@ def draw(kind: str, colour: str, pattern: str, *, seed: int = 0) -> Any:
         raise MissingExtra("pillow", "images", "Drawing the toy shop's pictures") from error
 
     rng = np.random.default_rng(seed)
-    size = SIZE * _OVERSAMPLING
+    size = side * _OVERSAMPLING
     trim, body, dark, shadow = (_Canvas(size) for _ in range(4))
     SHAPES[kind](trim, body, dark)
     shadow.ellipse(0.18, 0.775, 0.82, 0.875, fill=105)
@@ -183,7 +184,7 @@ def draw(kind: str, colour: str, pattern: str, *, seed: int = 0) -> Any:
     pixels = _blend(pixels, cloth, body.image)
     pixels = _blend(pixels, base * 0.42, dark.image)
     image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8), "RGB")
-    return image.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    return image.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def _background(size: int, rng: np.random.Generator, *, table: bool) -> np.ndarray:
