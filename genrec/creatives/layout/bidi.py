@@ -1,7 +1,7 @@
 """Which way each letter of a line runs, after Unicode's bidirectional algorithm (UAX #9).
 
-Rules W, N, I and L. Embeddings, overrides and isolates are left out: letters that turn the direction of writing are
-refused in an ad before it comes here.
+Rules W, N, I and L. Embeddings, overrides and isolates are left out: letters that turn the
+direction of writing are refused in an ad before it comes here.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from genrec.creatives.layout.legibility import (
 from genrec.creatives.layout.palette import WHITE, Palette, palette_of
 from genrec.creatives.layout.setting import Arrangement, Block, Setter
 from genrec.creatives.layout.shaping import runs_rtl
+from genrec.creatives.layout.template import fields_of
 from genrec.errors import InputError
 
 # Of the veil behind text, in thousandths of the poster's longer side.
@@ -69,7 +71,7 @@ class _Table:
     layout: Layout
     book: FontBook
 
-    @property
+    @cached_property
     def palette(self) -> Palette:
         return palette_of(self.content.picture, self.layout.tone)
 
@@ -100,7 +102,7 @@ class _Table:
         return done
 
     def _too_long(self, order: Sequence[str], texts: dict[str, str]) -> str:
-        parts = [one for part in order for one in (("price", "call") if part == "actions" else (part,))]  # fmt: skip
+        parts = [one for part in order for one in fields_of(part)]
         lengths = [f"{part} has {len(texts[part])} letters" for part in parts if texts.get(part)]
         return f"{' and '.join(lengths)}: too much for one box even at the smallest size"
 
@@ -173,9 +175,11 @@ class _Table:
         for one in self.layout.format.grounds:
             left, top, right, bottom = self.layout.mirrored(one.box)
             if one.shadow:
-                lower = (left + 6 * drop, top + 10 * drop, right - 6 * drop, bottom + 12 * drop)
+                # From below and never above the card, where the product stands.
+                soft = 16 * drop
+                lower = (left + soft, top + 3 * soft, right - soft, bottom + 0.6 * soft)
                 yield drawing.blurred(
-                    lower, palette.dark, radius=one.radius, opacity=0.34, deviation=16 * drop
+                    lower, palette.dark, radius=one.radius, opacity=0.42, deviation=soft
                 )
             yield drawing.rectangle(
                 (left, top, right, bottom), colours[one.fill], radius=one.radius
@@ -197,7 +201,7 @@ class _Table:
             veil = veils.get(number)
             ink = veil.ink if veil else palette.ink
             if veil and veil.opacity:
-                shapes.append(self._veil(one, veil, base.shape))
+                shapes.append(self._veil(one, veil))
             if one.logo is not None and self.content.logo is not None:
                 shapes.append(self._logo(one.logo))
             fill, label = palette.button, palette.label
@@ -217,18 +221,21 @@ class _Table:
             dressed.append(found)
         return shapes, dressed
 
-    def _veil(self, one: Arrangement, veil: Veil, shape: tuple[int, ...]) -> str:
-        left, top, right, bottom = _extent(one)
+    def _veil(self, one: Arrangement, veil: Veil) -> str:
+        extent = _extent(one)
         reach = _VEIL_REACH * max(self.layout.size) / 1000
-        # Never over the product: where they are close, the veil ends in a shorter fade.
-        picture = self.layout.picture_box
-        product = self.layout.product_box
-        low, high = product[1] + picture[1], product[3] + picture[1]
-        above = min(reach, max(0.0, low - bottom) * 0.45) if bottom <= low else reach
-        below = min(reach, max(0.0, top - high) * 0.45) if top >= high else reach
-        box = (left - reach, top - below, right + reach, bottom + above)
-        if min(above, below) < reach:
-            # No room for a fade: a plate with clear edges looks meant.
+        picture, place = self.layout.picture_box, self.layout.product_box
+        product = (
+            place[0] + picture[0],
+            place[1] + picture[1],
+            place[2] + picture[0],
+            place[3] + picture[1],
+        )
+        rooms = _rooms(extent, product, reach)
+        left, top, right, bottom = extent
+        box = (left - rooms[0], top - rooms[1], right + rooms[2], bottom + rooms[3])
+        if min(rooms) < reach:
+            # No room for a fade before the product: a plate with clear edges looks meant.
             return drawing.rectangle(box, veil.colour, radius=reach / 2, opacity=veil.opacity)
         deviation = _VEIL_BLUR * max(self.layout.size) / 1000
         return drawing.blurred(
@@ -279,6 +286,29 @@ def covering(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     box = (left, top, min(width, left + across), min(height, top + down))
     scaled = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, box=box)
     return np.asarray(scaled)
+
+
+def _rooms(
+    extent: tuple[float, float, float, float], product: Box, reach: float
+) -> tuple[float, float, float, float]:
+    """How far a veil may go beyond its text on each side: ``reach``, but never over the product.
+
+    A fade is about as wide again as the veil's reach, so a side that faces the product closer than
+    that gets a small part of the way there.
+    """
+    left, top, right, bottom = extent
+    beside = top - 2.3 * reach < product[3] and bottom + 2.3 * reach > product[1]
+    across = left - 2.3 * reach < product[2] and right + 2.3 * reach > product[0]
+    gaps = [
+        left - product[2] if beside else np.inf,
+        top - product[3] if across else np.inf,
+        product[0] - right if beside else np.inf,
+        product[1] - bottom if across else np.inf,
+    ]
+    rooms = [
+        reach if gap < 0 or gap >= 2.3 * reach else min(reach, max(0.0, 0.4 * gap)) for gap in gaps
+    ]
+    return rooms[0], rooms[1], rooms[2], rooms[3]
 
 
 def _extent(one: Arrangement) -> tuple[float, float, float, float]:

@@ -1,4 +1,4 @@
-"""Shapes and letters as SVG, and SVG as pixels by resvg. Letters are outlines: no font is needed."""
+"""Shapes and letters as SVG, and SVG as pixels by resvg. Letters are outlines."""
 
 from __future__ import annotations
 

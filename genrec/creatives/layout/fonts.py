@@ -87,6 +87,9 @@ class FontBook:
     families: Mapping[str, Mapping[str, Any]]
     fallbacks: Mapping[str, tuple[str, ...]]
     root: Path
+    _chains: dict[tuple[str, int], tuple[FontFile, ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @staticmethod
     def load(path: Path | None = None) -> FontBook:
@@ -105,6 +108,8 @@ class FontBook:
             MissingExtra: the package of the family itself is not installed. Fallbacks that are not
                 installed are left out.
         """
+        if (family, weight) in self._chains:
+            return self._chains[family, weight]
         if family not in self.families:
             raise ConfigError(
                 f"There is no font family '{family}'; {nearest(family, self.families)}"
@@ -116,7 +121,8 @@ class FontBook:
                     found.append(self._file(name, weight))
                 except MissingExtra:
                     continue
-        return tuple(found)
+        self._chains[family, weight] = tuple(found)
+        return self._chains[family, weight]
 
     def missing(self, text: str, family: str, weight: int = 400) -> list[str]:
         """Letters of a text that no font of the chain has, each once, in order."""

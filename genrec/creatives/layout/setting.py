@@ -138,7 +138,7 @@ class Setter:
         left, top, right, bottom = box
         rows: list[_Row] = []
         for part in stack.order:
-            made = self._row(part, scale, stack, right - left, texts)
+            made = self._row(part, scale, right - left, texts)
             if made is None:
                 return None
             if made.height:
@@ -177,9 +177,7 @@ class Setter:
             y += row.height + gap
         return min(0.0, bottom - 0.6 - low) or max(0.0, top + 0.6 - high)
 
-    def _row(
-        self, part: str, scale: float, stack: Stack, room: float, texts: Mapping[str, str]
-    ) -> _Row | None:
+    def _row(self, part: str, scale: float, room: float, texts: Mapping[str, str]) -> _Row | None:
         if part == "brand" and self.logo_ratio:
             height = min(self.format.types["brand"].size * 1.5, room / self.logo_ratio)
             return _Row(height, logo=height * self.logo_ratio)
@@ -214,7 +212,9 @@ class Setter:
         """Of the button, left and right, above and below its words."""
         call = self.format.types["call"]
         size = max(call.least, call.size * scale)
-        return (0.06 * size, 0.12 * size) if self.format.button == "line" else (1.15 * size, 0.5 * size)  # fmt: skip
+        if self.format.button == "line":
+            return 0.06 * size, 0.12 * size
+        return 1.15 * size, 0.5 * size
 
     def _block(self, field: str, text: str, scale: float, room: float) -> Block | None:
         spec = self.format.types[field]  # type: ignore[index]
@@ -254,8 +254,8 @@ class Setter:
             edges = (x + inset - _EDGE, x + extent - inset + _EDGE)
             placed.append(self._at_lines(block, "center", *edges, above))
             if block.field == "call":
-                outline = (x, y + (row.height - block.height) / 2 - row.padding[1],
-                           x + extent, y + (row.height + block.height) / 2 + row.padding[1])  # fmt: skip
+                middle, half = y + row.height / 2, block.height / 2 + row.padding[1]
+                outline = (x, middle - half, x + extent, middle + half)
             x += extent + gap
         return placed, outline
 

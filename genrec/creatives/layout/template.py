@@ -141,14 +141,18 @@ def _problems(name: str, one: Format) -> list[str]:
         if not inside(stack.box, safe):
             problems.append(f"{name}: stack {number} {list(stack.box)} leaves the safe area {safe}")
         for part in stack.order:
-            needs = ("price", "call") if part == "actions" else (part,)
+            needs = fields_of(part)
             problems += [f"{name}: stack {number} has {each}, which has no type"
                          for each in needs if each not in one.types]  # fmt: skip
-    placed = {each for stack in one.stacks for part in stack.order
-              for each in (("price", "call") if part == "actions" else (part,))}  # fmt: skip
-    problems += [f"{name}: {each} stands in no stack"
-                 for each in ("headline", "price", "call", "disclosure") if each not in placed]  # fmt: skip
+    placed = {each for stack in one.stacks for part in stack.order for each in fields_of(part)}
+    needed = ("headline", "price", "call", "disclosure")
+    problems += [f"{name}: {each} stands in no stack" for each in needed if each not in placed]
     return problems
+
+
+def fields_of(part: str) -> tuple[str, ...]:
+    """The texts that a part of a stack holds."""
+    return ("price", "call") if part == "actions" else (part,)
 
 
 def inside(box: Box, outer: Box) -> bool:

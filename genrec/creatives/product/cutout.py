@@ -1,4 +1,4 @@
-"""A product photo to a cut-out, by the surest way there is; where none is sure, the photo itself."""
+"""A product photo to a cut-out, by the surest way there is; else the whole photo."""
 
 from __future__ import annotations
 

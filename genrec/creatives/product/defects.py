@@ -8,7 +8,7 @@ Whether a scene's perspective fits, or whether a place suits a product, no rule 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,7 @@ class Limits:
 
 
 LIMITS = Limits()
+_SIDE = 640
 
 
 def defects(
@@ -79,6 +80,7 @@ def _found(locked: Locked, cutout: CutOut, limits: Limits, *, stands: bool) -> I
     yield from _placement(locked, limits)
     if cutout.framed:
         return
+    locked = _reduced(locked)
     mask = locked.product_mask | locked.feather_mask
     if not mask.any():
         return
@@ -86,7 +88,8 @@ def _found(locked: Locked, cutout: CutOut, limits: Limits, *, stands: bool) -> I
     behind = oklab(locked.background)
     spread = float(behind[..., 0].std())
     if spread < limits.flat:
-        yield Defect("flat", f"the background is one colour (spread {spread:.4f})", spread, limits.flat)  # fmt: skip
+        words = f"the background is one colour (spread {spread:.4f})"
+        yield Defect("flat", words, spread, limits.flat)
     grown = overgrown_share(locked)
     if grown > limits.overgrown:
         words = f"the background goes on with the product over {grown:.0%} of its area"
@@ -113,6 +116,23 @@ def _found(locked: Locked, cutout: CutOut, limits: Limits, *, stands: bool) -> I
         if touch < limits.contact:
             words = f"right under it the ground is darkened by {max(0.0, touch):.1%} only"
             yield Defect("floating", words, touch, limits.contact)
+
+
+def _reduced(locked: Locked) -> Locked:
+    """Every n-th pixel, so that the longer side has at most ``_SIDE``: enough for these measures."""
+    step = -(-max(locked.pixels.shape[:2]) // _SIDE)
+    if step == 1:
+        return locked
+    part = np.s_[::step, ::step]
+    left, top, right, bottom = (value // step for value in locked.placed_box)
+    return replace(
+        locked,
+        pixels=locked.pixels[part],
+        product_mask=locked.product_mask[part],
+        feather_mask=locked.feather_mask[part],
+        background=locked.background[part],
+        placed_box=(left, top, right, bottom),
+    )
 
 
 def _placement(locked: Locked, limits: Limits) -> Iterator[Defect]:
@@ -195,7 +215,7 @@ def _contact(locked: Locked, mask: np.ndarray) -> float:
     height = mask.shape[0]
     if box is None or box[3] >= height - 2:
         return 1.0
-    left, top, right, bottom = box
+    _, top, _, bottom = box
     foot = mask[bottom - max(2, (bottom - top) // 20) : bottom].any(axis=0)
     columns = np.flatnonzero(foot)
     below = np.s_[bottom : min(height, bottom + max(2, (bottom - top) // 40)), columns]

@@ -1,4 +1,4 @@
-"""Did the background go on with the product: its colours, touching its outline, growing out of it?"""
+"""Did the background go on with the product: its colours, growing out of its outline?"""
 
 from __future__ import annotations
 

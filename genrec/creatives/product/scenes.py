@@ -12,7 +12,9 @@ from genrec.creatives.colour import Rgb, encoded, from_oklch, linear, oklch
 from genrec.creatives.product.edges import images
 from genrec.errors import ConfigError, nearest
 
-SETS = ("table", "arch", "sun", "podium", "window", "plain")
+STANDING_SETS = ("arch", "sun", "podium", "window", "table")
+HUNG_SETS = ("sun", "window", "arch")
+SETS = (*STANDING_SETS, "plain")
 
 
 def draw_scene(
@@ -132,11 +134,13 @@ def _podium(
 ) -> np.ndarray:
     """A low round plinth that the product stands on."""
     top = linear(np.array(tones["top"], np.uint8))
-    side = linear(np.array(tones["shape"], np.uint8)) * (0.86 - 0.22 * np.clip(x, -0.4, 0.4))[..., None]  # fmt: skip
+    shade = 0.86 - 0.22 * np.clip(x, -0.4, 0.4)
+    side = linear(np.array(tones["shape"], np.uint8)) * shade[..., None]
     half, flat, thick, centre = 0.44, 0.15, 0.06, 0.17
 
     def disc(lower: float) -> np.ndarray:
-        return _step(1 - np.hypot(x / half, (y - centre - lower) / (half * flat / 0.44)), softness * 4)  # fmt: skip
+        far = np.hypot(x / half, (y - centre - lower) / flat)
+        return _step(1 - far, softness * 4)
 
     shadow = images().gaussian_filter(disc(thick + 0.03)[..., 0], 0.02 / softness * 1.6)
     wood = wood * (1 - 0.20 * shadow[..., None])

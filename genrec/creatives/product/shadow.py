@@ -41,8 +41,8 @@ def _behind(cover: np.ndarray, tall: int, *, strength: float) -> np.ndarray:
 def _contact(cover: np.ndarray, box: tuple[int, int, int, int], shadow: Shadow) -> np.ndarray:
     """A thin dark line where the product touches, and a wider pool of less light around it."""
     height, width = cover.shape
-    left, _, right, bottom = box
-    tall = bottom - box[1]
+    _, top, _, bottom = box
+    tall = bottom - top
     feet = cover[max(0, bottom - max(2, round(0.06 * tall))) : bottom].max(axis=0)
     touching = np.flatnonzero(feet > 0.5)
     if not touching.size:

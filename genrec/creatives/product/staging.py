@@ -67,8 +67,9 @@ def staged(
             return Staged(locked, attempt, tuple(done), reason, notes)
     fallback = _plain(cutout, size, box, feather, shadow, plain)
     reason = f"plain background: {_why(done)}" if done else "plain background: no try was allowed"
-    left = defects(fallback, cutout, limits=limits, stands=shadow.stands)
-    notes = (*notes, *(f"on the plain background: {one.words}" for one in left if one.kind != "flat"))  # fmt: skip
+    found = defects(fallback, cutout, limits=limits, stands=shadow.stands)
+    left = [f"on the plain background: {one.words}" for one in found if one.kind != "flat"]
+    notes = (*notes, *left)
     return Staged(fallback, None, tuple(done), reason, notes)
 
 
