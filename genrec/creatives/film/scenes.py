@@ -1,0 +1,143 @@
+"""The storyboard of a film: two scenes in six seconds, three in fifteen, from what an ad says.
+
+First what concerns this shopper, then what the item has, last its name, price and what to do. Knows
+words and movements; draws nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genrec.creatives.film.motion import WHOLE, Move, Window, around, zoomed
+from genrec.creatives.film.overlay import Overlay
+
+OPENING, DETAIL, OFFER = "opening", "detail", "offer"
+# How near the picture comes, as a share of its width: nearer would show the grain of a photo.
+_NEAR, _NEARER = 0.86, 0.78
+# Room around the product in the nearest window, as a share of the picture.
+_MARGIN = 0.04
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a film says, from the ad that it belongs to.
+
+    Attributes:
+        hook: what concerns this shopper; empty where nothing does.
+        headline: the item's name.
+        detail: one thing that the item has.
+    """
+
+    headline: str
+    hook: str = ""
+    detail: str = ""
+    price: str = ""
+    call: str = ""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One scene as it is planned.
+
+    Attributes:
+        role: ``opening``, ``detail`` or ``offer``.
+        share: of the film's length.
+        headline: the line that is read; body, price and call below it may be empty.
+        prompt: how a model that animates pictures is told to move it.
+    """
+
+    role: str
+    share: float
+    move: Move
+    headline: str
+    body: str = ""
+    price: str = ""
+    call: str = ""
+    prompt: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One scene with its pictures.
+
+    Attributes:
+        picture: the key frame with the product locked and without text, shape (height, width, 3),
+            uint8, of the same shape of sides as the overlay's picture box.
+        product: where it shows the product, shape (height, width), bool.
+        overlay: texts and plates.
+    """
+
+    shot: Shot
+    picture: np.ndarray
+    product: np.ndarray
+    overlay: Overlay
+
+
+def storyboard(words: Words, product: Window, *, seconds: int, seed: int) -> list[Shot]:
+    """The scenes; the same for the same words, place and seed.
+
+    Args:
+        product: box of the product as shares of the picture; the camera keeps it in sight.
+        seconds: of the whole film; from 10 on there are three scenes.
+        seed: which way the camera goes.
+    """
+    chance = random.Random(seed)
+    kept: Window = (
+        max(product[0] - _MARGIN, 0.0),
+        max(product[1] - _MARGIN, 0.0),
+        min(product[2] + _MARGIN, 1.0),
+        min(product[3] + _MARGIN, 1.0),
+    )
+    near, nearer = around(kept, _NEAR), around(kept, _NEARER)
+    approach = Move(WHOLE, near) if chance.random() < 0.5 else Move(_aside(kept, chance), near)
+    opening = Shot(
+        OPENING,
+        0.5 if seconds < 10 else 0.3,
+        approach,
+        words.hook or words.headline,
+        prompt="the camera slowly moves closer, the product stands still",
+    )
+    offer = Shot(
+        OFFER,
+        0.5 if seconds < 10 else 0.4,
+        Move(near, WHOLE),
+        words.headline,
+        body=words.detail if seconds < 10 or not words.hook else "",
+        price=words.price,
+        call=words.call,
+        prompt="the camera slowly moves back, the product stands still",
+    )
+    if seconds < 10:
+        return [opening, offer]
+    detail = Shot(
+        DETAIL,
+        0.3,
+        Move(_aside(kept, chance), nearer),
+        words.detail or words.headline,
+        prompt="the camera glides past, the product stands still",
+    )
+    return [opening, detail, offer]
+
+
+def _aside(kept: Window, chance: random.Random) -> Window:
+    """A window that holds the product away from its middle."""
+    width = max(kept[2] - kept[0], kept[3] - kept[1], _NEAR)
+    left = chance.choice((kept[2] - width, kept[0]))
+    left = min(max(left, 0.0, kept[2] - width), 1.0 - width, kept[0])
+    middle = (kept[1] + kept[3]) / 2
+    _, top, _, bottom = zoomed((0.5, middle), width)
+    return max(left, 0.0), top, max(left, 0.0) + width, bottom
+
+
+def frames_of_shots(shots: Sequence[Shot], frames: int) -> list[int]:
+    """How many frames each scene has; together exactly as many as asked for."""
+    whole = sum(shot.share for shot in shots)
+    ends, so_far = [0], 0.0
+    for shot in shots:
+        so_far += shot.share
+        ends.append(round(frames * so_far / whole))
+    return [after - before for before, after in zip(ends, ends[1:], strict=False)]
