@@ -1,4 +1,4 @@
-"""Scenes to a film: moved by rule, or by a model whose frames are looked at before they are shown."""
+"""Scenes to a film: moved by rule, or by a model whose frames are checked before they are shown."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ class Animator(Protocol):
     @property
     def name(self) -> str:
         """Of the model."""
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """All that its frames depend on beside the scene."""
 
     def animate(self, scene: Scene, *, frames: int, seed: int) -> list[np.ndarray]:
         """So many frames of the scene's picture, each of its shape, uint8."""

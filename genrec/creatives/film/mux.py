@@ -133,18 +133,17 @@ def _write(
 
 def _frame(av: Any, pixels: np.ndarray) -> Any:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-    made = frame.reformat(
+    return frame.reformat(
         format="yuv420p",
         src_colorspace="ITU709",
         dst_colorspace="ITU709",
         src_color_range="JPEG",
         dst_color_range="MPEG",
     )
-    return made
 
 
 def _declare_colours(context: Any) -> None:
-    """Players guess by size what is not said, and then reds differ between them. BT.709, limited."""
+    """BT.709, limited: players guess by size what is not said, and then reds differ."""
     for name, value in (
         ("color_range", 1),
         ("color_primaries", 1),

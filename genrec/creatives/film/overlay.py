@@ -1,8 +1,9 @@
 """Texts that stand still over a picture that moves, taken from a poster of the layout.
 
-A poster drawn once over black and once over white says of each pixel how much of the picture is
-seen through it: ``frame = base + picture * through``. So letters, plates and shades of a template
-stand over every frame as they stand over the still picture, its contrast checks included.
+A poster is graphics with alpha over a picture in its place, so a frame is the same graphics over a
+moved picture: ``frame = base + picture * through``. Letters, plates and shades stand over every
+frame as they stand over the still one. Everything here is linear, so a poster may be scaled to a
+film's size before its picture is put in.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-from genrec.errors import InputError
 
 Box = tuple[int, int, int, int]
 # A share of 256, so that frames are made in whole numbers.
@@ -24,7 +23,7 @@ class Overlay:
 
     Attributes:
         base: what is added, shape (height, width, 3), uint16.
-        through: how much of the picture is seen, of 256, shape (height, width, 3), uint16.
+        through: how much of the picture is seen, of 256, shape (height, width, 1), uint16.
         box: where the picture lies, in pixels of the film.
     """
 
@@ -36,33 +35,45 @@ class Overlay:
     def none(size: tuple[int, int]) -> Overlay:
         """Nothing over the picture."""
         width, height = size
-        shape = (height, width, 3)
         return Overlay(
-            np.zeros(shape, np.uint16), np.full(shape, _ONE, np.uint16), (0, 0, width, height)
+            np.zeros((height, width, 3), np.uint16),
+            np.full((height, width, 1), _ONE, np.uint16),
+            (0, 0, width, height),
         )
 
     @staticmethod
-    def between(black: np.ndarray, white: np.ndarray, box: Box) -> Overlay:
-        """From one poster over a black and over a white picture.
+    def of(graphics: np.ndarray, ground: np.ndarray, box: Box, size: tuple[int, int]) -> Overlay:
+        """From a poster, scaled to a film's width and kept in the middle of its height.
 
         Args:
-            black: shape (height, width, 3), uint8; likewise ``white``.
-            box: where the picture lies in them.
-
-        Raises:
-            InputError: they are not of one shape.
+            graphics: shapes and letters, shape (height, width, 4), uint8.
+            ground: what lies beneath them, the picture included, shape (height, width, 3), uint8.
+            box: where the picture lies in it.
+            size: width and height of the film. Where the poster is lower or higher, its first and
+                last rows go on, or are cut.
         """
-        if black.shape != white.shape:
-            raise InputError(f"Posters of {black.shape} and {white.shape} are not of one layout.")
-        seen = white.astype(np.int32) - black
-        through = np.clip(seen * _ONE // 255 + (seen > 0), 0, _ONE)
-        # Exactly clear where the picture is seen as it is, and nowhere outside of it.
-        through[seen >= 255] = _ONE
-        outside = np.ones(black.shape[:2], bool)
+        share = graphics[..., 3:].astype(np.float32) / 255
+        inside = np.zeros((*ground.shape[:2], 1), np.float32)
         left, top, right, bottom = box
-        outside[top:bottom, left:right] = False
-        through[outside] = 0
-        return Overlay(black.astype(np.uint16), through.astype(np.uint16), box)
+        inside[top:bottom, left:right] = 1
+        through = (1 - share) * inside
+        base = graphics[..., :3] * share + ground * (1 - share) * (1 - inside)
+        width, height = size
+        scale = width / ground.shape[1]
+        tall = round(ground.shape[0] * scale)
+        above = (height - tall) // 2
+        layers = [_fitted(one, (width, tall), above, height) for one in (base, through)]
+        placed = (
+            round(left * scale),
+            max(round(top * scale) + above, 0) if top else 0,
+            round(right * scale),
+            min(round(bottom * scale) + above, height) if bottom < ground.shape[0] else height,
+        )
+        return Overlay(
+            np.clip(np.rint(layers[0]), 0, 255).astype(np.uint16),
+            np.clip(np.rint(layers[1] * _ONE), 0, _ONE).astype(np.uint16),
+            placed,
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -85,4 +96,21 @@ class Overlay:
 
     def covered(self) -> np.ndarray:
         """Where letters or plates change the picture, shape (height, width), bool."""
-        return np.asarray((self.through != _ONE).any(axis=2))
+        return np.asarray(self.through[..., 0] != _ONE)
+
+
+def _fitted(layer: np.ndarray, size: tuple[int, int], above: int, height: int) -> np.ndarray:
+    """A layer scaled, then continued or cut above and below; shape (height, width, channels)."""
+    from PIL import Image
+
+    channels = [
+        Image.fromarray(np.ascontiguousarray(layer[..., one], np.float32)).resize(
+            size, Image.Resampling.BOX if size[0] < layer.shape[1] else Image.Resampling.BILINEAR
+        )
+        for one in range(layer.shape[2])
+    ]
+    made = np.stack([np.asarray(one) for one in channels], axis=2)
+    if above < 0:
+        made = made[-above : -above + height]
+    below = height - made.shape[0] - max(above, 0)
+    return np.pad(made, ((max(above, 0), below), (0, 0), (0, 0)), mode="edge")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -140,4 +141,4 @@ def frames_of_shots(shots: Sequence[Shot], frames: int) -> list[int]:
     for shot in shots:
         so_far += shot.share
         ends.append(round(frames * so_far / whole))
-    return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    return [after - before for before, after in pairwise(ends)]

@@ -1,0 +1,183 @@
+"""Pictures and films that belong to ads: what each is made from, and what came of it.
+
+A job's name is a hash of everything that decides its pixels, as an ad's is of its text. The text
+itself is part of it, not the ad: two ads that say the same share their picture.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from typing import Any
+
+from genrec.creatives.ad import Ad
+from genrec.creatives.brief import Brief, comparable, values_of
+from genrec.creatives.channels import channel_named
+from genrec.creatives.facts import ItemFacts
+from genrec.creatives.phrasebook import Phrasebook
+from genrec.creatives.provenance import digest
+from genrec.data.catalog import Item
+from genrec.errors import ConfigError
+
+# Raised when the same job comes to give other pixels, so that no cache serves the old ones.
+MEDIA_VERSION = 1
+PICTURE, FILM = "picture", "film"
+# Packages whose versions may move a pixel.
+_DRAWING = {PICTURE: ("pillow", "resvg-py", "uharfbuzz"), FILM: ("pillow", "resvg-py", "av")}
+_SENTENCE_ENDS = (". ", "! ", "? ", "。", "！", "؟ ")
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """The words of a picture or film, all of them from its ad, its item or its brief.
+
+    Attributes:
+        hook: what concerns the shopper; empty where the ad has no such line.
+    """
+
+    headline: str
+    body: str = ""
+    hook: str = ""
+    detail: str = ""
+    call: str = ""
+    price: str = ""
+    disclosure: str = ""
+    brand: str = ""
+
+    @staticmethod
+    def of(ad: Ad, item: Item, brief: Brief) -> Says:
+        """What an ad says, by the roles of its channel's fields."""
+        texts: dict[str, str] = {}
+        for one in channel_named(ad.channel).fields:
+            if text := ad.fields.get(one.name, ""):
+                texts.setdefault(one.role, text)
+        values = values_of(item)
+        told = tuple(text.format_map(values) for text in brief.disclosures)
+        body = texts.get("body", "")
+        for line in (*told, brief.call_to_action or ""):
+            # They stand in places of their own here.
+            body = body.replace(line, "").strip() if line else body
+        price = next((fact.text for fact in _facts(item, brief).named("price")), "")
+        return Says(
+            headline=texts.get("name") or item.title,
+            body=_first_sentence(body),
+            hook=texts.get("hook", ""),
+            detail=texts.get("detail", ""),
+            call=texts.get("action") or brief.call_to_action or _call(brief, ad.language),
+            price=price,
+            disclosure=" ".join(told),
+            brand=brief.brand.name or "",
+        )
+
+
+def _facts(item: Item, brief: Brief) -> ItemFacts:
+    return ItemFacts.of(replace(item, text=""), currency=brief.currency)
+
+
+def _call(brief: Brief, language: str) -> str:
+    """The language's own words for what to do now, none of them forbidden."""
+    try:
+        offered = Phrasebook.load(language).actions[brief.tone]
+    except ConfigError:
+        return ""
+    never = [comparable(one) for one in brief.never_say]
+    return next((one for one in offered if not any(word in comparable(one) for word in never)), "")
+
+
+def _first_sentence(text: str) -> str:
+    ends = [at + len(mark.strip()) for mark in _SENTENCE_ENDS if (at := text.find(mark)) > 0]
+    return text[: min(ends)] if ends else text
+
+
+@dataclass(frozen=True, slots=True)
+class MediaJob:
+    """One picture or film that is wanted.
+
+    Attributes:
+        id: 32 hexadecimal digits, from all that follows but the recipient's number.
+        recipient: number of the recipient whose taste it is for; -1 for anybody.
+        layout: of a picture; of a film its format.
+    """
+
+    id: str
+    kind: str
+    item: str
+    recipient: int
+    language: str
+    seed: int
+    layout: str
+    says: Says
+
+
+@dataclass(frozen=True)
+class Medium:
+    """What came of a job.
+
+    Attributes:
+        file: the ending of its file: ``png``, ``webp``, ``mp4``; empty if it could not be made.
+        content: SHA-256 of the file before credentials were put into it.
+        source: IPTC digital source type.
+        model: that painted or animated; empty where none did.
+        seed: that this very picture was painted from.
+        background: ``painted``, ``drawn`` or ``plain``.
+        tries: backgrounds that were painted, and kinds of defects that they had.
+        flags: of the painter, such as ``copy_of_history``.
+        notes: fallbacks and what was shortened, in words.
+        failure: why there is none.
+    """
+
+    id: str
+    kind: str
+    item: str
+    language: str
+    layout: str
+    file: str = ""
+    content: str = ""
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+    seed: int = 0
+    source: str = ""
+    model: str = ""
+    prompt_hash: str = ""
+    background: str = ""
+    tries: tuple[tuple[str, ...], ...] = ()
+    flags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    steps: tuple[tuple[str, str], ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    failure: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its file's name, below the folder of its kind."""
+        return f"{self.id[:2]}/{self.id}.{self.file}" if self.file else ""
+
+    def to_json(self) -> str:
+        """One line; equal media give equal bytes."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> Medium:
+        """From what ``to_json`` gave."""
+        values = json.loads(text)
+        for name in ("flags", "notes"):
+            values[name] = tuple(values[name])
+        for name in ("tries", "steps"):
+            values[name] = tuple(tuple(one) for one in values[name])
+        return Medium(**values)
+
+
+def media_key(kind: str, **decides: Any) -> str:
+    """The name of a job: a hash of all that decides its pixels."""
+    versions = {name: _version(name) for name in _DRAWING[kind]}
+    return digest(MEDIA_VERSION, kind, versions, decides)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
