@@ -7,6 +7,7 @@ itself is part of it, not the ad: two ads that say the same share their picture.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
@@ -26,7 +27,8 @@ MEDIA_VERSION = 1
 PICTURE, FILM = "picture", "film"
 # Packages whose versions may move a pixel.
 _DRAWING = {PICTURE: ("pillow", "resvg-py", "uharfbuzz"), FILM: ("pillow", "resvg-py", "av")}
-_SENTENCE_ENDS = (". ", "! ", "? ", "。", "！", "؟ ")
+_SENTENCE = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？])")
+_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,11 @@ class Says:
     """The words of a picture or film, all of them from its ad, its item or its brief.
 
     Attributes:
-        hook: what concerns the shopper; empty where the ad has no such line.
+        lines: what else the ad says, what concerns the shopper first; none of it twice.
     """
 
     headline: str
-    body: str = ""
-    hook: str = ""
-    detail: str = ""
+    lines: tuple[str, ...] = ()
     call: str = ""
     price: str = ""
     disclosure: str = ""
@@ -55,17 +55,17 @@ class Says:
                 texts.setdefault(one.role, text)
         values = values_of(item)
         told = tuple(text.format_map(values) for text in brief.disclosures)
-        body = texts.get("body", "")
-        for line in (*told, brief.call_to_action or ""):
-            # They stand in places of their own here.
-            body = body.replace(line, "").strip() if line else body
         price = next((fact.text for fact in _facts(item, brief).named("price")), "")
+        lines = [texts.get("hook", ""), texts.get("detail", ""), *_sentences(texts.get("body", ""))]
+        # These stand in places of their own: price and call would be read twice.
+        placed = (*told, brief.call_to_action or "", texts.get("action", ""), price)
+        news = [line for line in lines if line and not any(one and one in line for one in placed)]
+        call = texts.get("action") or brief.call_to_action or _call(brief, ad.language)
+        news = [line for line in dict.fromkeys(news) if line.rstrip(".") != call]
         return Says(
             headline=texts.get("name") or item.title,
-            body=_first_sentence(body),
-            hook=texts.get("hook", ""),
-            detail=texts.get("detail", ""),
-            call=texts.get("action") or brief.call_to_action or _call(brief, ad.language),
+            lines=tuple(news[:_LINES]),
+            call=call,
             price=price,
             disclosure=" ".join(told),
             brand=brief.brand.name or "",
@@ -86,9 +86,8 @@ def _call(brief: Brief, language: str) -> str:
     return next((one for one in offered if not any(word in comparable(one) for word in never)), "")
 
 
-def _first_sentence(text: str) -> str:
-    ends = [at + len(mark.strip()) for mark in _SENTENCE_ENDS if (at := text.find(mark)) > 0]
-    return text[: min(ends)] if ends else text
+def _sentences(text: str) -> list[str]:
+    return [part for part in _SENTENCE.split(text.strip()) if part]
 
 
 @dataclass(frozen=True, slots=True)

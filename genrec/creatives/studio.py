@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 PAINTED, DRAWN_BACKGROUND, PLAIN = "painted", "drawn", "plain"
 _WEBP_QUALITY = 92
+# Of a film's room for the product, how much it fills at first, and how far its foot is above.
+_FILM_SHARE, _FILM_FOOT = 0.8, 0.06
 # Which layout a film's texts follow.
 FILM_LAYOUTS = {"square": "square", "story": "story", "wide": "landscape"}
 
@@ -139,6 +141,7 @@ class Studio:
     def _scene_key(self, order: Order) -> str:
         layout = self.layout_of(order.job)
         return digest(
+            order.job.kind == FILM,
             order.item.id,
             order.liking.key,
             order.words,
@@ -187,7 +190,7 @@ class Studio:
             cutout,
             draw,
             size=layout.picture_size,
-            box=layout.product_box,
+            box=_with_room(layout.product_box) if order.job.kind == FILM else layout.product_box,
             tries=self.pictures.attempts,
         )
         prompt = "" if self.artist is None else prompt_hash(self.artist.job(self._wish(order)))
@@ -328,7 +331,7 @@ class Studio:
 def _content(says: Says) -> dict[str, str]:
     return {
         "headline": says.headline,
-        "body": says.hook or says.body,
+        "body": says.lines[0] if says.lines else "",
         "call": says.call,
         "price": says.price,
         "disclosure": says.disclosure,
@@ -341,6 +344,15 @@ def _seed(order: Order) -> int:
     is then what is known of them.
     """
     return int(digest("picture", order.job.seed, order.item.id)[:12], 16)
+
+
+def _with_room(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """A smaller box on the same foot, so that a camera can come closer without touching words."""
+    left, top, right, bottom = box
+    across = round((right - left) * (1 - _FILM_SHARE) / 2)
+    foot = round((bottom - top) * _FILM_FOOT)
+    tall = round((bottom - top) * _FILM_SHARE)
+    return left + across, bottom - foot - tall, right - across, bottom - foot
 
 
 def _colour(cutout: CutOut) -> tuple[int, int, int]:

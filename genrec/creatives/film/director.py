@@ -27,17 +27,20 @@ def film_of(
     """
     says, locked = order.job.says, stage.staged.locked
     pixels, product = locked.pixels, locked.product_mask | locked.feather_mask
+    room = np.zeros_like(product)
+    left, top, right, bottom = studio.layout_of(order.job).product_box
+    room[top:bottom, left:right] = True
     words = Words(
         headline=says.headline,
-        hook=says.hook,
-        detail=says.detail or says.body,
+        hook=says.lines[0] if says.lines else "",
+        detail=says.lines[1] if len(says.lines) > 1 else "",
         price=says.price,
         call=says.call,
     )
     scenes: list[Scene] = []
     notes: list[str] = []
     # Words first: which part of the picture the film shows is known when they are laid out.
-    for number, shot in enumerate(_shots(words, product, stage, options)):
+    for number, shot in enumerate(_shots(words, product, room, stage, options)):
         content = {
             "headline": shot.headline,
             "body": shot.body,
@@ -51,15 +54,33 @@ def film_of(
         overlay = Overlay.of(
             drawn(poster.graphics), poster.ground, poster.boxes["picture"], options.size
         )
-        picture, shown = cropped(pixels, product, overlay.picture_size)
-        moving = _shots(words, shown, stage, options)[number]
+        part = cropped(product, overlay.picture_size)
+        picture, shown = np.ascontiguousarray(pixels[part]), product[part]
+        moving = _shots(words, shown, room[part], stage, options)[number]
         scenes.append(Scene(moving, picture, shown, overlay))
     film = make_film(scenes, options, seed=stage.seed, animator=studio.animator)
     return film, tuple(dict.fromkeys(notes))
 
 
-def _shots(words: Words, product: np.ndarray, stage: Stage, options: FilmOptions) -> list[Shot]:
-    return storyboard(words, box_of(product), seconds=options.seconds, seed=stage.seed)
+def _shots(
+    words: Words, product: np.ndarray, room: np.ndarray, stage: Stage, options: FilmOptions
+) -> list[Shot]:
+    return storyboard(
+        words,
+        box_of(product),
+        seconds=options.seconds,
+        seed=stage.seed,
+        room=_joined(box_of(product), box_of(room)),
+    )
+
+
+def _joined(one: Window, other: Window) -> Window:
+    return (
+        min(one[0], other[0]),
+        min(one[1], other[1]),
+        max(one[2], other[2]),
+        max(one[3], other[3]),
+    )
 
 
 def box_of(mask: np.ndarray) -> Window:
@@ -76,13 +97,11 @@ def box_of(mask: np.ndarray) -> Window:
     )
 
 
-def cropped(
-    pixels: np.ndarray, product: np.ndarray, size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def cropped(product: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
     """The largest part of a picture with this shape of sides, the product in it if it can be.
 
     Args:
-        pixels: shape (height, width, 3), uint8; ``product`` of (height, width), bool.
+        product: where it is, shape (height, width), bool.
         size: width and height whose ratio is wanted.
     """
     height, width = product.shape
@@ -92,5 +111,4 @@ def cropped(
     across = round((left + right) / 2 * width - wide / 2)
     down = round((top + bottom) / 2 * height - tall / 2)
     x, y = min(max(across, 0), width - wide), min(max(down, 0), height - tall)
-    part = np.s_[y : y + tall, x : x + wide]
-    return np.ascontiguousarray(pixels[part]), np.ascontiguousarray(product[part])
+    return slice(y, y + tall), slice(x, x + wide)

@@ -129,6 +129,7 @@ def make_film(
 
     def finished() -> Iterator[np.ndarray]:
         before: np.ndarray | None = None
+        made: np.ndarray | None = None
         dissolve = max(round(_DISSOLVE * options.fps), 1)
         done = 0
         for number, (scene, count) in enumerate(zip(scenes, counts, strict=True)):
@@ -136,15 +137,16 @@ def make_film(
             checks.append(check)
             last = before
             for place, frame in enumerate(shown):
+                before = frame
+                if last is not None and place < dissolve and last.shape == frame.shape:
+                    # Pictures turn into each other; words do not, or both would be unreadable.
+                    frame = _mixed(last, frame, (place + 1) / (dissolve + 1))
                 made = scene.overlay.over(frame)
-                before = made
-                if last is not None and place < dissolve:
-                    made = _mixed(last, made, (place + 1) / (dissolve + 1))
                 done += 1
                 progress(done, options.frames)
                 yield made
-        if before is not None:
-            still.append(before)
+        if made is not None:
+            still.append(made)
 
     made = encode(finished(), size=options.size, fps=options.fps, codec=options.codec)
     return Film(

@@ -15,6 +15,7 @@ from genrec.errors import MissingExtra
 
 Window = tuple[float, float, float, float]
 WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
+_STEP = 0.01
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,38 @@ class Move:
         return left, top, right, bottom
 
 
-def zoomed(centre: tuple[float, float], width: float) -> Window:
-    """A window of this share of the picture's width and height, as near to a centre as it fits."""
-    left, top = (min(max(one - width / 2, 0.0), 1.0 - width) for one in centre)
-    return left, top, left + width, top + width
+def window(
+    product: Window, room: Window, width: float, *, aside: tuple[float, float] = (0.5, 0.5)
+) -> Window:
+    """A window through which a product is seen in its room, and nowhere else.
+
+    Between two such windows it stays in its room too: its edges move one way only.
+
+    Args:
+        product: its box, as shares of the picture; inside of the room.
+        room: where it may be seen, as shares of the frame, such as where no words stand.
+        width: wanted, as a share of the picture; the next wider one that will do is taken.
+        aside: where between the utmost places to look from, across and down, 0 to 1.
+    """
+    share = width
+    while share < 1:
+        across = _places((product[0], product[2]), (room[0], room[2]), share)
+        down = _places((product[1], product[3]), (room[1], room[3]), share)
+        if across is not None and down is not None:
+            left = across[0] + (across[1] - across[0]) * aside[0]
+            top = down[0] + (down[1] - down[0]) * aside[1]
+            return left, top, left + share, top + share
+        share += _STEP
+    return WHOLE
 
 
-def around(box: Window, width: float) -> Window:
-    """A window of about this width that holds a box whole; wider where the box is."""
-    needed = max(box[2] - box[0], box[3] - box[1])
-    centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    return zoomed(centre, min(max(width, needed), 1.0))
+def _places(
+    product: tuple[float, float], room: tuple[float, float], width: float
+) -> tuple[float, float] | None:
+    """From where to where a window may begin; ``None`` if nowhere."""
+    first = max(0.0, product[1] - room[1] * width)
+    last = min(1.0 - width, product[0] - room[0] * width)
+    return (first, last) if first <= last else None
 
 
 def moved(

@@ -13,14 +13,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from genrec.creatives.film.motion import WHOLE, Move, Window, around, zoomed
+from genrec.creatives.film.motion import WHOLE, Move, Window, window
 from genrec.creatives.film.overlay import Overlay
 
 OPENING, DETAIL, OFFER = "opening", "detail", "offer"
 # How near the picture comes, as a share of its width: nearer would show the grain of a photo.
 _NEAR, _NEARER = 0.86, 0.78
-# Room around the product in the nearest window, as a share of the picture.
-_MARGIN = 0.04
 
 
 @dataclass(frozen=True)
@@ -78,27 +76,24 @@ class Scene:
     overlay: Overlay
 
 
-def storyboard(words: Words, product: Window, *, seconds: int, seed: int) -> list[Shot]:
-    """The scenes; the same for the same words, place and seed.
+def storyboard(
+    words: Words, product: Window, *, seconds: int, seed: int, room: Window = WHOLE
+) -> list[Shot]:
+    """The scenes; the same for the same words, places and seed.
 
     Args:
-        product: box of the product as shares of the picture; the camera keeps it in sight.
+        product: box of the product as shares of the picture.
         seconds: of the whole film; from 10 on there are three scenes.
         seed: which way the camera goes.
+        room: where in a frame the product may be seen, as shares: where no words stand.
     """
     chance = random.Random(seed)
-    kept: Window = (
-        max(product[0] - _MARGIN, 0.0),
-        max(product[1] - _MARGIN, 0.0),
-        min(product[2] + _MARGIN, 1.0),
-        min(product[3] + _MARGIN, 1.0),
-    )
-    near, nearer = around(kept, _NEAR), around(kept, _NEARER)
-    approach = Move(WHOLE, near) if chance.random() < 0.5 else Move(_aside(kept, chance), near)
+    near = window(product, room, _NEAR)
+    side = (chance.choice((0.0, 1.0)), chance.random())
     opening = Shot(
         OPENING,
         0.5 if seconds < 10 else 0.3,
-        approach,
+        Move(WHOLE, near),
         words.hook or words.headline,
         prompt="the camera slowly moves closer, the product stands still",
     )
@@ -117,21 +112,11 @@ def storyboard(words: Words, product: Window, *, seconds: int, seed: int) -> lis
     detail = Shot(
         DETAIL,
         0.3,
-        Move(_aside(kept, chance), nearer),
+        Move(near, window(product, room, _NEARER, aside=side)),
         words.detail or words.headline,
         prompt="the camera glides past, the product stands still",
     )
     return [opening, detail, offer]
-
-
-def _aside(kept: Window, chance: random.Random) -> Window:
-    """A window that holds the product away from its middle."""
-    width = max(kept[2] - kept[0], kept[3] - kept[1], _NEAR)
-    left = chance.choice((kept[2] - width, kept[0]))
-    left = min(max(left, 0.0, kept[2] - width), 1.0 - width, kept[0])
-    middle = (kept[1] + kept[3]) / 2
-    _, top, _, bottom = zoomed((0.5, middle), width)
-    return max(left, 0.0), top, max(left, 0.0) + width, bottom
 
 
 def frames_of_shots(shots: Sequence[Shot], frames: int) -> list[int]:
