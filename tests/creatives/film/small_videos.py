@@ -6,16 +6,16 @@ import transformers
 from tests.diffusion.small_models import clip_config, clip_tokenizer, t5_encoder, t5_tokenizer
 
 
-def vision(width):
+def vision(width, side=32):
     return transformers.CLIPVisionModelWithProjection(
         transformers.CLIPVisionConfig(
             hidden_size=width,
             projection_dim=width,
             num_hidden_layers=2,
             num_attention_heads=2,
-            image_size=32,
+            image_size=side,
             intermediate_size=16,
-            patch_size=16,
+            patch_size=side // 2,
         )
     )
 
@@ -94,7 +94,7 @@ def svd():
             down_block_types=["DownEncoderBlock2D"] * 2,
             latent_channels=4,
         ),
-        image_encoder=vision(32),
+        image_encoder=vision(32, side=224),
         unet=diffusers.UNetSpatioTemporalConditionModel(
             block_out_channels=(32, 64),
             layers_per_block=1,
