@@ -142,7 +142,8 @@ def test_items_without_a_usable_photo_get_text_alone_and_are_listed(run, tmp_pat
     assert sum(one["ads"] for one in told) == 4
     listed = pl.read_csv(tmp_path / "ads" / "problems.csv").filter(pl.col("kind") == "text only")
     assert set(listed["item_id"]) == {"p2", "p3"}
-    assert report["media"]["failed"] == 4 - (4 - len({*failures}) - 1)
+    failed = {one.medium.id for own in shown.values() for one in own if one.medium.failure}
+    assert report["media"]["failed"] == len(failed) >= 2
 
 
 def test_any_picture_can_be_made_again_alone(run, whole):

@@ -133,6 +133,8 @@ class VideoModel:
             "output_type": "np",
         }
         if self.kind.changes_film:
+            # So few steps that none is left would give nothing at all.
+            given["strength"] = max(self.options.strength, 1 / self.options.steps)
             film = moved(scene.picture, scene.shot.move, size=size, frames=count)
             given["video"] = [Image.fromarray(frame) for frame in film]
         else:
