@@ -26,7 +26,7 @@ from genrec.creatives.studio import Order, Studio
 from genrec.data.dataset import Dataset
 from genrec.data.media import MediaFolder
 from genrec.data.toy_shop import draw_pictures
-from genrec.errors import InputError
+from genrec.errors import ConfigError, InputError
 from genrec.recipe import Recipe
 from genrec.shipped import user_cache
 from genrec.stages.ads_desk import Desk
@@ -257,13 +257,20 @@ def _artist(options: PictureOptions, dataset: Dataset) -> Artist | None:
     if model == DRAWN:
         return None
     from genrec.creatives.artist import Artist
+    from genrec.diffusion.small import model_place
 
-    return Artist(options, model)
+    return Artist(options, model_place(model))
 
 
 def shipped_model() -> str:
-    """The folder of the small model that comes with genrec; ``none`` where it is not there."""
-    return DRAWN
+    """The folder of the toy shop's own small model; ``none`` where it did not come along."""
+    from genrec.diffusion.small import TOY, model_place
+
+    try:
+        folder = Path(model_place(TOY))
+    except ConfigError:
+        return DRAWN
+    return str(folder) if (folder / "model_index.json").is_file() else DRAWN
 
 
 def _animator(campaign: Campaign) -> Animator | None:

@@ -265,3 +265,28 @@ def test_a_campaign_that_asks_for_what_there_is_not_says_all_of_it():
 def test_several_processes_leave_the_same_folder(run, whole, tmp_path):
     make_ads(run, pictures(film=FILM), tmp_path / "ads", AdOptions(workers=2))
     assert unsigned(tmp_path / "ads") == unsigned(whole[0])
+
+
+def test_a_diffusion_model_paints_for_each_shopper_what_is_then_said(run, tmp_path):
+    pytest.importorskip("diffusers", reason="needs the extra 'diffusion'")
+    from tests.diffusion.small_models import saved
+
+    saved("sd", tmp_path / "sd")
+    painting = {"model": str(tmp_path / "sd"), "layouts": ["leaderboard"], "steps": 1, "side": 32}
+    asked = pictures(what={"items": ["p0"]}, placements=["push"], picture=painting)
+    report = make_ads(run, asked, tmp_path / "ads", AdOptions())
+    media = {one.medium.id: one for own in read_media(tmp_path / "ads").values() for one in own}
+    # Two shoppers of whom other things are known.
+    assert len(media) == report["media"]["made"] == 2
+    for one in media.values():
+        painted = one.medium.background == "painted"
+        assert painted or one.medium.tries
+        claimed = json.dumps(manifest_of(tmp_path / "ads" / one.file))
+        assert ("compositeWithTrainedAlgorithmicMedia" in claimed) == painted
+        assert ('"seed": ' + str(one.medium.seed)) in claimed
+        assert str(tmp_path) not in claimed
+    ad = read_ads(tmp_path / "ads")[0]
+    (again,) = make_media_again(
+        tmp_path / "ads", ad.id, run, Campaign.parse(stored_job(tmp_path / "ads")["campaign"])
+    )
+    assert again.same or again.apart <= 1
