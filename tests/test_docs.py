@@ -24,6 +24,7 @@ PAGES = (
     "docs/batch.md",
     "docs/campaigns.md",
     "docs/guard.md",
+    "docs/films.md",
     "docs/fusion.md",
     "docs/multimodal.md",
     "docs/pretraining.md",
