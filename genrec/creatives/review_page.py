@@ -227,7 +227,8 @@ def _shown(media: Sequence[Shown], title: str) -> str:
         words = escape(f"{medium.kind.capitalize()} of {title}, {medium.layout}")
         if medium.kind == FILM:
             parts.append(
-                f'<video src="{escape(one.file)}" {size} controls muted loop playsinline '
+                # From its first frames on, so that a browser shows one before it is played.
+                f'<video src="{escape(one.file)}#t=0.1" {size} controls muted loop playsinline '
                 f'preload="metadata" aria-label="{words}"></video>'
             )
         else:

@@ -121,10 +121,12 @@ class Studio:
             try:
                 stage = self._stage(firsts[key], cutout, painted.get(key))
             except InputError as error:
-                stage = None
-                reason = _one_line(error)
+                for failed in groups[key]:
+                    yield _failed(failed.job, _one_line(error)), b""
+                    progress(1)
+                continue
             for order in groups[key]:
-                yield _failed(order.job, reason) if stage is None else self._made(order, stage)
+                yield self._made(order, stage)
                 progress(1)
 
     def layout_of(self, job: MediaJob) -> Layout:
@@ -234,8 +236,9 @@ class Studio:
             InputError: not even the shortest fit.
         """
         layout, job = self.layout_of(order.job), order.job
+        plain = Content(headline="", picture=picture, language=job.language, seed=job.seed)
         short = short_name(order.item.title)
-        smaller = [
+        smaller: list[dict[str, Any]] = [
             dict(content),
             {**content, "body": ""},
             {**content, "body": "", "headline": job.says.headline},
@@ -245,9 +248,7 @@ class Studio:
         problem: InputError | None = None
         for texts, missing in zip(smaller, told, strict=True):
             try:
-                made = lay_out(
-                    Content(picture=picture, language=job.language, seed=job.seed, **texts), layout
-                )
+                made = lay_out(replace(plain, **texts), layout)
             except InputError as error:
                 problem = problem or error
                 continue
