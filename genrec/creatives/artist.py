@@ -124,6 +124,11 @@ class Artist:
         """Whether the model has a profile prefix."""
         return self.painter.prefix is not None
 
+    @property
+    def taste_dims(self) -> int:
+        """How long the vectors are that its prefix reads; 0 without one."""
+        return 0 if self.painter.prefix is None else int(self.painter.prefix.config.dims)
+
     def paint(
         self,
         wishes: Sequence[Wish],

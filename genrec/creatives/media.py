@@ -122,7 +122,7 @@ class Medium:
         seed: that this very picture was painted from.
         background: ``painted``, ``drawn`` or ``plain``.
         tries: backgrounds that were painted, and kinds of defects that they had.
-        flags: of the painter, such as ``copy_of_history``.
+        flags: of backgrounds that were painted and not taken, such as ``copy_of_history``.
         notes: fallbacks and what was shortened, in words.
         failure: why there is none.
     """

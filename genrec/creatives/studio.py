@@ -186,6 +186,9 @@ class Studio:
                 else self.artist.paint([self._wish(order)], attempt=attempt)[0]
             )
             painted.append(one)
+            if one.flags:
+                # Nobody is shown what a check spoke against; the next one may be harmless.
+                raise InputError(f"{', '.join(one.flags)}: {one.note}")
             return covering(one.pixels, layout.picture_size)
 
         made = staged(
@@ -314,14 +317,13 @@ class Studio:
             prompt_hash="" if shown is None else stage.prompt,
             background=stage.background,
             tries=tuple(tuple(defect.kind for defect in one.defects) for one in made.tries),
-            flags=() if shown is None else shown.flags,
+            flags=tuple(dict.fromkeys(flag for one in stage.painted for flag in one.flags)),
             notes=tuple(
                 dict.fromkeys(
                     note
                     for note in (
                         *made.notes,
                         made.reason,
-                        "" if shown is None else shown.note,
                     )
                     if note
                 )

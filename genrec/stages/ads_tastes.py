@@ -17,6 +17,7 @@ from genrec.creatives.photos import Photos
 from genrec.creatives.picture_options import PictureOptions
 from genrec.creatives.provenance import digest
 from genrec.diffusion.words import liked_words
+from genrec.errors import ConfigError
 from genrec.profiles.build import build_profiles
 from genrec.profiles.profile import UserProfile
 from genrec.profiles.segments import Segments, find_segments
@@ -90,6 +91,12 @@ class Tastes:
         found = [one for item in chosen if (one := self._vector(item)) is not None]
         if not found:
             return None
+        if self.artist is not None and len(found[0]) != self.artist.taste_dims:
+            raise ConfigError(
+                f"The model's profile prefix reads {self.artist.taste_dims} numbers, and "
+                f"a shopper's taste has {len(found[0])} (palette). Train a prefix on palettes, or "
+                "take picture.taste: false."
+            )
         units = [one / max(float(np.linalg.norm(one)), 1e-12) for one in found]
         return np.asarray(np.mean(units, axis=0), np.float32)
 
