@@ -190,14 +190,13 @@ def media_report(media: Sequence[Medium], signer: Signer) -> dict[str, Any]:
     """Counts of pictures, films, fallbacks and defects, and who signed them."""
     made = [medium for medium in media if medium.file]
     kinds = Counter(medium.kind for medium in made)
-    pictures = [medium for medium in made if medium.kind == PICTURE]
     return {
         "pictures": kinds[PICTURE],
         "films": kinds[FILM],
         "failed": len(media) - len(made),
         "backgrounds": dict(Counter(medium.background for medium in made)),
         "defects": dict(
-            Counter(kind for medium in pictures for kinds_ in medium.tries for kind in kinds_)
+            Counter(kind for medium in made for defects in medium.tries for kind in defects)
         ),
         "flags": dict(Counter(flag for medium in made for flag in medium.flags)),
         "signed_by": signer.certificate.subject,

@@ -83,7 +83,8 @@ def make_media(
     jobs, links = media_desk.jobs({ad.id: ad for ad in ads}, deliveries)
     before = store.counts()
     making = _Making(run, desk.campaign.budget, store, len(jobs), started)
-    wanted = [job for job in jobs if job.id not in store.find(one.id for one in jobs)]
+    there = store.find(job.id for job in jobs)
+    wanted = [job for job in jobs if job.id not in there]
     cached = len(jobs) - len(wanted)
     here = engine == "local" and workers < 2
     opened = partial(MediaMaker, media_desk.work(store), media_desk if here else None)

@@ -203,6 +203,32 @@ def test_the_review_page_shows_them_by_relative_paths_and_lets_nothing_else_in(w
     assert "file:" not in page
 
 
+def test_the_page_served_to_this_machine_shows_them_and_no_other_file(whole):
+    import threading
+    from http.client import HTTPConnection
+
+    from genrec.creatives.review_server import ReviewServer
+
+    folder = whole[0]
+    files = pl.read_parquet(folder / "media.parquet")["file"].unique().to_list()
+    with ReviewServer(folder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def asked(path):
+            connection = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.getheader("Content-Type"), answer.read()
+
+        for file in files:
+            kind = "video/mp4" if file.endswith("mp4") else "image/png"
+            assert asked(f"/{file}") == (200, kind, (folder / file).read_bytes())
+        name = files[0].rsplit("/", 1)[1]
+        for path in (f"/{files[0]}.json", f"/pictures/../{name}", "/_job.json", f"/parts/{name}"):
+            assert asked(path)[0] == 404
+        server.shutdown()
+
+
 def test_credentials_say_what_was_drawn_and_keep_the_photo(whole):
     folder = whole[0]
     media = [one for shown in read_media(folder).values() for one in shown]
