@@ -16,6 +16,8 @@ from genrec.errors import InputError
 _SIDE = 64
 # Half a step changes the product's outline by less than half a pixel of the small picture.
 _SIZES = tuple(1.03**step for step in range(-8, 12))
+# How much a difference of the mean colour weighs against one of single pixels.
+_TINT = 2.0
 # Fewer pixels of a product say nothing of it.
 _FEWEST = 12
 
@@ -46,8 +48,8 @@ class Identity:
 
     def _pattern(
         self, colours: np.ndarray, inside: np.ndarray, size: float
-    ) -> tuple[np.ndarray, np.ndarray, float, int, tuple[int, int]]:
-        """Spectra of the mask and of the masked colours, their energy, pixels, and size."""
+    ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray]:
+        """Spectra of the mask and of the masked colours, their energy, the mask, mean colour."""
         height, width = (max(round(one * size), 1) for one in inside.shape)
         rows = np.minimum(((np.arange(height) + 0.5) / size).astype(int), inside.shape[0] - 1)
         columns = np.minimum(((np.arange(width) + 0.5) / size).astype(int), inside.shape[1] - 1)
@@ -58,8 +60,8 @@ class Identity:
             np.conj(np.fft.rfft2(mask, shape)),
             np.conj(np.fft.rfft2(shown, shape, axes=(0, 1))),
             float((shown**2).sum()),
-            int(mask.sum()),
-            (height, width),
+            mask > 0,
+            shown.sum((0, 1)) / max(mask.sum(), 1),
         )
 
     def drift(self, frame: np.ndarray) -> float:
@@ -73,16 +75,25 @@ class Identity:
         shape = (self._field, self._field)
         spectra = np.fft.rfft2(small, shape, axes=(0, 1))
         squares = np.fft.rfft2((small**2).sum(2), shape)
-        best = np.inf
-        for mask, shown, energy, pixels, (tall, wide) in self._patterns:
+        best, tint = np.inf, 0.0
+        for mask, shown, energy, inside, mean in self._patterns:
+            pixels, (tall, wide) = int(inside.sum()), inside.shape
             if tall > height or wide > width or pixels < _FEWEST:
                 continue
             here = np.fft.irfft2(squares * mask, shape)
             cross = np.fft.irfft2((spectra * shown).sum(2), shape)
-            places = np.s_[: height - tall + 1, : width - wide + 1]
-            worst = (here[places] - 2 * cross[places]).min() + energy
-            best = min(best, max(worst, 0.0) / (3 * pixels))
-        return float(np.sqrt(best)) if np.isfinite(best) else 1.0
+            places = (here - 2 * cross)[: height - tall + 1, : width - wide + 1]
+            apart = max(float(places.min()) + energy, 0.0) / (3 * pixels)
+            if apart < best:
+                best = apart
+                y, x = np.unravel_index(int(places.argmin()), places.shape)
+                found = small[y : y + tall, x : x + wide][inside].mean(0)
+                tint = float(np.sqrt(((found - mean) ** 2).mean()))
+        if not np.isfinite(best):
+            return 1.0
+        # A pattern that lies half a pixel aside differs in places, not in its mean; a product of
+        # another colour differs in both.
+        return max(float(np.sqrt(best)), _TINT * tint)
 
     def drifts(self, frames: Sequence[np.ndarray]) -> np.ndarray:
         """Of each frame, shape (frames,)."""

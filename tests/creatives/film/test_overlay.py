@@ -26,7 +26,7 @@ def test_a_frame_is_seen_where_nothing_stands_over_it_and_nowhere_else():
     assert np.array_equal(made[clear], frame[clear[:, 40:]])
     assert (made[20:30, 60:70] == (10, 20, 30)).all()
     half = made[40:50, 60:70] - frame[40:50, 20:30].astype(float) * 127 / 255
-    assert np.abs(half).max() <= 1
+    assert np.abs(half).max() < 2
 
 
 def test_without_a_poster_frames_are_as_they_are():
