@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -127,7 +128,7 @@ def _lines(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
         # A union names each of its kinds in the place; those are no keys of the file.
         path = [str(part) for part in one["loc"] if re.fullmatch(r"[\w. -]+", str(part))]
         place = ".".join(path) or "the whole"
-        if one["type"] == "extra_forbidden":
+        if one["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             yield f"{place}: there is no such key; {nearest(path[-1], _keys_at(model, path[:-1]))}"
         elif one["type"] == "missing":
             yield f"{place}: missing"
@@ -140,19 +141,26 @@ def _lines(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    here: type[BaseModel] = model
+    here: type[Any] = model
     for name in path:
-        field = here.model_fields.get(name)
-        if field is None:
-            continue
-        inner = _model_in(field.annotation)
+        annotation = _annotations(here).get(name)
+        inner = _model_in(annotation)
         if inner is not None:
             here = inner
-    return list(here.model_fields)
+    return list(_annotations(here))
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _annotations(model: type[Any]) -> dict[str, Any]:
+    """What stands at each key of a section, which is a model or a dataclass of options."""
+    if issubclass(model, BaseModel):
+        return {name: field.annotation for name, field in model.model_fields.items()}
+    return get_type_hints(model)
+
+
+def _model_in(annotation: Any) -> type[Any] | None:
+    if isinstance(annotation, type) and (
+        issubclass(annotation, BaseModel) or is_dataclass(annotation)
+    ):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 

@@ -25,6 +25,7 @@ PAGES = (
     "docs/campaigns.md",
     "docs/chat.md",
     "docs/guard.md",
+    "docs/films.md",
     "docs/fusion.md",
     "docs/images.md",
     "docs/multimodal.md",

@@ -62,6 +62,16 @@ def make(
     no_folders: Annotated[
         bool, typer.Option("--no-folders", help="Tables only, no folder for each ad.")
     ] = False,
+    image: Annotated[
+        bool, typer.Option("--image", help="Make a picture for each ad (picture: in the file).")
+    ] = False,
+    video: Annotated[
+        bool, typer.Option("--video", help="Make a film for each ad (film: in the file).")
+    ] = False,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM chain that signs pictures and films.")
+    ] = None,
+    certificate_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -76,6 +86,8 @@ def make(
     from genrec.stages.ads import AdOptions, make_ads, plan_ads
 
     asked = Campaign.load(campaign, overrides or [])
+    wanted: dict[str, Any] = {"picture": {}} if image else {}
+    asked = asked.with_media(wanted | ({"film": {}} if video else {}))
     target = into or Path("ads") / asked.name
     options = AdOptions(
         engine=engine,
@@ -83,6 +95,8 @@ def make(
         part_jobs=part_jobs,
         cache=None if no_cache else cache or user_cache("ads"),
         folders=not no_folders,
+        certificate=certificate,
+        key=certificate_key,
     )
     with drawn(quiet=quiet) as observer:
         run = _run(folder, observer)
@@ -124,6 +138,9 @@ def _print_plan(found: dict[str, Any]) -> None:
         )
     else:
         print("time and cost: not measured yet; write some first, such as budget.jobs=50")
+    for name in ("pictures", "films"):
+        if f"{name}_at_most" in found:
+            print(f"at most {found[f'{name}_at_most']:,} {name}; equal ones are made once")
     print(f"planned in {found['planned_in']:.2f} s")
 
 
@@ -133,6 +150,8 @@ def _print_report(found: dict[str, Any], into: Path) -> None:
         f"{found['written']:,} written, {found['cached']:,} from earlier, "
         f"{found['failed']:,} failed, {found['seconds']:.1f} s"
     )
+    if media := found.get("media"):
+        _print_media(media)
     if found["left"]:
         print(f"stopped by {found['stopped']}; {found['left']:,} ads are left: see left.parquet")
     if found["broken_parts"]:
@@ -142,6 +161,19 @@ def _print_report(found: dict[str, Any], into: Path) -> None:
     if len(found["problems"]) > 8:
         print(f"  and {len(found['problems']) - 8} more kinds: see report.json")
     print(f"review: {into / 'review.html'}")
+
+
+def _print_media(media: dict[str, Any]) -> None:
+    backgrounds = ", ".join(f"{count:,} {name}" for name, count in media["backgrounds"].items())
+    print(
+        f"{media['pictures']:,} pictures and {media['films']:,} films: {media['made']:,} made, "
+        f"{media['cached']:,} from earlier, {media['failed']:,} not possible, "
+        f"{media['seconds']:.1f} s; backgrounds: {backgrounds or 'none'}"
+    )
+    signer = "a certificate made on the spot" if media["self_signed"] else media["signed_by"]
+    print(f"signed by {signer}")
+    if media["left"]:
+        print(f"stopped by {media['stopped']}; {media['left']:,} pictures or films are left")
 
 
 @ads_app.command()
@@ -188,10 +220,12 @@ def again(
 ) -> None:
     """Make one ad again alone, and say whether it is the same, byte by byte."""
     from genrec.creatives.campaign import Campaign
-    from genrec.stages.ads import make_again, run_of, stored_job
+    from genrec.stages.ads import make_again, make_media_again, run_of, stored_job
 
     asked = Campaign.parse(stored_job(folder)["campaign"], where=str(folder))
-    stored, made = make_again(folder, ad_id, _run(run or run_of(folder)), asked)
+    opened = _run(run or run_of(folder))
+    stored, made = make_again(folder, ad_id, opened, asked)
+    beside = make_media_again(folder, ad_id, opened, asked)
     print(json_text.dumps(made.to_dict(), indent=1, ensure_ascii=False))
     if stored.to_json() != made.to_json():
         typer.echo(
@@ -200,6 +234,10 @@ def again(
         )
         raise typer.Exit(1)
     typer.echo(f"{stored.id}: identical, {len(made.to_json().encode()):,} bytes", err=True)
+    for one in beside:
+        typer.echo(one.words, err=True)
+    if not all(one.same for one in beside):
+        raise typer.Exit(1)
 
 
 @ads_app.command()
@@ -208,7 +246,9 @@ def export(
     to: Annotated[str, typer.Option(help="google, performance-max, meta or json.")],
     out: Annotated[Path, typer.Option(help="The file to write.")],
     link: Annotated[str, typer.Option(help="Item pages: https://shop.example/p/{item_id}")] = "",
-    image_link: Annotated[str, typer.Option(help="Item pictures, with {item_id} in it.")] = "",
+    image_link: Annotated[
+        str, typer.Option(help="Pictures, with {item_id} in it, or {file} of the ad.")
+    ] = "",
     brand: Annotated[str, typer.Option(help="Business name; the brief's when left out.")] = "",
     all_ads: Annotated[
         bool, typer.Option("--all", help="Also ads that no reviewer approved.")

@@ -58,6 +58,7 @@ def write_outputs(
     *,
     titles: Mapping[str, str],
     folders: bool,
+    beside: Sequence[tuple[str, str, str]] = (),
     progress: Progress = lambda _done, _all: None,
 ) -> dict[str, str]:
     """Writes all but the manifest; returns the SHA-256 of each file, and of the folders as one.
@@ -66,6 +67,7 @@ def write_outputs(
         records: ``key`` and ``record`` of each ad, in the order of the plan.
         titles: of items, by id.
         folders: also a folder for each ad.
+        beside: further problems, of its pictures and films: the ad's id, kind and words.
 
     Raises:
         StorageError: the disk is full or cannot be written.
@@ -77,7 +79,7 @@ def write_outputs(
     write_table(ad_table(ads, titles), into / ADS)
     write_table(deliveries, into / DELIVERIES)
     write_text(into / LINES, "".join(f"{record}\n" for record in records["record"]))
-    problems = problem_table(ads, deliveries)
+    problems = problem_table(ads, deliveries, beside)
     write_text(into / PROBLEMS, csv_text(problems.columns, problems.iter_rows()))
     hashes = {name: file_hash(into / name) for name in (ADS, DELIVERIES, LINES, PROBLEMS)}
     if folders:
@@ -151,9 +153,11 @@ def ad_table(ads: Sequence[Ad], titles: Mapping[str, str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides={**lists, **texts})
 
 
-def problem_table(ads: Sequence[Ad], deliveries: pl.DataFrame) -> pl.DataFrame:
+def problem_table(
+    ads: Sequence[Ad], deliveries: pl.DataFrame, beside: Sequence[tuple[str, str, str]] = ()
+) -> pl.DataFrame:
     """Every fallback and failure: ``ad_id``, ``kind``, ``what``, and a first recipient."""
-    rows = [(ad.id, *found) for ad in ads for found in problems_of(ad)]
+    rows = [*((ad.id, *found) for ad in ads for found in problems_of(ad)), *beside]
     table = pl.DataFrame(
         rows, schema={"ad_id": pl.String, "kind": pl.String, "what": pl.String}, orient="row"
     )
@@ -175,12 +179,16 @@ def problems_of(ad: Ad) -> Iterator[tuple[str, str]]:
         yield "note", note
 
 
-def summary_of(ads: Sequence[Ad]) -> list[dict[str, Any]]:
+def summary_of(
+    ads: Sequence[Ad], beside: Sequence[tuple[str, str, str]] = ()
+) -> list[dict[str, Any]]:
     """Each kind of problem with its count and the first ads that have it; the commonest first."""
     ids: dict[tuple[str, str], list[str]] = {}
     for ad in ads:
         for problem in problems_of(ad):
             ids.setdefault(problem, []).append(ad.id)
+    for ad_id, kind, what in beside:
+        ids.setdefault((kind, what), []).append(ad_id)
     commonest = sorted(ids.items(), key=lambda one: -len(one[1]))
     return [
         {"kind": kind, "what": what, "ads": len(found), "examples": found[:_SHOWN]}

@@ -7,7 +7,7 @@ for; knows nothing of how an ad is written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,11 +19,14 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    WrapValidator,
     model_validator,
 )
 
 from genrec.creatives.brief import Brief, unknown_placeholders
 from genrec.creatives.copy import FREE, MODES, RANK
+from genrec.creatives.film.options import FilmOptions
+from genrec.creatives.picture_options import PictureOptions
 from genrec.data.catalog import Catalog
 from genrec.data.filters import FilterCompiler, ItemFilter
 from genrec.errors import ConfigError, InputError, nearest
@@ -66,6 +69,14 @@ def _filter(where: dict[str, Any] | None) -> dict[str, Any] | None:
         except InputError as error:
             raise ValueError("\n".join(error.problems) or str(error)) from error
     return where
+
+
+def _options(values: Any, read: Callable[[Any], Any]) -> Any:
+    """Options of another room, whose complaints are listed beside all others."""
+    try:
+        return read({} if values is True else values)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
 
 
 Ids = Annotated[Literal["all"] | tuple[str, ...] | None, BeforeValidator(_ids)]
@@ -177,6 +188,7 @@ class Budget(_Section):
 
     Attributes:
         jobs: ads that this folder may write, over all its runs; those from the cache are free.
+        pictures: pictures that this folder may make, likewise; and films.
         money: what they may cost, in the currency of the prices, over all its runs.
         price_in: of 1,000 tokens that a model reads.
         price_out: of 1,000 tokens that it writes.
@@ -184,6 +196,8 @@ class Budget(_Section):
     """
 
     jobs: int | None = Field(default=None, ge=0)
+    pictures: int | None = Field(default=None, ge=0)
+    films: int | None = Field(default=None, ge=0)
     money: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     price_in: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     price_out: float = Field(default=0.0, ge=0, allow_inf_nan=False)
@@ -203,6 +217,7 @@ class Campaign(_Section):
         name: in exports and on the review page; no ad depends on it.
         placements: channels, such as ``push`` and ``email``.
         languages: ISO 639-1 codes.
+        picture: how a picture of each ad is made; left out, there are none. ``film`` likewise.
     """
 
     name: str = Field(pattern=r"^[\w.-]{1,80}$")
@@ -216,6 +231,8 @@ class Campaign(_Section):
     )
     brief: Brief = Brief()
     write: Writing = Writing()
+    picture: Annotated[PictureOptions, WrapValidator(_options)] | None = None
+    film: Annotated[FilmOptions, WrapValidator(_options)] | None = None
     budget: Budget = Budget()
     _folder: Path = PrivateAttr(Path())
 
@@ -314,6 +331,23 @@ class Campaign(_Section):
             raise InputError(f"who.file: {path}: {error}.") from error
 
     @property
+    def media(self) -> dict[str, Any]:
+        """What is asked for beside texts, as JSON values; empty where it is nothing."""
+        return self.model_dump(mode="json", include={"picture", "film"}, exclude_none=True)
+
+    def with_media(self, media: Mapping[str, Any]) -> Campaign:
+        """The campaign with pictures or films that it does not ask for itself.
+
+        Raises:
+            InputError: what is given does not fit.
+        """
+        given = {name: one for name, one in media.items() if getattr(self, name) is None}
+        if not given:
+            return self
+        values = self.model_dump(mode="json", exclude_none=True)
+        return Campaign.parse({**values, **given}, where=self.name, folder=self._folder)
+
+    @property
     def _best_where(self) -> dict[str, Any] | None:
         return self.what.best.where if self.what.best else None
 
@@ -321,9 +355,10 @@ class Campaign(_Section):
     def about(self) -> dict[str, Any]:
         """What is asked for, as JSON values; without the budget, which decides no ad.
 
-        Users of a file stand in it by name, so that it can be read without the file.
+        Nor do pictures and films, which can be asked for later. Users of a file stand in it by
+        name, so that it can be read without the file.
         """
-        values = self.model_dump(mode="json", exclude={"budget"})
+        values = self.model_dump(mode="json", exclude={"budget", "picture", "film"})
         if self.who.file is not None:
             values["who"] = {"users": self.named_users()}
         return values

@@ -26,6 +26,9 @@ MAX_HEADLINES, MAX_LONG_HEADLINES, MAX_DESCRIPTIONS = (3, 15), (1, 5), (2, 5)
 # Where headlines and descriptions stand in the channels' fields.
 _HEADLINES = ("headline", "title", "subject")
 _DESCRIPTIONS = ("description", "body", "text", "preheader")
+# Stands for the path of an ad's own picture in an address; a film is told by its ending.
+_FILE, _FILM = "{file}", ".mp4"
+MAX_PICTURES, MAX_FILMS = 20, 5
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,10 @@ class ExportOptions:
     Attributes:
         campaign: its name there.
         link: address of an item's page, with ``{item_id}`` in it.
-        image_link: of its picture, likewise.
+        image_link: of its picture, likewise; or of the ad's own, with ``{file}`` in it.
         brand: for items without one, and the business name.
         currency: of the prices, ISO 4217.
+        files: pictures and films of each ad, by its id: paths in the campaign's folder.
     """
 
     campaign: str
@@ -45,6 +49,7 @@ class ExportOptions:
     image_link: str = ""
     brand: str = ""
     currency: str = "USD"
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = [
@@ -59,18 +64,28 @@ class ExportOptions:
         """The address of an item's page."""
         return self.link.replace("{item_id}", quote(item_id, safe=""))
 
-    def picture(self, item_id: str) -> str:
-        """The address of an item's picture."""
-        return self.image_link.replace("{item_id}", quote(item_id, safe=""))
+    def picture(self, item_id: str, ads: Sequence[Ad] = ()) -> str:
+        """The address of an item's picture, or of the first that one of its ads has."""
+        link = self.image_link.replace("{item_id}", quote(item_id, safe=""))
+        if _FILE not in link:
+            return link
+        pictures = [one for one in self.files_of(ads) if not one.endswith(_FILM)]
+        return link.replace(_FILE, quote(pictures[0])) if pictures else ""
+
+    def files_of(self, ads: Sequence[Ad]) -> list[str]:
+        """Pictures and films of these ads, each once."""
+        return list(dict.fromkeys(file for ad in ads for file in self.files.get(ad.id, ())))
 
 
 def _link_problem(name: str, link: str) -> str:
     if not link:
         return ""
-    parts = urlsplit(link.replace("{item_id}", "x"))
+    parts = urlsplit(link.replace("{item_id}", "x").replace(_FILE, "x"))
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return f"{name} is '{link}'; it looks like https://shop.example/p/{{item_id}}"
-    return "" if "{item_id}" in link else f"{name} is '{link}', without {{item_id}}"
+    if "{item_id}" in link or (name == "image_link" and _FILE in link):
+        return ""
+    return f"{name} is '{link}', without {{item_id}}"
 
 
 @dataclass
@@ -182,7 +197,7 @@ def _google(ads: Sequence[Ad], _catalog: Catalog, options: ExportOptions) -> Exp
 
 
 def _performance_max(ads: Sequence[Ad], _catalog: Catalog, options: ExportOptions) -> Exported:
-    """Asset groups of texts; pictures are added in the platform."""
+    """Asset groups of texts, and of pictures and films by their files where there are any."""
     _needs("performance-max", link=options.link, brand=options.brand)
     if COUNTS["google"](harmless(options.brand)) > BUSINESS_NAME:
         raise ConfigError(f"--brand is longer than {BUSINESS_NAME}, a business name's limit.")
@@ -190,6 +205,13 @@ def _performance_max(ads: Sequence[Ad], _catalog: Catalog, options: ExportOption
     header += [f"Headline {number}" for number in range(1, MAX_HEADLINES[1] + 1)]
     header += [f"Long headline {number}" for number in range(1, MAX_LONG_HEADLINES[1] + 1)]
     header += [f"Description {number}" for number in range(1, MAX_DESCRIPTIONS[1] + 1)]
+    files = [options.files_of(group) for _, _, group in _groups(ads)]
+    films = min(max((sum(map(_is_film, one)) for one in files), default=0), MAX_FILMS)
+    pictures = min(
+        max((sum(not _is_film(file) for file in one) for one in files), default=0), MAX_PICTURES
+    )
+    header += [f"Image {number}" for number in range(1, pictures + 1)]
+    header += [f"Video {number}" for number in range(1, films + 1)]
     rows: list[list[str]] = []
     left_out: list[str] = []
     for item, language, group in _groups(ads):
@@ -214,8 +236,16 @@ def _performance_max(ads: Sequence[Ad], _catalog: Catalog, options: ExportOption
             continue
         fixed = [options.campaign, f"{item} {language}", "Paused", options.page(item)]
         found = [*_padded(headlines, MAX_HEADLINES[1]), *_padded(long, MAX_LONG_HEADLINES[1])]
-        rows.append([*fixed, options.brand, *found, *_padded(details, MAX_DESCRIPTIONS[1])])
+        found += _padded(details, MAX_DESCRIPTIONS[1])
+        own = options.files_of(group)
+        found += _padded([one for one in own if not _is_film(one)][:pictures], pictures)
+        found += _padded([one for one in own if _is_film(one)][:films], films)
+        rows.append([*fixed, options.brand, *found])
     return Exported(csv_text(header, rows), len(rows), left_out)
+
+
+def _is_film(file: str) -> bool:
+    return file.endswith(_FILM)
 
 
 _META = ("id", "title", "description", "availability", "condition", "price", "link", "image_link")
@@ -243,7 +273,7 @@ def _meta(ads: Sequence[Ad], catalog: Catalog, options: ExportOptions) -> Export
             "condition": str(item.attributes.get("condition", "new")),
             "price": "" if item.price is None else f"{item.price:.2f} {options.currency}",
             "link": options.page(item_id),
-            "image_link": options.picture(item_id),
+            "image_link": options.picture(item_id, group),
             "brand": str(item.attributes.get("brand") or options.brand)[:META_BRAND],
             "custom_label_0": group[0].id,
         }
@@ -273,6 +303,7 @@ def _json(ads: Sequence[Ad], catalog: Catalog, options: ExportOptions) -> Export
             "item_title": catalog[ad.item].title,
             "price": catalog[ad.item].price,
             "link": options.page(ad.item) if options.link else None,
+            **({"files": list(options.files[ad.id])} if ad.id in options.files else {}),
         }
         for ad in ads
     ]

@@ -22,6 +22,7 @@ from genrec.creatives.ad_folder import (
     read_manifest,
     write_table,
 )
+from genrec.creatives.media_folder import read_media
 from genrec.creatives.review_page import campaign_key, write_pages
 from genrec.errors import InputError, nearest
 from genrec.workspace import Workspace, write_text
@@ -150,7 +151,7 @@ def rewrite_pages(folder: Path, ads: Sequence[Ad], decided: Mapping[str, str]) -
     titles = dict(table.unique().iter_rows())
     deliveries = pl.read_parquet(folder / DELIVERIES)
     name = read_manifest(folder)["campaign"]["name"]
-    return write_pages(folder, name, ads, deliveries, titles, decided)
+    return write_pages(folder, name, ads, deliveries, titles, decided, read_media(folder))
 
 
 def pairs_of(ads: Iterable[Ad], decided: Mapping[str, str]) -> pl.DataFrame:

@@ -17,6 +17,8 @@ import polars as pl
 from genrec.creatives.ad import Ad
 from genrec.creatives.ad_folder import problems_of
 from genrec.creatives.channels import channel_named
+from genrec.creatives.media import FILM
+from genrec.creatives.media_folder import Shown, problems_of_medium
 from genrec.creatives.provenance import digest
 from genrec.workspace import storage_errors, write_text
 
@@ -37,6 +39,7 @@ def write_pages(
     deliveries: pl.DataFrame,
     titles: Mapping[str, str],
     decisions: Mapping[str, str] | None = None,
+    media: Mapping[str, Sequence[Shown]] | None = None,
 ) -> list[Path]:
     """Writes ``review.html``, and further pages where there are more ads than one holds.
 
@@ -45,6 +48,7 @@ def write_pages(
         deliveries: who gets which ad.
         titles: of items, by id.
         decisions: what was decided so far, by ad.
+        media: pictures and films, by ad, in files beside the page.
     """
     ordered = sorted(ads, key=lambda ad: (ad.item, ad.channel, ad.language))
     pages = [ordered[at : at + ADS_OF_PAGE] for at in range(0, len(ordered), ADS_OF_PAGE)] or [[]]
@@ -52,7 +56,10 @@ def write_pages(
     names = [page_name(number) for number in range(len(pages))]
     key = campaign_key(ads)
     for number, page in enumerate(pages):
-        cards = [_card(ad, titles, whom, (decisions or {}).get(ad.id, "")) for ad in page]
+        cards = [
+            _card(ad, titles, whom, (decisions or {}).get(ad.id, ""), (media or {}).get(ad.id, ()))
+            for ad in page
+        ]
         text = _page(name, page, cards, key, names, number, len(ads))
         write_text(into / names[number], text)
     for left in into.glob("review-*.html"):
@@ -77,7 +84,7 @@ def policy() -> str:
     script, style = (_hash(_asset(name)) for name in ("review.js", "review.css"))
     return (
         f"default-src 'none'; script-src '{script}'; style-src '{style}'; "
-        "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+        "img-src 'self'; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -164,14 +171,20 @@ _KEYS = (
 )
 _STATES = [("", "all"), ("open", "not decided"), ("approve", "approved"), ("reject", "rejected")]
 _FLAGS = [("", "all"), ("plain", "none"), ("note", "notes"), ("fallback", "fallbacks")]
-_FLAGS += [("failure", "failures")]
+_FLAGS += [("failure", "failures"), ("text-only", "text only"), ("flag", "flags")]
 
 
 def _card(
-    ad: Ad, titles: Mapping[str, str], whom: Mapping[str, tuple[str, int]], decided: str
+    ad: Ad,
+    titles: Mapping[str, str],
+    whom: Mapping[str, tuple[str, int]],
+    decided: str,
+    media: Sequence[Shown],
 ) -> str:
     problems = list(problems_of(ad))
-    flags = " ".join(sorted({kind for kind, _ in problems})) or "plain"
+    problems += [found for one in media for found in problems_of_medium(one.medium)]
+    kinds = sorted({kind for kind, _ in problems})
+    flags = " ".join(kind.replace(" ", "-") for kind in kinds) or "plain"
     limits = {one.name: one for one in channel_named(ad.channel).fields}
     copy = "".join(
         f"<dt><span>{escape(name.replace('_', ' '))}</span>"
@@ -195,12 +208,50 @@ data-placement="{escape(ad.channel)}" data-language="{escape(ad.language)}" data
 data-state="" data-stored="{escape(decided)}">
 <h2 dir="auto">{escape(title)}</h2>
 <div class="tags">{chips}</div>
-<dl class="copy">{copy or "<dt>not written</dt>"}</dl>
+{_shown(media, title)}<dl class="copy">{copy or "<dt>not written</dt>"}</dl>
 {f'<ul class="problems">{said}</ul>' if said else ""}
-<details><summary>Where it comes from</summary>{_origin(ad)}</details>
+<details><summary>Where it comes from</summary>{_origin(ad)}{_media_origin(media)}</details>
 <div class="decide">{_BUTTONS}<span class="state">not decided</span></div>
 </article>
 """
+
+
+def _shown(media: Sequence[Shown], title: str) -> str:
+    """Pictures and films as the page's own files, by relative paths."""
+    parts = []
+    for one in media:
+        medium = one.medium
+        if not one.file:
+            continue
+        size = f'width="{medium.width}" height="{medium.height}"'
+        words = escape(f"{medium.kind.capitalize()} of {title}, {medium.layout}")
+        if medium.kind == FILM:
+            parts.append(
+                # From its first frames on, so that a browser shows one before it is played.
+                f'<video src="{escape(one.file)}#t=0.1" {size} controls muted loop playsinline '
+                f'preload="metadata" aria-label="{words}"></video>'
+            )
+        else:
+            parts.append(
+                f'<a href="{escape(one.file)}"><img src="{escape(one.file)}" {size} loading="lazy" '
+                f'alt="{words}"></a>'
+            )
+    return f'<div class="media">{"".join(parts)}</div>\n' if parts else ""
+
+
+def _media_origin(media: Sequence[Shown]) -> str:
+    rows: list[tuple[str, str]] = []
+    for one in media:
+        medium = one.medium
+        told = [medium.layout, medium.background, medium.source, medium.model]
+        told += [
+            f"seed {medium.seed}",
+            f"prompt {medium.prompt_hash}" if medium.prompt_hash else "",
+        ]
+        rows.append((medium.kind, ", ".join(value for value in told if value)))
+        rows.append(("its name", medium.id))
+    shown = (f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
+    return f"<dl>{''.join(shown)}</dl>" if rows else ""
 
 
 _BUTTONS = "".join(

@@ -26,6 +26,8 @@ HOST = "127.0.0.1"
 MARK = "X-Genrec-Review"
 _MOST_BYTES = 1_000_000
 _PAGE = re.compile(r"/(review(?:-\d+)?\.html)?")
+_FILE = re.compile(r"/((?:pictures|films)/[0-9a-f]{2}/[0-9a-f]{32}\.(png|webp|mp4))")
+_KINDS = {"png": "image/png", "webp": "image/webp", "mp4": "video/mp4"}
 
 
 class ReviewServer(ThreadingHTTPServer):
@@ -61,6 +63,9 @@ class _Handler(BaseHTTPRequestHandler):
             decided = stored_decisions(self.server.folder)
             rows = [{"ad_id": ad_id, "decision": choice} for ad_id, choice in decided.items()]
             self._answer(HTTPStatus.OK, {"decisions": rows})
+            return
+        if (own := _FILE.fullmatch(self.path)) and (self.server.folder / own[1]).is_file():
+            self._send(HTTPStatus.OK, _KINDS[own[2]], (self.server.folder / own[1]).read_bytes())
             return
         page = _PAGE.fullmatch(self.path)
         file = self.server.folder / ((page[1] if page else "") or FIRST_PAGE)

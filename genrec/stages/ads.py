@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,26 @@ from genrec.creatives.ad_folder import (
     write_outputs,
 )
 from genrec.creatives.ad_store import AdStore
-from genrec.creatives.campaign import Budget, Campaign
+from genrec.creatives.campaign import Campaign
+from genrec.creatives.credentials import Signer
 from genrec.creatives.export import Exported, ExportOptions, export
 from genrec.creatives.jobs import Plan
+from genrec.creatives.media_folder import read_media
+from genrec.creatives.media_store import MediaStore
 from genrec.creatives.rates import Rate
 from genrec.creatives.review import APPROVE, stored_decisions
 from genrec.creatives.review_page import write_pages
-from genrec.errors import ConfigError, InputError, StorageError
-from genrec.stages.ads_desk import Desk, PartWriter, WritePart, ask_recommender
+from genrec.errors import ConfigError, InputError
+from genrec.stages.ads_desk import Desk, PartWriter, ask_recommender
+from genrec.stages.ads_media import (
+    MadeAgain,
+    MediaMade,
+    make_media,
+    media_again,
+    media_at_most,
+    signer_for,
+)
+from genrec.stages.ads_writing import Making, cost_of
 from genrec.stages.engines import ENGINES
 from genrec.stages.job_folder import JOB, check_folder, claim
 from genrec.stages.prepare import stored_data
@@ -41,6 +53,7 @@ from genrec.stages.run import Run
 from genrec.workspace import Workspace, write_text
 
 PARTS, RECOMMENDATIONS = "parts", "recommendations"
+MEDIA_PARTS = "media"
 # Raised when a campaign's folder comes to hold something else.
 _VERSION = 1
 _WORDS = {
@@ -61,6 +74,9 @@ class AdOptions:
         part_jobs: ads of one part: what a kill can cost.
         cache: folder of the ads that all campaigns share; ``None`` for none.
         folders: also write a folder for each ad.
+        certificate: chain of the certificate that signs pictures and films, PEM; ``None`` takes
+            that of the environment, or makes one on the spot.
+        key: its private key, PEM.
     """
 
     engine: str = "local"
@@ -68,6 +84,8 @@ class AdOptions:
     part_jobs: int = 200
     cache: Path | None = None
     folders: bool = True
+    certificate: Path | None = None
+    key: Path | None = None
 
     def __post_init__(self) -> None:
         if self.part_jobs < 1:
@@ -92,6 +110,7 @@ def plan_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
         most = len(desk.audience.names) * campaign.what.best.n * len(desk.variants)
         return {
             "deliveries": most,
+            **media_at_most(campaign, most),
             "at_most": True,
             "distinct": None,
             "cached": None,
@@ -104,6 +123,7 @@ def plan_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
     rate = Rate.read(store.shared)
     return {
         "deliveries": len(plan),
+        **media_at_most(campaign, len(plan)),
         "at_most": False,
         "distinct": plan.jobs.height,
         "cached": plan.jobs.height - to_write,
@@ -131,26 +151,31 @@ def make_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
     execute = ENGINES.load(options.engine)
     started = time.perf_counter()
     into = into.resolve()
+    # What was asked for beside the texts before is still asked for.
+    campaign = campaign.with_media(stored_media(into))
+    signer = signer_for(options.certificate, options.key) if campaign.media else None
     desk = Desk.open(run, campaign)
     about = {"format": _VERSION, "campaign": campaign.about, "base": desk.writer.base}
     planned = _planned_before(into)
-    check_folder(into, {**about, "plan": planned}, holds="ads", words=_WORDS)
+    media = {"media": campaign.media} if campaign.media else {}
+    checked = partial(check_folder, into, holds="ads", words=_WORDS, beside=("media",))
+    checked({**about, "plan": planned})
     with Workspace(into).lock():
-        claim(into, {**about, "plan": planned})
+        claim(into, {**about, "plan": planned, **media})
         plan = desk.plan(ask_recommender(run, campaign, into / RECOMMENDATIONS))
         about["plan"] = plan.key
         if planned is not None:
-            check_folder(into, about, holds="ads", words=_WORDS)
-        claim(into, about)
+            checked(about)
+        claim(into, {**about, **media})
         store = _store(desk, into, options)
         store.clean()
         run.observer.started("Write ads")
-        making = _Making(run, plan, store, campaign.budget, started)
+        making = Making(run, plan, store, campaign.budget, started)
         # A desk does not travel; in this process the open one will do.
         here = options.engine == "local" and options.workers < 2
         opened = partial(PartWriter, desk.job(store), desk if here else None)
-        making.run(partial(execute, opened), options)
-        report = _finish(desk, plan, store, making, into, options, about)
+        making.run(partial(execute, opened), part_jobs=options.part_jobs, workers=options.workers)
+        report = _finish(desk, plan, store, making, into, options, about, signer)
     report["seconds"] = round(time.perf_counter() - started, 2)
     write_text(into / REPORT, json.dumps(report, indent=1, ensure_ascii=False))
     note = f"{report['ads']:,} ads, {report['cached_share']:.1%} of them from earlier"
@@ -158,91 +183,15 @@ def make_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
     return report
 
 
-class BudgetSpent(Exception):
-    """Ends an engine's work when there is no more to spend."""
-
-
-class _Making:
-    """One run over the jobs that are left, watched by the budget."""
-
-    def __init__(
-        self, run: Run, plan: Plan, store: AdStore, budget: Budget, started: float
-    ) -> None:
-        self.run_, self.plan, self.store = run, plan, store
-        self.budget, self.started = budget, started
-        self.stopped = ""
-        self.missing = plan.without(store.held())
-        self.cached = plan.jobs.height - self.missing.height
-        self.before = store.spent()
-        self.writing_seconds = 0.0
-        self.done = self.cached
-
-    def run(self, execute: Any, options: AdOptions) -> None:
-        # A second round makes what turns out to be damaged when it is read.
-        for _ in range(2):
-            wanted = self._affordable()
-            size = options.part_jobs
-            parts = [WritePart(wanted[at : at + size]) for at in range(0, wanted.height, size)]
-            begun = time.perf_counter()
-            try:
-                self._progress(0)
-                if parts:
-                    execute(parts, options.workers, self._progress)
-            except BudgetSpent as spent:
-                self.stopped = str(spent)
-            self.writing_seconds += time.perf_counter() - begun
-            self.records = self.store.records(self.plan.jobs["key"])
-            self.missing = self.plan.without(self.records["key"])
-            if self.missing.is_empty() or self.stopped:
-                return
-        raise StorageError(
-            f"{self.missing.height:,} ads are not whole after writing. See that no other program "
-            "changes the folder and repeat the command."
-        )
-
-    def _affordable(self) -> pl.DataFrame:
-        if self.budget.jobs is None:
-            return self.missing
-        left = max(self.budget.jobs - self.store.spent()[0], 0)
-        if left < self.missing.height:
-            self.stopped = f"budget.jobs: {self.budget.jobs:,} ads are written"
-        return self.missing.head(left)
-
-    def _progress(self, more: int) -> None:
-        self.done += more
-        self.run_.observer.progressed("Write ads", self.done, self.plan.jobs.height, "ads")
-        if self.missing.is_empty():
-            return
-        seconds = time.perf_counter() - self.started
-        if self.budget.seconds is not None and seconds >= self.budget.seconds:
-            raise BudgetSpent(f"budget.seconds: {self.budget.seconds:g} s are over")
-        if self.budget.money is not None:
-            cost = cost_of(self.store.spent(), self.budget)
-            if cost >= self.budget.money:
-                raise BudgetSpent(f"budget.money: {cost:.4f} of {self.budget.money:g} is spent")
-
-    @property
-    def written(self) -> tuple[int, int, int]:
-        """Ads, and tokens read and written, of this run."""
-        now = self.store.spent()
-        ads, read, wrote = (after - was for after, was in zip(now, self.before, strict=True))
-        return ads, read, wrote
-
-
-def cost_of(spent: tuple[int, int, int], budget: Budget) -> float:
-    """What ads and tokens cost by the budget's prices."""
-    _, read, written = spent
-    return (read * budget.price_in + written * budget.price_out) / 1000
-
-
 def _finish(
     desk: Desk,
     plan: Plan,
     store: AdStore,
-    making: _Making,
+    making: Making,
     into: Path,
     options: AdOptions,
     about: Mapping[str, Any],
+    signer: Signer | None,
 ) -> dict[str, Any]:
     names, items = list(desk.audience.names), desk.dataset.catalog.ids
     records = making.records
@@ -252,15 +201,31 @@ def _finish(
     progress = partial(desk.run.observer.progressed, "Write ads")
     ads = [Ad.from_json(record) for record in records["record"]]
     titles = {item: desk.dataset.catalog[item].title for item in {ad.item for ad in ads}}
+    beside: MediaMade | None = None
+    if signer is not None:
+        beside = make_media(
+            desk,
+            ads,
+            made,
+            into,
+            media_store(into, options),
+            signer=signer,
+            engine=options.engine,
+            workers=options.workers,
+        )
     hashes = write_outputs(
         into,
         deliveries,
         records,
         titles=titles,
         folders=options.folders,
+        beside=beside.problems if beside else (),
         progress=lambda done, total: progress(done, total, "folders"),
     )
-    write_pages(into, desk.campaign.name, ads, deliveries, titles, stored_decisions(into))
+    shown = beside.shown if beside else {}
+    if beside:
+        hashes |= beside.files
+    write_pages(into, desk.campaign.name, ads, deliveries, titles, stored_decisions(into), shown)
     failed = sum(bool(ad.failure) for ad in ads)
     manifest = manifest_of(about, plan, len(ads), failed, hashes)
     # Last, so that a folder with a manifest is a whole one.
@@ -283,12 +248,15 @@ def _finish(
         "cost_of_folder": round(cost_of(store.spent(), desk.campaign.budget), 6),
         "writing_seconds": round(making.writing_seconds, 3),
         "broken_parts": store.broken,
-        "problems": summary_of(ads),
+        "problems": summary_of(ads, beside.problems if beside else ()),
+        **({"media": dict(beside.report)} if beside else {}),
     }
 
 
 def make_again(folder: Path, ad_id: str, run: Run, campaign: Campaign) -> tuple[Ad, Ad]:
     """One ad of a folder, made again alone: as it lies there, and as it comes out now.
+
+    Its text; ``make_media_again`` makes its pictures and films.
 
     Raises:
         InputError: there is no such ad, or what it was made from has changed; says what.
@@ -309,6 +277,23 @@ def make_again(folder: Path, ad_id: str, run: Run, campaign: Campaign) -> tuple[
         )
     (again,) = desk.write(rows)
     return stored, again
+
+
+def make_media_again(folder: Path, ad_id: str, run: Run, campaign: Campaign) -> list[MadeAgain]:
+    """An ad's pictures and films, each made again alone; none if the campaign has none.
+
+    Raises:
+        InputError: there is no such ad.
+        ArtefactError: the folder holds no campaign.
+    """
+    stored = one_ad(read_ads(folder), ad_id)
+    campaign = campaign.with_media(stored_media(folder))
+    if not campaign.media:
+        return []
+    desk = Desk.open(run, campaign)
+    plan = desk.plan(desk.stored_best(folder / RECOMMENDATIONS))
+    rows = plan.table.filter(pl.col("key") == stored.id)
+    return media_again(desk, folder, stored, rows, media_store(folder, AdOptions()))
 
 
 def export_ads(
@@ -341,7 +326,11 @@ def export_ads(
     options = ExportOptions(
         asked.name, link, image_link, brand or asked.brief.brand.name or "", asked.brief.currency
     )
-    return export(platform, ads, stored_data(run).catalog, options)
+    files = {
+        ad_id: [one.file for one in shown if one.file]
+        for ad_id, shown in read_media(folder).items()
+    }
+    return export(platform, ads, stored_data(run).catalog, replace(options, files=files))
 
 
 def run_of(folder: Path) -> Path:
@@ -364,6 +353,20 @@ def stored_job(folder: Path) -> dict[str, Any]:
         return dict(json.loads((folder / JOB).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{folder} is no folder of ads: it has no {JOB}.") from error
+
+
+def stored_media(folder: Path) -> dict[str, Any]:
+    """What a folder's job asks for beside texts; nothing if it has none."""
+    try:
+        return dict(stored_job(folder).get("media") or {})
+    except ConfigError:
+        return {}
+
+
+def media_store(into: Path, options: AdOptions) -> MediaStore:
+    """Where a campaign's pictures and films lie before they are signed."""
+    shared = None if options.cache is None else options.cache / MEDIA_PARTS
+    return MediaStore(into / PARTS / MEDIA_PARTS, shared)
 
 
 def _planned_before(into: Path) -> str | None:

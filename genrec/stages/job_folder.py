@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,12 @@ JOB, MANIFEST = "_job.json", "_manifest.json"
 
 
 def check_folder(
-    into: Path, about: Mapping[str, Any], *, holds: str, words: Mapping[str, str]
+    into: Path,
+    about: Mapping[str, Any],
+    *,
+    holds: str,
+    words: Mapping[str, str],
+    beside: Collection[str] = (),
 ) -> None:
     """Keeps a job out of a folder that holds other things; writes nothing.
 
@@ -22,6 +27,7 @@ def check_folder(
         about: what was asked for.
         holds: what such a folder holds, in words.
         words: how a difference is told, by name; others are told with both values.
+        beside: names of what may be another in each run.
 
     Raises:
         ConfigError: says what lies there and what to do.
@@ -30,7 +36,7 @@ def check_folder(
         raise ConfigError(f"{into} is a file. Name a folder with --into.")
     path = into / JOB
     if path.exists():
-        _compare(path, about, holds, words)
+        _compare(path, about, holds, words, beside)
     elif into.exists():
         others = [one.name for one in into.iterdir() if not one.name.startswith(".")]
         if others:
@@ -40,10 +46,18 @@ def check_folder(
             )
 
 
-def _compare(path: Path, about: Mapping[str, Any], holds: str, words: Mapping[str, str]) -> None:
+def _compare(
+    path: Path,
+    about: Mapping[str, Any],
+    holds: str,
+    words: Mapping[str, str],
+    beside: Collection[str],
+) -> None:
     into = path.parent
     try:
         stored = dict(json.loads(path.read_text(encoding="utf-8")))
+        for name in beside:
+            stored.pop(name, None)
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{path} is damaged. Delete {into} and start again.") from error
     if differences := list(_differences(stored, json.loads(json.dumps(about)), words)):

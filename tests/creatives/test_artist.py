@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("diffusers", reason="needs the extra 'diffusion'")
+
+from genrec.creatives.artist import NOBODY, Artist, Liking, Wish, paint_size, prompt_hash
+from genrec.creatives.picture_options import PictureOptions
+from genrec.profiles.profile import Trait, UserProfile
+
+RED = UserProfile("", (Trait("like", "colour", "red", 2.0),))
+BLUE = UserProfile("", (Trait("like", "colour", "blue", 2.0),))
+
+
+@pytest.fixture(scope="module")
+def artist(tmp_path_factory):
+    from genrec.diffusion.prefix import FOLDER, PrefixConfig, ProfilePrefix
+    from tests.diffusion.small_models import WIDTH, saved
+
+    folder = tmp_path_factory.mktemp("model") / "sd"
+    saved("sd", folder)
+    ProfilePrefix(PrefixConfig(dims=4, tokens=2, hidden=WIDTH)).save(folder / FOLDER)
+    return Artist(PictureOptions(steps=2, side=32), str(folder))
+
+
+def wish(profile=None, taste=None, seed=3, size=(400, 400)):
+    liking = NOBODY if taste is None else Liking.of(np.array(taste, np.float32))
+    return Wish(profile, liking, size, seed)
+
+
+def test_each_of_many_backgrounds_is_what_it_is_alone(artist):
+    wishes = [
+        wish(RED),
+        wish(BLUE),
+        wish(None, [1, 0, 0, 0]),
+        wish(RED, [0, 1, 0, 0], size=(800, 400)),
+    ]
+    together = artist.paint(wishes)
+    for one, asked in zip(together, wishes, strict=True):
+        (alone,) = artist.paint([asked])
+        assert np.abs(one.pixels.astype(int) - alone.pixels).max() <= 1
+    assert [one.pixels.shape for one in together][2:] == [(32, 32, 3), (24, 48, 3)]
+
+
+def test_who_it_is_for_changes_the_prompt_and_nobody_is_told_nothing(artist):
+    nobody, red, blue = (artist.job(wish(profile)) for profile in (None, RED, BLUE))
+    assert nobody.personal_prompt == ""
+    assert "red" in red.personal_prompt
+    assert "red" not in nobody.prompt + blue.personal_prompt
+    assert len({prompt_hash(job) for job in (nobody, red, blue)}) == 3
+    assert "red" not in prompt_hash(red)
+
+
+def test_another_attempt_has_another_seed_and_the_same_one_every_time(artist):
+    seeds = [artist.job(wish(), attempt=n).seed for n in (0, 1, 1, 2)]
+    assert seeds[0] == 3
+    assert seeds[1] == seeds[2]
+    assert len(set(seeds)) == 3
+
+
+def test_an_artist_is_known_by_what_decides_its_pictures(artist):
+    assert set(artist.identity) >= {"painter", "side"}
+    assert artist.model == "sd"
+    assert artist.reads_taste
+
+
+def test_likings_are_equal_where_a_painter_is_told_the_same():
+    taste = np.arange(4, dtype=np.float32)
+    one, same = Liking.of(taste), Liking.of(taste.copy(), history=[np.zeros((8, 8, 3), np.uint8)])
+    assert one.key == same.key
+    assert Liking.of(taste + 1).key != one.key
+    assert Liking.of(taste, adapter="s1").key != one.key
+    assert Liking.of(None).key == NOBODY.key == ""
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "expected"),
+    [(64, (500, 500), (64, 64)), (64, (400, 100), (128, 32)), (1024, (1080, 1920), (768, 1344))],
+)
+def test_backgrounds_have_about_the_models_pixels_in_the_wanted_shape(side, size, expected):
+    assert paint_size(side, size) == expected
