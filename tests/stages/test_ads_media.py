@@ -43,9 +43,19 @@ def whole(run, tmp_path_factory):
     return folder / "whole", report, folder / "cache"
 
 
-def unsigned(folder: Path) -> dict[str, bytes]:
-    """A folder's files without signatures, which no two runs share."""
-    found = outputs(folder)
+def unsigned(folder: Path) -> dict[str, object]:
+    """What a folder holds without signatures, which no two runs share, and without the bytes of
+    films, which an encoder may once in a thousand times choose otherwise.
+    """
+    found: dict[str, object] = dict(outputs(folder))
+    lines = [json.loads(line) for line in (folder / "media.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line["kind"] == "film":
+            del line["content"]
+    found["media.jsonl"] = lines
+    manifest = json.loads((folder / "_manifest.json").read_text())
+    del manifest["files"]["media.jsonl"]
+    found["_manifest.json"] = manifest
     return {
         name: one for name, one in found.items() if name.split("/")[0] not in ("pictures", "films")
     }
@@ -154,8 +164,9 @@ def test_any_picture_can_be_made_again_alone(run, whole):
     assert before.to_json() == after.to_json()
     found = make_media_again(folder, ad.id, run, stored)
     assert {one.stored.kind for one in found} == {"picture", "film"}
-    assert all(one.same for one in found), [one.words for one in found]
-    assert "identical before signing" in found[0].words
+    (picture,) = [one for one in found if one.stored.kind == "picture"]
+    assert "identical before signing" in picture.words
+    assert all(one.same or 0 <= one.apart <= 16 for one in found), [one.words for one in found]
 
 
 def test_a_picture_that_comes_out_otherwise_says_how(run, whole, monkeypatch):
