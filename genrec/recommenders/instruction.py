@@ -13,6 +13,7 @@ from torch import Tensor
 from genrec.data.sequences import Sequences
 from genrec.errors import ConfigError
 from genrec.llm.backbone import Backbone
+from genrec.llm.item_table import ItemTable
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
 from genrec.training.hard_prompt import Found, search_at_random, search_by_gradient
@@ -182,6 +183,8 @@ class _Watched:
     """A backbone whose embeddings are a leaf that keeps its gradient."""
 
     training = False
+    # The words are chosen by what they do to the codes, of a hybrid too.
+    items: ItemTable | None = None
 
     def __init__(self, backbone: Backbone) -> None:
         self.backbone, self.codebook_sizes = backbone, backbone.codebook_sizes
