@@ -25,7 +25,7 @@ from genrec.errors import ConfigError, GenrecError, InputError
 from genrec.llm.text import TextModel
 from genrec.recommenders.base import Recommendation, Recommender, Request
 from genrec.recommenders.reasons import with_reasons
-from genrec.serving.batching import Batcher, Job
+from genrec.serving.batching import Batcher, Closed, Job
 from genrec.serving.events import Event, EventStore
 from genrec.serving.problems import RequestProblem
 
@@ -266,6 +266,15 @@ class Service:
             return before, loaded.version
         finally:
             self._reloading.release()
+
+    def refuse_when_draining(self) -> None:
+        """Takes nothing new at the end.
+
+        Raises:
+            Closed: the service is stopping.
+        """
+        if self.draining:
+            raise Closed
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty when it is."""
