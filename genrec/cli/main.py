@@ -327,6 +327,9 @@ def serve(
     events: Annotated[
         str, typer.Option(help="sqlite:///FILE or postgresql://…; RUN/events.sqlite if left out.")
     ] = "",
+    chats: Annotated[
+        str, typer.Option(help="Of the page's chats: a URL likewise; RUN/chats.sqlite if left out.")
+    ] = "",
     max_batch: Annotated[int, typer.Option(help="Requests computed together.", min=1)] = 32,
     max_wait_ms: Annotated[
         float, typer.Option(help="How long the first of a batch waits for others.", min=0)
@@ -371,6 +374,7 @@ def serve(
         config,
         keys=keys,
         events=events,
+        chats=chats,
         no_auth=no_auth,
         backend=backend,
         backend_options=backend_options,

@@ -19,6 +19,7 @@ from genrec.serving.assistant import SHOP_MODEL
 from genrec.serving.batching import Job
 from genrec.serving.completions import add_completions
 from genrec.serving.edge import BodyLimits, Metrics, Observed
+from genrec.serving.error_answers import handle_errors
 from genrec.serving.events import Event
 from genrec.serving.guards import POSTED, Guard, errors, guards
 from genrec.serving.keys import KeyFile

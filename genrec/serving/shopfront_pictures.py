@@ -1,4 +1,4 @@
-"""Pictures of items for a page: decoded, made small and drawn anew, so that no file goes out as is."""
+"""Pictures of items for a page: decoded, made small and drawn anew: no file goes out as it is."""
 
 from __future__ import annotations
 

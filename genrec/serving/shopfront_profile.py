@@ -19,13 +19,16 @@ def profile_view(shop: Shop, state: ChatState) -> ProfileAnswer:
     answer = ProfileAnswer(
         user=state.user,
         known=profile is not None,
+        events=0,
+        left_out=0,
         likes=_items(shop, state.likes),
         rejected=_items(shop, state.rejected),
         where=dict(state.where),
     )
     if profile is None:
         return answer
-    past = shop.history(state.user)
+    # The profile's evidence is numbered within the data set, not within what came later.
+    past = shop.dataset.history(state.user)
     traits = [
         TraitAnswer(
             kind=trait.kind,
@@ -43,7 +46,7 @@ def profile_view(shop: Shop, state: ChatState) -> ProfileAnswer:
 
 def _items(shop: Shop, ids: Iterable[str]) -> list[Evidence]:
     known = [one for one in ids if shop.catalog.has(one)]
-    return [Evidence(item=one, title=shop.item(one).title) for one in known[-SHOWN:]]
+    return [Evidence(item=one, title=shop.item(one).title, time=None) for one in known[-SHOWN:]]
 
 
 def _events(shop: Shop, past: History, numbers: Iterable[int]) -> list[Evidence]:

@@ -42,7 +42,7 @@ def _suggestions(catalog: Catalog) -> tuple[str, ...]:
         .drop_nulls(kind)
         .sort("items", kind, descending=[True, False])
     )
-    found = []
+    found: list[str] = []
     for name, _, price in groups.head(40).iter_rows():
         # A name with a slash or a comma is a shelf's, not a shopper's.
         if len(name) > 22 or any(mark in name for mark in "/,&("):

@@ -6,6 +6,7 @@ import { takeAway } from "./cards.js";
 import { find, icon, iconButton, make, speak } from "./dom.js";
 import { askFor, basketPanel, profilePanel } from "./panels.js";
 import { Talk, toEnd } from "./talk.js";
+import { tile } from "./tile.js";
 
 const [sayBox, form, sendButton] = ["say", "form", "send"].map(find);
 let shop = { name: "Shop", currency: "USD", suggestions: [], users: [] };
@@ -261,7 +262,8 @@ async function start() {
     find("shop-name").textContent = shop.name;
     find("about").textContent = `Say it in your own words: what it is for, what it may cost, what it must not be. ${shop.items.toLocaleString()} things are here.`;
     find("tiles").replaceChildren(...shop.suggestions.map((text) =>
-      make("button", { type: "button", class: "idea", dir: "auto", onclick: () => say({ text }) }, icon("spark"), make("span", {}, text))));
+      make("button", { type: "button", class: "idea", dir: "auto", onclick: () => say({ text }) }, tile(text, []), make("span", {}, text))));
+    if (shop.suggestions.length) sayBox.placeholder = `Such as: ${shop.suggestions[0].toLowerCase()}`;
   } catch (error) { notice(error.message); }
   await show(book.current());
   document.documentElement.dataset.ready = "yes";
