@@ -17,7 +17,9 @@ import typer
 
 from genrec.cli.ads import ads_app
 from genrec.cli.ids import ids
+from genrec.cli.chat import chat_command
 from genrec.cli.keys import keys_app
+from genrec.cli.mcp import mcp_command
 from genrec.cli.reward import reward_app
 from genrec.cli.tune import tune_command
 from genrec.cli.write import write_command
@@ -314,6 +316,8 @@ def ablate(
 
 app.command("write")(write_command)
 app.command("tune")(tune_command)
+app.command("chat")(chat_command)
+app.command("mcp")(mcp_command)
 
 
 @app.command()

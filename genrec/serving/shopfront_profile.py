@@ -50,12 +50,13 @@ def _items(shop: Shop, ids: Iterable[str]) -> list[Evidence]:
 
 
 def _events(shop: Shop, past: History, numbers: Iterable[int]) -> list[Evidence]:
-    """The latest events of these numbers, each item once."""
+    """The latest events of these numbers, each title once."""
     found: dict[str, Evidence] = {}
     for number in sorted(numbers, reverse=True):
         if number >= len(past) or len(found) == SHOWN:
             continue
         item = shop.catalog[int(past.items[number])]
         when = None if past.times is None else int(past.times[number])
-        found.setdefault(item.id, Evidence(item=item.id, title=item.title, time=when))
+        # Items of one title look like one to a shopper.
+        found.setdefault(item.title, Evidence(item=item.id, title=item.title, time=when))
     return list(found.values())

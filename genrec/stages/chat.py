@@ -19,9 +19,11 @@ from genrec.profiles.build import Profiles
 from genrec.profiles.profile import UserProfile
 from genrec.profiles.storage import Tombstones
 from genrec.serving.conversation.conversation import Conversation
+from genrec.serving.conversation.session_stores import open_sessions
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.events import EventStore
 from genrec.serving.service import Loaded
+from genrec.serving.shopfront import Shopfront
 from genrec.stages.find import finder_of
 from genrec.stages.loaded import open_run, opened
 from genrec.stages.profile import forget_user, profiles_of
@@ -154,3 +156,19 @@ def open_counter(
     model: TextModel | None = open_text_model(text) if text else None
     counter = Counter(folder, events)
     return counter, counter.conversation(replace(open_run(folder), text_model=model))
+
+
+def open_shopfront(folder: Path, *, chats: str = "", text: str = "") -> Shopfront:
+    """A run's chat with its sessions, without a server around it.
+
+    Args:
+        chats: URL of the store of sessions; a file in the run's folder when empty.
+        text: as of ``open_counter``.
+
+    Raises:
+        StorageError: a store cannot be opened.
+        ArtefactError: the run is not whole.
+    """
+    sessions = open_sessions(chats or f"sqlite:///{folder / SESSIONS}")
+    counter, conversation = open_counter(folder, text=text)
+    return Shopfront(lambda: conversation, sessions, forget=counter.forget)

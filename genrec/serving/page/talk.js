@@ -78,7 +78,12 @@ class Answer {
 
   on_token({ text }) {
     this.text += text;
-    this.words.textContent = this.text.trim();
+    // What is said below the cards stands below them.
+    if (this.body.lastElementChild !== this.words && !this.waits.isConnected) {
+      this.words = make("p", { class: "words", dir: "auto" });
+      this.body.append(this.words);
+    }
+    this.words.textContent = `${this.words.textContent}${text}`.trimStart();
   }
 
   on_question({ text, options }) {
@@ -126,7 +131,7 @@ class Answer {
   /** No more comes. `quiet` says it is old news. */
   end({ quiet = false, again = null } = {}) {
     this.waits.remove();
-    if (!this.text) this.words.remove();
+    for (const words of this.body.querySelectorAll(".words")) if (!words.textContent.trim()) words.remove();
     if (!this.done && !quiet) {
       if (!this.failed) this.on_error({ code: "lost", text: "The answer was lost on its way. Nothing was changed." });
       if (again) this.body.append(make("button", { type: "button", class: "act wide", onclick: again }, icon("back"), make("span", {}, "Try again")));
