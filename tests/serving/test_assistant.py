@@ -64,8 +64,8 @@ def test_a_conversation_that_is_sent_whole_goes_on(server):
         server, user("lamps"), assistant, user("only blue ones under 50"), tools=tool_specs()
     ).choices[0].message.tool_calls
     held = json.loads(call.function.arguments)["where"]
-    assert held["category"] == "lamps"
-    assert held["colour"] == "blue"
+    assert held["category"] == {"is": "lamps"}
+    assert held["colour"] == {"is": "blue"}
     assert second.choices[0].message.content != first
 
 
@@ -86,7 +86,8 @@ def test_tools_that_the_client_knows_are_called(server):
     assert answer.finish_reason == "tool_calls"
     [call] = answer.message.tool_calls
     assert call.function.name in ("find", "recommend")
-    assert json.loads(call.function.arguments)["where"] == {"category": "mugs", "colour": "blue"}
+    held = json.loads(call.function.arguments)["where"]
+    assert held == {"category": {"is": "mugs"}, "colour": {"is": "blue"}}
     assert "1. " in answer.message.content
     messages = [user("blue mugs"), user("make me an ad for the first")]
     [call] = ask(server, *messages, tools=tools).choices[0].message.tool_calls

@@ -26,21 +26,21 @@ def server(conversation):
     return shop_server(lambda: conversation)
 
 
-def using(where, work):
+def using(server, work):
     """What comes of some calls of a client."""
 
     async def run():
-        async with Client(where) as client:
+        async with Client(server) as client:
             return await work(client)
 
     return anyio.run(run)
 
 
-def call(where, name, **arguments):
+def call(server, tool, **arguments):
     async def work(client):
-        return await client.call_tool(name, arguments)
+        return await client.call_tool(tool, arguments)
 
-    return using(where, work)
+    return using(server, work)
 
 
 def test_the_four_tools_are_described(server):
@@ -70,7 +70,7 @@ def test_what_is_recommended_satisfies_the_conditions(server, conversation):
 def test_words_are_found_and_conditions_hold_beside_them(server, conversation):
     where = {"price": {"max": 10}}
     found = call(server, "find", text="blue mugs", n=3, where=where).structured_content
-    assert found["where"]["colour"] == "blue"
+    assert found["where"]["colour"] == {"is": "blue"}
     assert found["items"]
     for one in found["items"]:
         item = conversation.shop.item(one["item"])
