@@ -117,7 +117,7 @@ async function show(wanted) {
     }
   }
   drawChats();
-  toEnd({ force: true });
+  if (talk.place.childElementCount) toEnd({ force: true });
 }
 
 /** Says something, opening a chat if there is none; gives whether it was kept. */

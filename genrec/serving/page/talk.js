@@ -1,7 +1,7 @@
 // The conversation on the page: turns from events, as they come or as they were kept.
 
 import { cardList, poster } from "./cards.js";
-import { find, icon, make, speak } from "./dom.js";
+import { icon, make, speak } from "./dom.js";
 
 const SAID = {
   more_like: "More like this", less_like: "Less like this", hide: "Never show this again",
@@ -146,5 +146,5 @@ export function toEnd({ force = false } = {}) {
   const near = room.scrollHeight - room.scrollTop - room.clientHeight < 420;
   if (!near && !force) return;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  find("end").scrollIntoView({ behavior: calm ? "instant" : "smooth", block: "end" });
+  room.scrollTo({ top: room.scrollHeight, behavior: calm ? "instant" : "smooth" });
 }
