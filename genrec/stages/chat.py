@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from genrec.data.sequences import History
-from genrec.encoders.finder import Finder
-from genrec.errors import ArtefactError, ConfigError, GenrecError, MissingExtra
+from genrec.errors import GenrecError
 from genrec.llm.text import TextModel, open_text_model
 from genrec.profiles.build import Profiles
 from genrec.profiles.profile import UserProfile
@@ -24,9 +23,9 @@ from genrec.serving.conversation.shop import Shop
 from genrec.serving.events import EventStore
 from genrec.serving.service import Loaded
 from genrec.serving.shopfront import Shopfront
-from genrec.stages.find import finder_of
-from genrec.stages.loaded import open_run, opened
+from genrec.stages.loaded import open_run
 from genrec.stages.profile import forget_user, profiles_of
+from genrec.stages.shop import finder_or_none, stored_run
 from genrec.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -92,7 +91,7 @@ class Counter:
         shop = RunShop(
             loaded.recommender,
             loaded.dataset,
-            finder=self._finder(),
+            finder=finder_or_none(stored_run(self.folder)),
             text_model=loaded.text_model,
             histories=lambda user: self._history(loaded, user),
             forgotten=self.forgotten,
@@ -109,7 +108,7 @@ class Counter:
         """
         with self._lock:
             try:
-                forget_user(opened(self.folder), user)
+                forget_user(stored_run(self.folder), user)
             finally:
                 self._tombstones = Tombstones.read(Workspace(self.folder))
 
@@ -125,20 +124,12 @@ class Counter:
 
         def make() -> None:
             try:
-                found.set_result(profiles_of(opened(self.folder)))
+                found.set_result(profiles_of(stored_run(self.folder)))
             except (GenrecError, OSError, ValueError) as error:
                 found.set_exception(error)
 
         threading.Thread(target=make, name="genrec-profiles", daemon=True).start()
         return found
-
-    def _finder(self) -> Finder | None:
-        """Items by vectors of words and pictures, where the run has such that can be compared."""
-        try:
-            return finder_of(opened(self.folder))
-        except (ArtefactError, ConfigError, MissingExtra) as error:
-            log.info("Wishes are looked up by their words alone: %s", error)
-            return None
 
 
 def open_counter(

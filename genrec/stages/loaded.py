@@ -7,29 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from genrec.errors import ArtefactError
 from genrec.llm.text import TextModel
-from genrec.recipe import Recipe
 from genrec.serving.service import Loaded
 from genrec.stages.recommend import open_recommender
-from genrec.stages.run import Run
-from genrec.workspace import Workspace, content_key
-
-
-def opened(folder: Path) -> Run:
-    """A finished run by its folder.
-
-    Raises:
-        ArtefactError: there is none.
-    """
-    workspace = Workspace(folder)
-    stored = workspace.run
-    if not isinstance(stored.get("recipe"), dict):
-        raise ArtefactError(
-            f"{folder} is no run: it has no recipe in run.json. Make one: "
-            f"genrec run RECIPE --into {folder}"
-        )
-    return Run(Recipe.parse(stored["recipe"]), workspace)
+from genrec.stages.shop import stored_run
+from genrec.workspace import content_key
 
 
 def open_run(
@@ -48,7 +30,7 @@ def open_run(
         ArtefactError: an artefact is missing or damaged.
         ConfigError: model, semantic IDs and catalogue do not belong together.
     """
-    run = opened(folder)
+    run = stored_run(folder)
     dataset, recommender = open_recommender(run, backend, options)
     artefacts = run.workspace.run.get("artefacts", {})
     keys = {name: record.get("key") for name, record in artefacts.items()}

@@ -80,9 +80,10 @@ def serve(
     shopfront = Shopfront(
         lambda: service.conversation,
         open_sessions(chats or f"sqlite:///{folder / SESSIONS}"),
-        ShopfrontOptions(queue=config.queue),
+        ShopfrontOptions(workers=1 if text_model else 2, queue=config.queue),
         forget=counter.forget,
     )
     log.info("The model %s serves %s items", loaded.version, f"{len(loaded.catalog):,}")
+    log.info("The shop is open at http://%s:%d/", config.host, config.port)
     app = create_app(service, config, keys=access, metrics=metrics, shopfront=shopfront)
     run_server(app, service, config)

@@ -60,9 +60,11 @@ def test_a_conversation_that_is_sent_whole_goes_on(server):
     first = ask(server, user("lamps")).choices[0].message.content
     assistant = {"role": "assistant", "content": first}
     second = ask(server, user("lamps"), assistant, user("only blue ones under 50"))
-    [call, *_] = ask(
-        server, user("lamps"), assistant, user("only blue ones under 50"), tools=tool_specs()
-    ).choices[0].message.tool_calls
+    [call, *_] = (
+        ask(server, user("lamps"), assistant, user("only blue ones under 50"), tools=tool_specs())
+        .choices[0]
+        .message.tool_calls
+    )
     held = json.loads(call.function.arguments)["where"]
     assert held["category"] == {"is": "lamps"}
     assert held["colour"] == {"is": "blue"}

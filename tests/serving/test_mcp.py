@@ -1,4 +1,4 @@
-"""The official package's own client against the server: in this process, as a process, over HTTP."""
+"""The official package's own client against the server: here, as a process, over HTTP."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: asked, refined, rejected, advertised, reloaded, read out, looked at."""
+"""The page in a real browser: asked, refined, rejected, advertised, reloaded."""
 
 from __future__ import annotations
 
@@ -120,7 +120,8 @@ def test_asked_refined_rejected_advertised_reloaded_and_gone_on_with(browser, ad
         assert "blue" in page.locator("#rules").inner_text().lower()
         say(page, "cheaper")
         assert first not in [
-            one.get_attribute("data-item") for one in page.locator(".cards").last.locator(".card").all()
+            one.get_attribute("data-item")
+            for one in page.locator(".cards").last.locator(".card").all()
         ]
         wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide[0] <= wide[1]
@@ -217,13 +218,16 @@ def test_a_hostile_message_is_shown_as_it_was_typed(browser, address):
 
 def test_a_server_that_goes_and_comes_back_loses_nothing(browser, tmp_path, talk):
     folder = tmp_path
-    with app_of(folder, counter(folder, talk)) as app, on_thread(app) as address:
-        with window(browser, address) as page:
-            say(page, "mugs")
-            page.route("**/turns", lambda route: route.abort(), times=2)
-            say(page, "blue")
-            assert page.locator(".trouble").count() == 0
-            assert page.locator(".turn").count() == 2
+    with (
+        app_of(folder, counter(folder, talk)) as app,
+        on_thread(app) as address,
+        window(browser, address) as page,
+    ):
+        say(page, "mugs")
+        page.route("**/turns", lambda route: route.abort(), times=2)
+        say(page, "blue")
+        assert page.locator(".trouble").count() == 0
+        assert page.locator(".turn").count() == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -301,7 +301,12 @@ def test_the_page_runs_its_own_files_and_nothing_else(client):
         assert "https://" not in script
     assert "<script>" not in page.text
     assert "style=" not in page.text
-    for path in ("/page/../app.py", "/page/%2e%2e%2fapp.py", "/page/nothing.js", "/page/__init__.py"):
+    for path in (
+        "/page/../app.py",
+        "/page/%2e%2e%2fapp.py",
+        "/page/nothing.js",
+        "/page/__init__.py",
+    ):
         assert client.get(path).status_code == 404
     mark = page.headers["ETag"]
     assert client.get("/", headers={"If-None-Match": mark}).status_code == 304
