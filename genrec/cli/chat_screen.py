@@ -15,25 +15,12 @@ from rich.text import Text
 
 from genrec.cli.printing import PIPE_WIDTH
 from genrec.errors import GenrecError
-from genrec.serving.conversation.message import Message
+from genrec.serving.commands import HELP, read_line
 from genrec.serving.conversation.sessions import Session
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.shopfront import Shopfront
 
-# What is done to a card, by command.
-ON_CARDS = {
-    "/why": "why",
-    "/more": "more_like",
-    "/less": "less_like",
-    "/hide": "hide",
-    "/ad": "make_ad",
-}
-HELP = """Say what you look for, or do something with a card by its number:
-  /why 2     why it is shown          /more 2   more like it
-  /less 2    less like it             /hide 2   never again
-  /ad 2      an ad for it, for you
-  /undo      take the last change back       /restart   begin a new search
-  /profile   what the shop thinks of you     /forget    forget me and my chats
+OWN_HELP = """  /profile   what the shop thinks of you     /forget    forget me and my chats
   /quit      leave; the chat can be gone on with"""
 
 
@@ -133,9 +120,7 @@ def talk(front: Shopfront, session: Session, screen: Screen) -> None:
             if line in ("/quit", "/exit", "/q"):
                 break
             if line and not _done_here(line, front, session, screen):
-                message = _message(line, screen)
-                if message is not None:
-                    _answer(front, session, message, screen)
+                _answer(front, session, line, screen)
     except KeyboardInterrupt:
         screen.console.print()
     except _Left:
@@ -164,7 +149,7 @@ def _lines(screen: Screen) -> Iterator[str]:
 def _done_here(line: str, front: Shopfront, session: Session, screen: Screen) -> bool:
     """Commands that are no turn of the chat."""
     if line in ("/help", "/?"):
-        screen.line(HELP)
+        screen.line(f"{HELP}\n{OWN_HELP}")
     elif line == "/profile":
         _profile(front, session, screen)
     elif line == "/forget":
@@ -181,26 +166,9 @@ def _done_here(line: str, front: Shopfront, session: Session, screen: Screen) ->
     return True
 
 
-def _message(line: str, screen: Screen) -> Message | None:
-    word, _, rest = line.partition(" ")
-    if word in ("/undo", "/restart"):
-        return Message(action=word[1:])
-    if word not in ON_CARDS:
-        if word.startswith("/"):
-            screen.line(f"There is no command {word}. {HELP}", "red")
-            return None
-        return Message(line)
-    number = rest.strip()
-    if not number.isdecimal() or not 1 <= int(number) <= len(screen.cards):
-        most = len(screen.cards)
-        there = f"a number from 1 to {most}" if most else "what is shown; nothing is yet"
-        screen.line(f"Say {word} and {there}.", "red")
-        return None
-    return Message(action=ON_CARDS[word], item=screen.cards[int(number) - 1])
-
-
-def _answer(front: Shopfront, session: Session, message: Message, screen: Screen) -> None:
+def _answer(front: Shopfront, session: Session, line: str, screen: Screen) -> None:
     try:
+        message = read_line(line, screen.cards)
         for _, piece in front.say(session.id, message).read():
             screen.say(piece)
     except GenrecError as error:
