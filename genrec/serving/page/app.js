@@ -5,12 +5,12 @@ import * as book from "./book.js";
 import { takeAway } from "./cards.js";
 import { find, icon, iconButton, make, speak } from "./dom.js";
 import { askFor, basketPanel, profilePanel } from "./panels.js";
-import { Talk, toEnd } from "./talk.js";
+import { Talk, showTurn } from "./talk.js";
 import { tile } from "./tile.js";
 
 const [sayBox, form, sendButton] = ["say", "form", "send"].map(find);
 let shop = { name: "Shop", currency: "USD", suggestions: [], users: [] };
-let id = "", busy = 0, reading = 0;
+let id = "", busy = 0, reading = 0, followed = true;
 
 const guest = (user) => !user || user.startsWith("guest-");
 const whose = () => book.chat(id)?.user || book.user();
@@ -75,7 +75,7 @@ function drawChats() {
       icon("chat"), make("span", { dir: "auto" }, one.title || "New chat")),
     iconButton("bin", `Delete chat: ${one.title || "New chat"}`, () => remove(one)))));
   const user = whose();
-  find("who").textContent = guest(user) ? "Guest" : `Customer ${user}`;
+  find("who").replaceChildren(...(guest(user) ? ["Guest"] : [make("span", { class: "kind" }, "Customer "), user]));
   find("welcome").hidden = talk.place.childElementCount > 0;
   document.body.classList.toggle("fresh", !find("welcome").hidden);
   drawBasket();
@@ -117,7 +117,7 @@ async function show(wanted) {
     }
   }
   drawChats();
-  if (talk.place.childElementCount) toEnd({ force: true });
+  if (talk.place.childElementCount) showTurn(talk.place.lastElementChild);
 }
 
 /** Says something, opening a chat if there is none; gives whether it was kept. */
@@ -140,14 +140,15 @@ async function say(message) {
   const answer = talk.ask(sent);
   drawOffers([]);
   drawChats();
-  toEnd({ force: true });
+  followed = true;
+  showTurn(answer.turn);
   let version = 0, trouble = null;
   try {
     await api.say(here, sent, (kind, data, place) => {
       if (here !== id) return;
       version = Number((place || "").split(".")[0]) || version;
       answer.take(kind, data);
-      toEnd();
+      if (followed) showTurn(answer.turn);
     });
   } catch (error) {
     trouble = error;
@@ -168,7 +169,7 @@ async function say(message) {
     id = "";
     drawChats();
   }
-  toEnd();
+  if (followed) showTurn(answer.turn);
   return Boolean(answer.done);
 }
 
@@ -241,6 +242,8 @@ function wire() {
     find("open-chats").setAttribute("aria-expanded", String(open));
     if (open) find("new-chat").focus();
   });
+  // Whoever scrolls reads something; the page leaves them there.
+  for (const moved of ["wheel", "touchmove"]) addEventListener(moved, () => { followed = false; }, { passive: true });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { shut(); return; }
     if (event.key === "/" && !event.target.closest("input, textarea, select, dialog")) { event.preventDefault(); sayBox.focus(); }

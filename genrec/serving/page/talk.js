@@ -140,11 +140,13 @@ class Answer {
   }
 }
 
-/** Keeps the newest in view, but leaves whoever reads further up alone. */
-export function toEnd({ force = false } = {}) {
+/** Shows a turn: its end where all of it fits, else its beginning, for one reads from there. */
+export function showTurn(turn = null) {
   const room = document.scrollingElement;
-  const near = room.scrollHeight - room.scrollTop - room.clientHeight < 420;
-  if (!near && !force) return;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  room.scrollTo({ top: room.scrollHeight, behavior: calm ? "instant" : "smooth" });
+  const [head, foot] = [".top", ".foot"].map((name) => document.querySelector(name).offsetHeight);
+  const box = turn?.getBoundingClientRect();
+  const fits = !box || box.height + head + foot + 24 < room.clientHeight;
+  const top = fits ? room.scrollHeight : room.scrollTop + box.top - head - 12;
+  room.scrollTo({ top, behavior: calm ? "instant" : "smooth" });
 }
