@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from genrec.serving.conversation.conversation import Conversation
 from genrec.serving.keys import KeyFile
 from genrec.serving.mcp import http_app, shop_server
 from genrec.serving.options import ServeConfig
@@ -23,7 +24,7 @@ def serve_mcp(
         MissingExtra: the package ``mcp`` is not installed.
         ArtefactError: the run is not whole.
     """
-    holder = []
+    holder: list[Conversation] = []
     server = shop_server(lambda: holder[0])
     holder.append(open_counter(folder, text=text)[1])
     if config is None:
