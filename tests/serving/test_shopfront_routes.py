@@ -320,3 +320,15 @@ def test_the_shop_says_what_one_might_ask_for(client):
     for text in shop["suggestions"]:
         chat = Chat.open(client)
         assert cards(chat.say(text)), text
+
+
+def test_the_routes_of_the_chat_are_described(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    session = "/v1/chat/sessions/{session}"
+    assert {"get", "delete"} == set(paths[session])
+    for path in (f"{session}/turns", f"{session}/events", f"{session}/export", f"{session}/forget"):
+        [route] = paths[path].values()
+        assert route["tags"] == ["chat"]
+        assert {"401", "404", "429"} <= set(route["responses"])
+        assert route["summary"]
+    assert "text/event-stream" in paths[f"{session}/turns"]["post"]["responses"]["200"]["content"]
