@@ -109,7 +109,7 @@ class Shopper:
 
     @property
     def limit(self) -> float:
-        return 40 + self.number / 100
+        return round(40 + self.number / 100, 2)
 
     def message(self, turn: int, draw: random.Random) -> dict[str, Any]:
         """What is said in a turn."""
