@@ -16,8 +16,8 @@ from typing import Annotated
 import typer
 
 from genrec.cli.ads import ads_app
-from genrec.cli.ids import ids
 from genrec.cli.chat import chat_command
+from genrec.cli.ids import ids
 from genrec.cli.keys import keys_app
 from genrec.cli.mcp import mcp_command
 from genrec.cli.reward import reward_app
