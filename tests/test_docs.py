@@ -36,6 +36,7 @@ PAGES = (
     "docs/semantic_ids.md",
     "docs/serving_vllm.md",
     "docs/serving.md",
+    "docs/shop_page.md",
     "docs/copy.md",
     "docs/sources.md",
     "docs/tuning.md",

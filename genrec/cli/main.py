@@ -16,8 +16,10 @@ from typing import Annotated
 import typer
 
 from genrec.cli.ads import ads_app
+from genrec.cli.chat import chat_command
 from genrec.cli.ids import ids
 from genrec.cli.keys import keys_app
+from genrec.cli.mcp import mcp_command
 from genrec.cli.reward import reward_app
 from genrec.cli.tune import tune_command
 from genrec.cli.write import write_command
@@ -314,6 +316,8 @@ def ablate(
 
 app.command("write")(write_command)
 app.command("tune")(tune_command)
+app.command("chat")(chat_command)
+app.command("mcp")(mcp_command)
 
 
 @app.command()
@@ -326,6 +330,9 @@ def serve(
     ] = None,
     events: Annotated[
         str, typer.Option(help="sqlite:///FILE or postgresql://…; RUN/events.sqlite if left out.")
+    ] = "",
+    chats: Annotated[
+        str, typer.Option(help="Of the page's chats: a URL likewise; RUN/chats.sqlite if left out.")
     ] = "",
     max_batch: Annotated[int, typer.Option(help="Requests computed together.", min=1)] = 32,
     max_wait_ms: Annotated[
@@ -371,6 +378,7 @@ def serve(
         config,
         keys=keys,
         events=events,
+        chats=chats,
         no_auth=no_auth,
         backend=backend,
         backend_options=backend_options,

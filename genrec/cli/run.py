@@ -161,3 +161,4 @@ def _print(outcome: Outcome, recipe: Recipe, workspace: Workspace, *, as_json: b
         print(f"  genrec cp {recipe.name} my.yaml && {again}")
     else:
         print(f"  genrec evaluate {folder} --against popular,cooccurrence,sasrec")
+    print(f"  genrec serve {folder}   # a shop that talks, at http://127.0.0.1:8000/")

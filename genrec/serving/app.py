@@ -2,34 +2,35 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
 import polars as pl
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse, StreamingResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from genrec.data.catalog import Item
-from genrec.errors import ConfigError
 from genrec.recommenders.base import Recommendation
 from genrec.serving import schemas
-from genrec.serving.batching import Closed, Job
-from genrec.serving.chat import Chats, failed, server_sent, whole_answer
+from genrec.serving.assistant import SHOP_MODEL
+from genrec.serving.batching import Job
+from genrec.serving.completions import add_completions
 from genrec.serving.edge import BodyLimits, Metrics, Observed
 from genrec.serving.error_answers import handle_errors
 from genrec.serving.events import Event
-from genrec.serving.keys import ApiKey, KeyFile, RateLimits
+from genrec.serving.guards import POSTED, Guard, errors, guards
+from genrec.serving.keys import KeyFile
 from genrec.serving.options import ServeConfig
-from genrec.serving.problems import ErrorAnswer, RequestProblem
+from genrec.serving.problems import RequestProblem
 from genrec.serving.service import Service
+from genrec.serving.shopfront import Shopfront
+from genrec.serving.shopfront_page import add_page
+from genrec.serving.shopfront_routes import add_shopfront
 
 log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 ABOUT = """Recommendations from a trained genrec model.
 
@@ -40,30 +41,6 @@ which the service's log knows too.
 # Seconds for the last batch and the store, when all requests are done with.
 CLOSING = 5.0
 
-_MEANINGS = {
-    400: "The body is no JSON.",
-    401: "No API key, or a wrong one.",
-    403: "The key may not do this.",
-    404: "There is no such item or user.",
-    408: "The body came too slowly.",
-    409: "It does not fit what is there.",
-    413: "The body is too large.",
-    415: "The body is not declared as JSON.",
-    422: "The request cannot be answered; `problems` says why.",
-    429: "Too many requests; see `Retry-After`.",
-    500: "An error of the service.",
-    501: "This service was started without it.",
-    503: "The service is stopping, or its store cannot be reached.",
-    504: "No answer in time.",
-}
-
-
-def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": ErrorAnswer, "description": _MEANINGS[status]} for status in statuses}
-
-
-_POSTED = (400, 401, 408, 413, 415, 422, 429, 503)
-
 
 def create_app(
     service: Service,
@@ -71,12 +48,14 @@ def create_app(
     *,
     keys: KeyFile | None = None,
     metrics: Metrics | None = None,
+    shopfront: Shopfront | None = None,
 ) -> FastAPI:
     """The service as an ASGI application.
 
     Args:
         keys: who may call; ``None`` lets everyone in, but nobody reload models.
         metrics: shared with whoever made the batcher.
+        shopfront: the chat that recommends, with its page; ``None`` leaves both out.
     """
     config, metrics = config or ServeConfig(), metrics or Metrics()
 
@@ -84,6 +63,8 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         # The server has answered or given up everything by now.
+        if shopfront is not None:
+            await asyncio.to_thread(shopfront.close, min(config.drain, CLOSING))
         await asyncio.to_thread(service.close, min(config.drain, CLOSING))
 
     app = FastAPI(
@@ -95,66 +76,30 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.cors),
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
             expose_headers=["X-Request-Id", "Retry-After"],
         )
     app.add_middleware(Observed, metrics=metrics)
     service.watch_reload = lambda outcome: metrics.reloads.labels(outcome).inc()
     handle_errors(app)
-    allowed, admin = _guards(keys)
+    allowed, admin = guards(keys)
     _add_recommending(app, service, config, allowed)
     _add_events(app, service, metrics, allowed)
-    _add_models(app, service, allowed, admin)
-    _add_chat(app, service, config, allowed)
+    _add_models(app, service, allowed, admin, sells=shopfront is not None)
+    add_completions(app, service, config, allowed, shopfront)
+    if shopfront is not None:
+        add_shopfront(app, service, shopfront, allowed, local=config.is_local)
+        add_page(app)
     _add_state(app, service, metrics)
     return app
-
-
-Guard = Callable[..., ApiKey | None]
-
-
-def _guards(keys: KeyFile | None) -> tuple[Guard, Guard]:
-    """Who may call, and who may reload models."""
-    limits = RateLimits()
-    bearer = HTTPBearer(auto_error=False, description="A key made by `genrec keys new`.")
-    Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]  # noqa: N806
-
-    def allowed(given: Credentials) -> ApiKey | None:
-        if keys is None:
-            return None
-        key = keys.find(given.credentials) if given else None
-        if key is None:
-            what = "is not known here" if given else "is missing"
-            raise RequestProblem(
-                401,
-                "wrong_key",
-                f"The API key {what}. Send the header Authorization: Bearer KEY.",
-            )
-        if wait := limits.take(key):
-            raise RequestProblem(
-                429,
-                "rate_limit",
-                f"The key may make {key.rate:g} requests a minute.",
-                retry_after=wait,
-            )
-        return key
-
-    def admin(key: Annotated[ApiKey | None, Depends(allowed)]) -> ApiKey:
-        if key is None or not key.admin:
-            raise RequestProblem(
-                403, "admin_only", "Only an admin key may do this: genrec keys new NAME --admin"
-            )
-        return key
-
-    return allowed, admin
 
 
 def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allowed: Guard) -> None:
     @app.post(
         "/v1/recommend",
         response_model=schemas.RecommendAnswer,
-        responses=_errors(*_POSTED, 404, 504),
+        responses=errors(*POSTED, 404, 504),
         dependencies=[Depends(allowed)],
         tags=["recommend"],
     )
@@ -164,7 +109,7 @@ def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allow
             raise RequestProblem(
                 422, "bad_request", f"n is {body.n}; the most here is {config.max_n}."
             )
-        _refuse_when_draining(service)
+        service.refuse_when_draining()
         service.batcher.check_room()
         loop = asyncio.get_running_loop()
         end = loop.time() + config.timeout
@@ -200,7 +145,7 @@ def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allow
     @app.get(
         "/v1/items/{item_id:path}",
         response_model=schemas.ItemAnswer,
-        responses=_errors(401, 404, 429),
+        responses=errors(401, 404, 429),
         dependencies=[Depends(allowed)],
         tags=["recommend"],
     )
@@ -218,24 +163,26 @@ def _add_events(app: FastAPI, service: Service, metrics: Metrics, allowed: Guard
     @app.post(
         "/v1/events",
         response_model=schemas.EventsAnswer,
-        responses=_errors(*_POSTED, 409),
+        responses=errors(*POSTED, 409),
         dependencies=[Depends(allowed)],
         tags=["events"],
     )
     def post_events(body: schemas.EventsBody) -> Any:
         """Keep what users chose; later recommendations for them follow from it."""
-        _refuse_when_draining(service)
+        service.refuse_when_draining()
         events = [Event(one.id, one.user, one.item, one.kind, one.time) for one in body.events]
         added = service.post(events)
         metrics.events.inc(added)
         return schemas.EventsAnswer(added=added, repeated=len(events) - added)
 
 
-def _add_models(app: FastAPI, service: Service, allowed: Guard, admin: Guard) -> None:
+def _add_models(
+    app: FastAPI, service: Service, allowed: Guard, admin: Guard, *, sells: bool
+) -> None:
     @app.get(
         "/v1/models",
         response_model=schemas.ModelsAnswer,
-        responses=_errors(401, 429),
+        responses=errors(401, 429),
         dependencies=[Depends(allowed)],
         tags=["models"],
     )
@@ -245,56 +192,22 @@ def _add_models(app: FastAPI, service: Service, allowed: Guard, admin: Guard) ->
         found = [schemas.ModelAnswer(id=loaded.version, created=loaded.loaded, kind="recommender")]
         if (text := loaded.text_model) is not None:
             found.append(schemas.ModelAnswer(id=text.name, created=loaded.loaded, kind="text"))
+        if sells:
+            found.append(schemas.ModelAnswer(id=SHOP_MODEL, created=loaded.loaded, kind="shop"))
         return schemas.ModelsAnswer(data=found)
 
     @app.post(
         "/v1/admin/reload",
         response_model=schemas.ReloadAnswer,
-        responses=_errors(*_POSTED, 403, 409, 501),
+        responses=errors(*POSTED, 403, 409, 501),
         dependencies=[Depends(admin)],
         tags=["models"],
     )
     def reload(body: schemas.ReloadBody | None = None) -> Any:
         """Load a run, verify it and swap; answers when that is done."""
-        _refuse_when_draining(service)
+        service.refuse_when_draining()
         before, now = service.reload(body.folder if body else None)
         return schemas.ReloadAnswer(before=before, model=now)
-
-
-def _add_chat(app: FastAPI, service: Service, config: ServeConfig, allowed: Guard) -> None:
-    chats = Chats(waiting=config.queue, timeout=config.timeout)
-
-    @app.post(
-        "/v1/chat/completions",
-        response_model=schemas.ChatAnswer,
-        responses={
-            200: {"content": {"text/event-stream": {}}},
-            **_errors(*_POSTED, 404, 501, 504),
-        },
-        dependencies=[Depends(allowed)],
-        tags=["chat"],
-    )
-    async def complete(body: schemas.ChatBody) -> Any:
-        """Go on with a conversation, in the form of OpenAI; `stream` sends pieces."""
-        _refuse_when_draining(service)
-        model = service.current.text_model
-        if model is None:
-            raise RequestProblem(
-                501,
-                "no_text_model",
-                "No text model is loaded, so there is no chat. /v1/recommend works.",
-            )
-        if body.model != model.name:
-            raise RequestProblem(
-                404, "unknown_model", f"There is no text model '{body.model}'; it is {model.name}."
-            )
-        pieces = chats.pieces(model, body)
-        if body.stream:
-            return StreamingResponse(server_sent(pieces, model), media_type="text/event-stream")
-        try:
-            return await whole_answer(pieces, model)
-        except ConfigError as error:
-            raise failed(error) from error
 
 
 def _add_state(app: FastAPI, service: Service, metrics: Metrics) -> None:
@@ -357,11 +270,6 @@ async def _answer_of(
 async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         continue
-
-
-def _refuse_when_draining(service: Service) -> None:
-    if service.draining:
-        raise Closed
 
 
 def _recommended(one: Recommendation) -> schemas.Recommended:

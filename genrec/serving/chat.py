@@ -101,7 +101,7 @@ def _stream(model: TextModel, body: ChatBody) -> Iterator[str]:
     turns = []
     for one in body.messages:
         content = one.content
-        text = content if isinstance(content, str) else "".join(part.text for part in content)
+        text = content if isinstance(content, str) else "".join(part.text for part in content or ())
         turns.append(Message("system" if one.role == "developer" else one.role, text))
     stop = [body.stop] if isinstance(body.stop, str) else body.stop or []
     try:

@@ -61,6 +61,10 @@ class EventStore(ABC):
         """A user's events by time; those of equal times in the order of arrival."""
 
     @abstractmethod
+    def forget(self, user: str) -> int:
+        """Removes a user's events for good, and returns how many there were."""
+
+    @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
@@ -194,6 +198,10 @@ class SqliteEvents(EventStore):
             lambda: [Event(*row) for row in self._connection.execute(query, (user,))]
         )
 
+    def forget(self, user: str) -> int:
+        query = "DELETE FROM events WHERE user_id = ?"
+        return self._guarded(lambda: int(self._connection.execute(query, (user,)).rowcount))
+
     def __len__(self) -> int:
         count = "SELECT count(*) FROM events"
         return self._guarded(lambda: int(self._connection.execute(count).fetchone()[0]))
@@ -281,6 +289,10 @@ class PostgresEvents(EventStore):
         return self._guarded(
             lambda connection: [Event(*row) for row in connection.execute(query, (user,))]
         )
+
+    def forget(self, user: str) -> int:
+        query = "DELETE FROM genrec_events WHERE user_id = %s"
+        return self._guarded(lambda connection: int(connection.execute(query, (user,)).rowcount))
 
     def __len__(self) -> int:
         count = "SELECT count(*) FROM genrec_events"

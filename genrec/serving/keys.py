@@ -25,6 +25,7 @@ from genrec.errors import ArtefactError, ConfigError, nearest
 from genrec.workspace import storage_errors
 
 FORMAT = 1
+_MOST_BUCKETS = 10_000
 PREFIX = "gr"
 
 
@@ -188,14 +189,25 @@ class RateLimits:
 
     def take(self, key: ApiKey) -> float:
         """Takes one request; 0 if there was one, else the seconds until there is."""
-        if not key.rate:
+        return self.take_of(key.id, key.rate)
+
+    def take_of(self, name: str, rate: float) -> float:
+        """The same for anybody's bucket.
+
+        Args:
+            rate: requests a minute; 0 for no limit.
+        """
+        if not rate:
             return 0.0
-        now, full = self._clock(), max(key.rate, 1.0)
+        now, full = self._clock(), max(rate, 1.0)
         with self._lock:
-            held, since = self._buckets.get(key.id, (full, now))
-            held = min(full, held + (now - since) * key.rate / 60)
-            if held >= 1:
-                self._buckets[key.id] = (held - 1, now)
-                return 0.0
-            self._buckets[key.id] = (held, now)
-            return (1 - held) * 60 / key.rate
+            held, since = self._buckets.get(name, (full, now))
+            held = min(full, held + (now - since) * rate / 60)
+            if name not in self._buckets and len(self._buckets) >= _MOST_BUCKETS:
+                # Those untouched for two minutes are full again, as if they had never been.
+                self._buckets = {
+                    one: kept for one, kept in self._buckets.items() if now - kept[1] < 120
+                }
+            left = held - 1 if held >= 1 else held
+            self._buckets[name] = (left, now)
+        return 0.0 if held >= 1 else (1 - held) * 60 / rate

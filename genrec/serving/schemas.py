@@ -149,7 +149,7 @@ class ModelAnswer(BaseModel):
     object: Literal["model"] = "model"
     created: int
     owned_by: str = "genrec"
-    kind: Literal["recommender", "text"]
+    kind: Literal["recommender", "text", "shop"]
 
 
 class ModelsAnswer(BaseModel):
@@ -169,8 +169,25 @@ class TextPart(BaseModel):
 class MessageBody(BaseModel):
     """One turn of a conversation."""
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[TextPart] | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    tool_call_id: str | None = None
+
+
+class FunctionBody(BaseModel):
+    """A function that the client can run."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    description: str | None = None
+    parameters: dict[str, Any] | None = Field(None, description="JSON schema of the arguments.")
+
+
+class ToolBody(BaseModel):
+    """A tool that the client can run."""
+
+    type: Literal["function"]
+    function: FunctionBody
 
 
 class ChatBody(BaseModel):
@@ -185,6 +202,27 @@ class ChatBody(BaseModel):
     seed: int | None = Field(None, ge=0)
     n: Literal[1] | None = None
     stream: bool | None = None
+    user: Annotated[str, StringConstraints(max_length=256)] | None = Field(
+        None, description="For the shop assistant: whose history counts."
+    )
+    tools: list[ToolBody] | None = Field(None, max_length=128)
+    tool_choice: Literal["none", "auto", "required"] | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+
+
+class CalledFunction(BaseModel):
+    """What a tool is called with."""
+
+    name: str
+    arguments: str = Field(description="JSON.")
+
+
+class ToolCall(BaseModel):
+    """A tool that the client should run."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: CalledFunction
 
 
 class ReplyMessage(BaseModel):
@@ -192,6 +230,7 @@ class ReplyMessage(BaseModel):
 
     role: Literal["assistant"] = "assistant"
     content: str
+    tool_calls: list[ToolCall] | None = None
 
 
 class Choice(BaseModel):
@@ -199,7 +238,7 @@ class Choice(BaseModel):
 
     index: int = 0
     message: ReplyMessage
-    finish_reason: Literal["stop"] = "stop"
+    finish_reason: Literal["stop", "tool_calls"] = "stop"
 
 
 class ChatAnswer(BaseModel):

@@ -25,7 +25,8 @@ from genrec.errors import ConfigError, GenrecError, InputError
 from genrec.llm.text import TextModel
 from genrec.recommenders.base import Recommendation, Recommender, Request
 from genrec.recommenders.reasons import with_reasons
-from genrec.serving.batching import Batcher, Job
+from genrec.serving.batching import Batcher, Closed, Job
+from genrec.serving.conversation.conversation import Conversation
 from genrec.serving.events import Event, EventStore
 from genrec.serving.problems import RequestProblem
 
@@ -39,12 +40,14 @@ class Loaded:
     Attributes:
         version: names the model in each answer; equal for equal content.
         text_model: answers chats; ``None`` if there is none.
+        conversation: the shop assistant that sells by this model; ``None`` if there is none.
     """
 
     recommender: Recommender
     dataset: Dataset
     version: str
     text_model: TextModel | None = None
+    conversation: Conversation | None = None
     loaded: int = field(default_factory=lambda: int(time.time()))
 
     @property
@@ -56,29 +59,30 @@ class Loaded:
     def _rows(self) -> dict[str, int]:
         return {str(user): row for row, user in enumerate(self.dataset.users)}
 
-    def history(self, user: str, later: Sequence[Event]) -> History | None:
+    def history(self, user: str, later: Sequence[Event], *, past: bool = True) -> History | None:
         """A user's events in the data set and after; ``None`` if nothing is known of the user.
 
         Args:
             later: by time; items that this catalogue lacks are passed over.
+            past: whether what the data set holds counts.
         """
-        row = self._rows.get(user)
+        row = self._rows.get(user) if past else None
         if row is None and not later:
             return None
         known = [event for event in later if self.catalog.has(event.item)]
         items = self.catalog.positions([event.item for event in known])
         if row is None:
             return History(items, user=user)
-        past = self.dataset.sequences[row]
+        before = self.dataset.sequences[row]
         if not known:
-            return past
+            return before
         times = np.array([event.row[-1] for event in known], np.int64)
-        if past.times is not None:
+        if before.times is not None:
             # A data set that was made after they were posted holds them already.
-            there = set(zip(past.items.tolist(), past.times.tolist(), strict=True))
+            there = set(zip(before.items.tolist(), before.times.tolist(), strict=True))
             new = [pair not in there for pair in zip(items.tolist(), times.tolist(), strict=True)]
             items, times = items[new], times[new]
-        return _merged(past, items, times)
+        return _merged(before, items, times)
 
     def verify(self) -> None:
         """Computes one list.
@@ -123,6 +127,7 @@ class Service:
     Attributes:
         draining: whether the service is stopping.
         watch_reload: is told ``swapped`` or ``failed``.
+        forgotten: says whose past in the data set does not count any more.
     """
 
     def __init__(
@@ -137,6 +142,7 @@ class Service:
         self.events, self.batcher, self.kinds = events, batcher, frozenset(kinds)
         self.draining = False
         self.watch_reload: Callable[[str], None] = lambda _outcome: None
+        self.forgotten: Callable[[str], bool] = lambda _user: False
         self._current, self._load = loaded, load
         self._reloading = threading.Lock()
 
@@ -144,6 +150,17 @@ class Service:
     def current(self) -> Loaded:
         """The model in service now; take it once per request."""
         return self._current
+
+    @property
+    def conversation(self) -> Conversation:
+        """The shop assistant in service.
+
+        Raises:
+            ConfigError: this model has none.
+        """
+        if (found := self._current.conversation) is None:
+            raise ConfigError("This service was started without a shop assistant.")
+        return found
 
     def prepare(
         self,
@@ -186,7 +203,7 @@ class Service:
         later = self.events.history(user)
         if self.kinds:
             later = [event for event in later if event.kind in self.kinds]
-        past = loaded.history(user, later)
+        past = loaded.history(user, later, past=not self.forgotten(user))
         if past is None:
             raise RequestProblem(
                 404,
@@ -266,6 +283,15 @@ class Service:
             return before, loaded.version
         finally:
             self._reloading.release()
+
+    def refuse_when_draining(self) -> None:
+        """Takes nothing new at the end.
+
+        Raises:
+            Closed: the service is stopping.
+        """
+        if self.draining:
+            raise Closed
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty when it is."""

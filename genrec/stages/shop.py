@@ -50,7 +50,7 @@ def open_shop(
     shop = Shop(
         recommender,
         dataset,
-        finder=_finder(run) if vectors else None,
+        finder=finder_or_none(run) if vectors else None,
         text_model=text_model,
         histories=_histories(dataset, gone),
         known=profiles_of(run),
@@ -88,7 +88,8 @@ def _histories(dataset: Dataset, gone: set[str]) -> Any:
     return history
 
 
-def _finder(run: Run) -> Finder | None:
+def finder_or_none(run: Run) -> Finder | None:
+    """Finds a run's items by vectors; ``None`` where it has none that can be compared."""
     try:
         return finder_of(run)
     except (ArtefactError, ConfigError, InputError, MissingExtra) as error:
