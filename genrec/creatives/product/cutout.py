@@ -16,6 +16,8 @@ Matting = Callable[[np.ndarray], np.ndarray]
 
 GIVEN, PLAIN = "given alpha", "plain background"
 SURE = 0.5
+# Of a photo large enough to tell: below it, grey stripes were cut off with the wall behind them.
+LARGE, LARGE_SURE = 240, 0.88
 SMALLEST, SMALL, LARGEST = 16, 120, 2048
 
 
@@ -56,7 +58,7 @@ def cut_out(
                 return _made(pixels, found, name, confidence, [*warnings, *doubts])
             doubts.append(f"the cut of {name} was not used: {problem}")
     segmented = segment(pixels)
-    if segmented.confidence >= SURE:
+    if segmented.confidence >= (LARGE_SURE if min(pixels.shape[:2]) >= LARGE else SURE):
         cover = np.floor(segmented.alpha * 255 + 0.5).astype(np.uint8)
         return _made(
             pixels, cover, PLAIN, segmented.confidence, [*warnings, *doubts, *segmented.doubts]
