@@ -165,6 +165,8 @@ class Setter:
             y += row.height + gap
         if not all(_within(block.ink, block.room) for block in blocks):
             return None
+        if button and not _within(button.outline, box):
+            return None
         return Arrangement(stack, tuple(blocks), button, logo)
 
     def _nudge(self, rows: list[_Row], align: str, box: Box, y: float, gap: float) -> float:
