@@ -83,7 +83,7 @@ def table(area: str) -> str:
     figures, machine = measured["figures"], measured["machine"]
     lines = ["| figure | measured | goal |", "|---|---|---|"]
     for key, value in figures.items():
-        if key.endswith("_reason"):
+        if key.endswith("_reason") or isinstance(value, dict):
             continue
         shown = f"{value}" if value is not None else f"– ({figures.get(f'{key}_reason', '')})"
         lines.append(f"| {key} | {shown} | {GOALS.get(key, '')} |")
