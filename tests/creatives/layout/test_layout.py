@@ -38,6 +38,22 @@ def test_every_template_sets_every_text_in_its_box_and_readable(name, style):
     assert len(poster.checks) > 10
 
 
+@pytest.mark.parametrize("name", Layout.names())
+@pytest.mark.parametrize("style", Layout.styles())
+def test_no_words_have_their_place_over_the_product(name, style):
+    format_ = Layout.load(name, style=style, tone="deep").format
+    left, top, right, bottom = format_.product
+    over = [
+        stack.order
+        for stack in format_.stacks
+        if stack.box[0] < right
+        and stack.box[2] > left
+        and stack.box[1] < bottom
+        and stack.box[3] > top
+    ]
+    assert over == []
+
+
 def test_the_same_content_gives_the_same_bytes(tmp_path):
     layout = Layout.load("leaderboard", seed=3)
     files = []
