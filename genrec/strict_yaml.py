@@ -129,7 +129,11 @@ def _lines(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
         path = [str(part) for part in one["loc"] if re.fullmatch(r"[\w. -]+", str(part))]
         place = ".".join(path) or "the whole"
         if one["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            yield f"{place}: there is no such key; {nearest(path[-1], _keys_at(model, path[:-1]))}"
+            # The key itself may be any text.
+            key = str(one["loc"][-1])
+            above = path[:-1] if path and path[-1] == key else path
+            place = ".".join([*above, key if path and path[-1] == key else repr(key)])
+            yield f"{place}: there is no such key; {nearest(key, _keys_at(model, above))}"
         elif one["type"] == "missing":
             yield f"{place}: missing"
         elif one["type"] == "value_error":

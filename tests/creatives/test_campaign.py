@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genrec.creatives.brief import Brief, comparable, placeholders, text_problems, values_of
@@ -198,6 +198,8 @@ def test_any_text_is_taken_or_refused_in_words(text):
 
 
 @given(st.text(max_size=200))
+@example(":")
+@example("? ':'")
 def test_no_text_breaks_the_reader(text):
     try:
         parsed(text)

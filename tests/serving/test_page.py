@@ -149,7 +149,8 @@ def test_several_chats_are_kept_apart_and_deleted(browser, address):
         page.locator("#chat-list .go").nth(1).click()
         page.get_by_text("mugs", exact=True).first.wait_for()
         page.locator("#chat-list [aria-label^='Delete']").first.click()
-        page.wait_for_function("document.querySelectorAll('#chat-list li').length === 1")
+        page.locator("#chat-list li").nth(1).wait_for(state="detached")
+        assert page.locator("#chat-list li").count() == 1
 
 
 def test_what_is_put_into_the_basket_is_told_to_the_shop(browser, address):
