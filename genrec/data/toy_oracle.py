@@ -85,7 +85,7 @@ def _outline(seen: np.ndarray) -> dict[bool, np.ndarray]:
     """What differs from the wall (False) or from the wall and a table (True), (side, side) bool."""
     found: dict[bool, np.ndarray] = {}
     for table in (False, True):
-        ground = _ground(table)
+        ground = _ground(table=table)
         # The wall's tint is the same everywhere: what the upper corners and sides have of it.
         rim = np.concatenate([(seen - ground)[:8, :8], (seen - ground)[:8, -8:]]).reshape(-1, 3)
         difference = seen - ground - np.median(rim, axis=0)
@@ -160,12 +160,8 @@ def _explained(values: np.ndarray, groups: np.ndarray) -> float:
 
 
 @cache
-def _ground(table: bool) -> np.ndarray:  # noqa: FBT001
-    class _NoTint:
-        def uniform(self, *_: float) -> np.ndarray:
-            return np.zeros(3)
-
-    return _reduced(_background(SIZE, _NoTint(), table=table))  # type: ignore[arg-type]
+def _ground(*, table: bool) -> np.ndarray:
+    return _reduced(_background(SIZE, np.zeros(3), table=table))
 
 
 @cache

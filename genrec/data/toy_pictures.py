@@ -174,7 +174,7 @@ def draw(kind: str, colour: str, pattern: str, *, seed: int = 0, side: int = SIZ
     blurred = shadow.image.filter(ImageFilter.GaussianBlur(size * 0.022))
 
     stands = kind not in _HUNG
-    pixels = _background(size, rng, table=stands)
+    pixels = _background(size, rng.uniform(-5, 5, 3), table=stands)
     if stands:
         pixels = _blend(pixels, np.array([70.0, 62.0, 58.0]), blurred)
     base = np.array(COLOURS[colour], float)
@@ -187,9 +187,8 @@ def draw(kind: str, colour: str, pattern: str, *, seed: int = 0, side: int = SIZ
     return image.resize((side, side), Image.Resampling.LANCZOS)
 
 
-def _background(size: int, rng: np.random.Generator, *, table: bool) -> np.ndarray:
+def _background(size: int, tint: np.ndarray, *, table: bool) -> np.ndarray:
     """A pale wall, over a table where something stands on it, shape (size, size, 3)."""
-    tint = rng.uniform(-5, 5, 3)
     y = np.linspace(0, 1, size)[:, None, None]
     wall = np.array([243.0, 239.0, 233.0]) + tint - 10 * y
     wood = np.array([226.0, 216.0, 204.0]) + tint - 14 * (y - 0.7)

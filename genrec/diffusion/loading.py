@@ -147,7 +147,7 @@ def _load_image_adapter(pipe: Any, family: Family, options: DiffusionOptions) ->
             "not read here; SD 1.5 and SDXL take them."
         )
     subfolder, _, file = options.image_adapter_file.rpartition("/")
-    given = {"image_encoder_folder": "image_encoder"}
+    given: dict[str, str | None] = {"image_encoder_folder": "image_encoder"}
     if options.image_encoder:
         from transformers import CLIPVisionModelWithProjection
 
@@ -156,7 +156,7 @@ def _load_image_adapter(pipe: Any, family: Family, options: DiffusionOptions) ->
                 options.image_encoder, dtype=pipe.dtype
             )
             pipe.register_modules(image_encoder=encoder)
-        given = {"image_encoder_folder": None}  # type: ignore[dict-item]
+        given = {"image_encoder_folder": None}
     with _quiet(), _loads("The image adapter", options.image_adapter):
         _refuse_missing_folder(options.image_adapter)
         pipe.load_ip_adapter(options.image_adapter, subfolder=subfolder, weight_name=file, **given)

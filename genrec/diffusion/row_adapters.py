@@ -9,6 +9,7 @@ pictures.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class RowAdapters:
                 layer.active = False
 
 
-class _Layer:
+class _Layer(ABC):
     """One layer and its adapters.
 
     Attributes:
@@ -98,11 +99,13 @@ class _Layer:
             self._prepare(rows)
             self._chosen = rows
 
+    @abstractmethod
     def _prepare(self, rows: _Rows) -> None:
-        raise NotImplementedError
+        """Lays out the halves of the rows at hand."""
 
+    @abstractmethod
     def _delta(self, states: Tensor) -> Tensor:
-        raise NotImplementedError
+        """What the rows' adapters add, of the shape of the layer's output."""
 
     def _add(self, _layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
         if not self.active:

@@ -80,8 +80,9 @@ def _price(record: Record) -> float | None:
     price = record.get("price")
     if isinstance(price, str) and "free" in price.lower():
         return 0.0
-    known = isinstance(price, int | float) and math.isfinite(price) and price >= 0
-    return float(price) if known else None  # type: ignore[arg-type]
+    if isinstance(price, int | float) and math.isfinite(price) and price >= 0:
+        return float(price)
+    return None
 
 
 _PICKS = {
