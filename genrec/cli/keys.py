@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -22,17 +23,35 @@ def new_key(
     json: Json = False,
 ) -> None:
     """Make a key and print it, this once."""
-    from genrec.cli.serve import new_key_command
+    from genrec.serving.keys import KeyFile
 
-    new_key_command(name, keys, admin=admin, rate=rate, as_json=json)
+    key = KeyFile(keys).new(name, admin=admin, rate=rate)
+    print(dumps({"name": name, "key": key}) if json else key)
 
 
 @keys_app.command("ls")
 def list_keys(keys: KeysFile = Path("keys.json"), json: Json = False) -> None:
     """List the keys, without their secrets."""
-    from genrec.cli.serve import list_keys_command
+    from genrec.serving.keys import KeyFile
 
-    list_keys_command(keys, as_json=json)
+    rows = [
+        {
+            "id": key.id,
+            "name": key.name,
+            "admin": key.admin,
+            "rate": key.rate,
+            "created": key.created,
+        }
+        for key in KeyFile(keys).all()
+    ]
+    if json:
+        print(dumps(rows, indent=1))
+        return
+    for row in rows:
+        limit = f"{row['rate']:g} a minute" if row["rate"] else "no limit"
+        role = "admin" if row["admin"] else ""
+        line = f"{row['id']}  {row['name']:<20} {row['created']}  {limit:<14} {role}"
+        print(line.rstrip())
 
 
 @keys_app.command("rm")
@@ -41,6 +60,7 @@ def remove_key(
     keys: KeysFile = Path("keys.json"),
 ) -> None:
     """Remove a key; a running service refuses it at once."""
-    from genrec.cli.serve import remove_key_command
+    from genrec.serving.keys import KeyFile
 
-    remove_key_command(name, keys)
+    removed = KeyFile(keys).remove(name)
+    print(f"{removed.id}  {removed.name}")

@@ -21,6 +21,7 @@ from genrec.cli.ids import ids
 from genrec.cli.keys import keys_app
 from genrec.cli.mcp import mcp_command
 from genrec.cli.reward import reward_app
+from genrec.cli.serve import serve_command
 from genrec.cli.tune import tune_command
 from genrec.cli.write import write_command
 from genrec.errors import ArtefactError, GenrecError, InputError, MissingExtra, StorageError
@@ -320,80 +321,10 @@ app.command("chat")(chat_command)
 app.command("mcp")(mcp_command)
 
 
-@app.command()
-def serve(
-    folder: RunFolder,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
-    keys: Annotated[
-        Path | None, typer.Option(help="File of API keys; without it only this machine may call.")
-    ] = None,
-    events: Annotated[
-        str, typer.Option(help="sqlite:///FILE or postgresql://…; RUN/events.sqlite if left out.")
-    ] = "",
-    chats: Annotated[
-        str, typer.Option(help="Of the page's chats: a URL likewise; RUN/chats.sqlite if left out.")
-    ] = "",
-    max_batch: Annotated[int, typer.Option(help="Requests computed together.", min=1)] = 32,
-    max_wait_ms: Annotated[
-        float, typer.Option(help="How long the first of a batch waits for others.", min=0)
-    ] = 5.0,
-    queue: Annotated[int, typer.Option(help="Requests that may wait; more get 429.", min=1)] = 256,
-    timeout: Annotated[float, typer.Option(help="Seconds until a request gets 504.")] = 30.0,
-    drain: Annotated[float, typer.Option(help="Seconds to finish after a SIGTERM.")] = 20.0,
-    cors: Annotated[
-        str, typer.Option(help="Origins of pages that may call, comma-separated; * for all.")
-    ] = "",
-    no_auth: Annotated[
-        bool, typer.Option("--no-auth", help="Let everyone in who reaches the address.")
-    ] = False,
-    backend: Annotated[
-        str, typer.Option(help="What runs the LLM: transformers or vllm.")
-    ] = "transformers",
-    backend_options: Annotated[str, typer.Option(help="Options of vllm: JSON, or its file.")] = "",
-    kinds: Annotated[
-        str, typer.Option(help="Events that count as choices, comma-separated; all if left out.")
-    ] = "",
-    text: Annotated[
-        str, typer.Option(help="Answers chats: a model's name or folder, or openai:NAME.")
-    ] = "",
-) -> None:
-    """Serve a run over HTTP."""
-    from genrec.cli.serve import serve_command
-    from genrec.serving.options import ServeConfig
-
-    config = ServeConfig(
-        host=host,
-        port=port,
-        max_batch=max_batch,
-        max_wait_ms=max_wait_ms,
-        queue=queue,
-        timeout=timeout,
-        drain=drain,
-        cors=_listed(cors),
-        kinds=_listed(kinds),
-    )
-    serve_command(
-        folder,
-        config,
-        keys=keys,
-        events=events,
-        chats=chats,
-        no_auth=no_auth,
-        backend=backend,
-        backend_options=backend_options,
-        text=text,
-    )
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
+app.command("serve")(serve_command)
 app.add_typer(keys_app, name="keys")
 app.add_typer(reward_app, name="reward")
 app.add_typer(ads_app, name="ads")
-app.command("write")(write_command)
 
 
 @app.command()

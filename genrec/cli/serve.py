@@ -1,30 +1,71 @@
-"""``genrec serve`` and ``genrec keys``."""
+"""``genrec serve``: a run over HTTP, and its shop as a page."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Annotated
 
-from genrec.cli.recommend import read_options
-from genrec.cli.run import stored_recipe
-from genrec.serving.keys import KeyFile
-from genrec.serving.options import ServeConfig
-from genrec.serving.server import check_access, check_packages
-from genrec.workspace import Workspace
+import typer
 
 
 def serve_command(
-    folder: Path,
-    config: ServeConfig,
-    *,
-    keys: Path | None,
-    events: str,
-    chats: str,
-    no_auth: bool,
-    backend: str,
-    backend_options: str,
-    text: str,
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run's folder, e.g. runs/quickstart.")
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+    keys: Annotated[
+        Path | None, typer.Option(help="File of API keys; without it only this machine may call.")
+    ] = None,
+    events: Annotated[
+        str, typer.Option(help="sqlite:///FILE or postgresql://…; RUN/events.sqlite if left out.")
+    ] = "",
+    chats: Annotated[
+        str, typer.Option(help="Of the page's chats: a URL likewise; RUN/chats.sqlite if left out.")
+    ] = "",
+    max_batch: Annotated[int, typer.Option(help="Requests computed together.", min=1)] = 32,
+    max_wait_ms: Annotated[
+        float, typer.Option(help="How long the first of a batch waits for others.", min=0)
+    ] = 5.0,
+    queue: Annotated[int, typer.Option(help="Requests that may wait; more get 429.", min=1)] = 256,
+    timeout: Annotated[float, typer.Option(help="Seconds until a request gets 504.")] = 30.0,
+    drain: Annotated[float, typer.Option(help="Seconds to finish after a SIGTERM.")] = 20.0,
+    cors: Annotated[
+        str, typer.Option(help="Origins of pages that may call, comma-separated; * for all.")
+    ] = "",
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Let everyone in who reaches the address.")
+    ] = False,
+    backend: Annotated[
+        str, typer.Option(help="What runs the LLM: transformers or vllm.")
+    ] = "transformers",
+    backend_options: Annotated[str, typer.Option(help="Options of vllm: JSON, or its file.")] = "",
+    kinds: Annotated[
+        str, typer.Option(help="Events that count as choices, comma-separated; all if left out.")
+    ] = "",
+    text: Annotated[
+        str, typer.Option(help="Answers chats: a model's name or folder, or openai:NAME.")
+    ] = "",
 ) -> None:
+    """Serve a run over HTTP."""
+    from genrec.cli.recommend import read_options
+    from genrec.cli.run import stored_recipe
+    from genrec.serving.keys import KeyFile
+    from genrec.serving.options import ServeConfig
+    from genrec.serving.server import check_access, check_packages
+    from genrec.workspace import Workspace
+
+    config = ServeConfig(
+        host=host,
+        port=port,
+        max_batch=max_batch,
+        max_wait_ms=max_wait_ms,
+        queue=queue,
+        timeout=timeout,
+        drain=drain,
+        cors=_listed(cors),
+        kinds=_listed(kinds),
+    )
     # Before the model is loaded: what is wrong here is seen at once.
     check_packages()
     check_access(config, None if keys is None else KeyFile(keys), no_auth=no_auth)
@@ -45,32 +86,5 @@ def serve_command(
     )
 
 
-def new_key_command(name: str, file: Path, *, admin: bool, rate: float, as_json: bool) -> None:
-    key = KeyFile(file).new(name, admin=admin, rate=rate)
-    print(json.dumps({"name": name, "key": key}) if as_json else key)
-
-
-def list_keys_command(file: Path, *, as_json: bool) -> None:
-    rows = [
-        {
-            "id": key.id,
-            "name": key.name,
-            "admin": key.admin,
-            "rate": key.rate,
-            "created": key.created,
-        }
-        for key in KeyFile(file).all()
-    ]
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        limit = f"{row['rate']:g} a minute" if row["rate"] else "no limit"
-        role = "admin" if row["admin"] else ""
-        line = f"{row['id']}  {row['name']:<20} {row['created']}  {limit:<14} {role}"
-        print(line.rstrip())
-
-
-def remove_key_command(name: str, file: Path) -> None:
-    removed = KeyFile(file).remove(name)
-    print(f"{removed.id}  {removed.name}")
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from genrec.errors import ConfigError, InputError, MissingExtra, StorageError
+from genrec.errors import ConfigError, InputError, StorageError
+from genrec.serving.postgres import PostgresConnection
 from genrec.workspace import storage_errors
 
 Result = TypeVar("Result")
@@ -231,22 +232,13 @@ class PostgresEvents(EventStore):
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            import psycopg
-        except ModuleNotFoundError as error:
-            raise MissingExtra("psycopg", "postgres", "Keeping events in PostgreSQL") from error
-        self._psycopg, self._url = psycopg, url
-        self._lock = threading.Lock()
-        self._connection: Any = None
-        self._guarded(self._make)
-
-    def _connect(self) -> Any:
-        if self._connection is None or self._connection.closed:
-            self._connection = self._psycopg.connect(
-                self._url, autocommit=True, connect_timeout=10, application_name="genrec"
-            )
-            self._connection.execute("SET synchronous_commit = on")
-        return self._connection
+        # Everything here may be repeated: ids make appending idempotent.
+        self._server = PostgresConnection(
+            url,
+            holds="events",
+            advice="Check that the server of --events runs and may be written to.",
+        )
+        self._server.run(self._make)
 
     def _make(self, connection: Any) -> None:
         with connection.transaction():
@@ -282,49 +274,24 @@ class PostgresEvents(EventStore):
                     _refuse(_unlike([Event(*row) for row in rows], wanted))
                 return added
 
-        return self._guarded(write)
+        return self._server.run(write)
 
     def history(self, user: str) -> list[Event]:
         query = f"SELECT {_COLUMNS} FROM genrec_events WHERE user_id = %s ORDER BY time, number"
-        return self._guarded(
+        return self._server.run(
             lambda connection: [Event(*row) for row in connection.execute(query, (user,))]
         )
 
     def forget(self, user: str) -> int:
         query = "DELETE FROM genrec_events WHERE user_id = %s"
-        return self._guarded(lambda connection: int(connection.execute(query, (user,)).rowcount))
+        return self._server.run(lambda connection: int(connection.execute(query, (user,)).rowcount))
 
     def __len__(self) -> int:
         count = "SELECT count(*) FROM genrec_events"
-        return self._guarded(lambda connection: int(connection.execute(count).fetchone()[0]))
+        return self._server.run(lambda connection: int(connection.execute(count).fetchone()[0]))
 
     def check(self) -> None:
-        self._guarded(lambda connection: connection.execute("SELECT 1"))
+        self._server.run(lambda connection: connection.execute("SELECT 1"))
 
     def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-
-    def _guarded(self, work: Callable[[Any], Result]) -> Result:
-        """Does the work; again where the connection had been lost or two writers collided."""
-        errors = self._psycopg.errors
-        with self._lock:
-            for attempts_left in (2, 1, 0):
-                had = self._connection is not None
-                try:
-                    return work(self._connect())
-                except self._psycopg.Error as error:
-                    lost = had and self._connection.closed
-                    collided = isinstance(
-                        error, errors.DeadlockDetected | errors.SerializationFailure
-                    )
-                    # Everything here may be repeated: ids make appending idempotent.
-                    if attempts_left and (lost or collided):
-                        continue
-                    reason = (str(error).splitlines() or [type(error).__name__])[0]
-                    raise StorageError(
-                        f"The events in PostgreSQL cannot be used: {reason}. "
-                        "Check that the server of --events runs and may be written to."
-                    ) from error
-        raise AssertionError("the last attempt returns or raises")
+        self._server.close()

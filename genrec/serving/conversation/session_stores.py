@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from genrec.errors import ConfigError, MissingExtra, StorageError
+from genrec.errors import ConfigError, StorageError
 from genrec.serving.conversation.sessions import (
     LIFETIME,
     Session,
@@ -25,6 +25,7 @@ from genrec.serving.conversation.sessions import (
     UnknownSession,
 )
 from genrec.serving.conversation.state import ChatState
+from genrec.serving.postgres import PostgresConnection
 from genrec.workspace import storage_errors
 
 Result = TypeVar("Result")
@@ -294,14 +295,12 @@ class PostgresSessions(SqlSessions):
 
     def __init__(self, url: str, *, lifetime: float = LIFETIME) -> None:
         super().__init__(lifetime=lifetime)
-        try:
-            import psycopg
-        except ModuleNotFoundError as error:
-            raise MissingExtra(
-                "psycopg", "postgres", "Keeping conversations in PostgreSQL"
-            ) from error
-        self._psycopg, self._url = psycopg, url
-        self._connection: Any = None
+        # A turn names the version that it goes on from, so none is kept twice.
+        self._server = PostgresConnection(
+            url,
+            holds="conversations",
+            advice="Check that the server runs and may be written to.",
+        )
 
         def make(execute: Execute) -> None:
             # Two servers that start together would otherwise both make the tables.
@@ -310,49 +309,19 @@ class PostgresSessions(SqlSessions):
 
         self._transaction(make)
 
-    def _connect(self) -> Any:
-        if self._connection is None or self._connection.closed:
-            self._connection = self._psycopg.connect(
-                self._url, autocommit=True, connect_timeout=10, application_name="genrec"
-            )
-            self._connection.execute("SET synchronous_commit = on")
-        return self._connection
-
     def _transaction(self, work: Callable[[Execute], Result]) -> Result:
-        with self._lock:
-            for attempts_left in (2, 1, 0):
-                had = self._connection is not None
-                try:
-                    connection = self._connect()
+        def whole(connection: Any) -> Result:
+            def execute(statement: str, values: Sequence[Any]) -> tuple[list[Any], int]:
+                cursor = connection.execute(statement.replace("?", "%s"), tuple(values))
+                return cursor.fetchall() if cursor.description else [], cursor.rowcount
 
-                    def execute(
-                        statement: str, values: Sequence[Any], connection: Any = connection
-                    ) -> tuple[list[Any], int]:
-                        cursor = connection.execute(statement.replace("?", "%s"), tuple(values))
-                        return cursor.fetchall() if cursor.description else [], cursor.rowcount
+            with connection.transaction():
+                return work(execute)
 
-                    with connection.transaction():
-                        return work(execute)
-                except self._psycopg.Error as error:
-                    errors = self._psycopg.errors
-                    lost = had and self._connection.closed
-                    collided = isinstance(
-                        error, errors.DeadlockDetected | errors.SerializationFailure
-                    )
-                    # A turn names the version that it goes on from, so none is kept twice.
-                    if attempts_left and (lost or collided):
-                        continue
-                    reason = (str(error).splitlines() or [type(error).__name__])[0]
-                    raise StorageError(
-                        f"The conversations in PostgreSQL cannot be used: {reason}. "
-                        "Check that the server runs and may be written to."
-                    ) from error
-        raise AssertionError("the last attempt returns or raises")
+        return self._server.run(whole)
 
     def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
+        self._server.close()
 
 
 def _remove(execute: Execute, ids: Sequence[str]) -> None:
