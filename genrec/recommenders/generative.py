@@ -26,15 +26,15 @@ from genrec.decoding.trie import Trie
 from genrec.encoders.base import ItemVectors
 from genrec.errors import ArtefactError, ConfigError
 from genrec.llm.backbone import Backbone
-from genrec.llm.options import BackboneConfig, ItemTableConfig
+from genrec.llm.options import BackboneConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups
 from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
 from genrec.recommenders.hybrid import Hybrid, item_table
-from genrec.recommenders.options import GenerativeConfig, HybridConfig, PromptConfig
+from genrec.recommenders.options import GenerativeConfig
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.training.fit import Batch, FitResult, fit
-from genrec.training.options import FitConfig, SftConfig
+from genrec.training.options import SftConfig
 from genrec.training.packing import PackedRows, collate_packed
 from genrec.training.sft import sft_loss
 from genrec.workspace import open_artefact, write_artefact
@@ -131,11 +131,7 @@ class GenerativeRecommender(Recommender):
         Raises:
             ConfigError: an option that does not exist or fit.
         """
-        chosen = (config or GenerativeConfig()).with_options(**options)
-        if isinstance(backbone, BackboneConfig):
-            chosen = replace(chosen, backbone=backbone)
-        else:
-            chosen = replace(chosen, backbone=replace(chosen.backbone, name=backbone))
+        chosen = (config or GenerativeConfig()).with_options(**options).on(backbone)
         groups = HistoryGroups.of(dataset, chosen.prompt.group_by)
         llm = Backbone.create(
             chosen.backbone,
@@ -306,15 +302,7 @@ class GenerativeRecommender(Recommender):
         open_artefact(folder, "recommender")
         try:
             about = json.loads((folder / "generative.json").read_text())
-            options = about["options"]
-            config = GenerativeConfig(
-                backbone=BackboneConfig(**options["backbone"]),
-                prompt=PromptConfig(**options["prompt"]),
-                sft=SftConfig(**options["sft"]),
-                fit=FitConfig(**options["fit"]),
-                decode=DecodeConfig(**options["decode"]),
-                hybrid=_hybrid_config(options.get("hybrid")),
-            )
+            config = GenerativeConfig.of(about["options"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(f"{folder} holds no recommender ({error}).") from error
         recommender = GenerativeRecommender(
@@ -334,18 +322,8 @@ class GenerativeRecommender(Recommender):
                 weights=about["weights"],
             ),
         )
-        if recommender.prompt.template_hash != about["template_hash"]:
-            raise ConfigError(
-                f"The prompt {config.prompt.template} has changed since training. Put the old "
-                "text back, or train again."
-            )
+        recommender.prompt.check_unchanged(about["template_hash"])
         return recommender
-
-
-def _hybrid_config(values: dict[str, Any] | None) -> HybridConfig | None:
-    if values is None:
-        return None
-    return HybridConfig(**{**values, "table": ItemTableConfig(**values["table"])})
 
 
 def soft_prefixes(config: GenerativeConfig, groups: HistoryGroups) -> dict[str, list[str]]:

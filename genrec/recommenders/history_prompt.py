@@ -84,6 +84,18 @@ class HistoryPrompt:
         before, _, between = head.partition(_FAVOURITES) if favourites else (head, "", "")
         return _ids(backbone, before), _ids(backbone, between)
 
+    def check_unchanged(self, template_hash: str) -> None:
+        """Compares the prompt with the one that a recommender was trained with.
+
+        Raises:
+            ConfigError: its text is another now.
+        """
+        if self.template_hash != template_hash:
+            raise ConfigError(
+                f"The prompt {self.config.template} has changed since training. Put the old "
+                "text back, or train again."
+            )
+
     def tokens(self, history: History) -> list[int]:
         """The prompt after which the next item's semantic ID is generated."""
         cut = max(len(history) - self.config.history, 0)

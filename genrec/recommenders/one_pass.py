@@ -30,10 +30,10 @@ from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.generative import code_words
 from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
 from genrec.recommenders.one_pass_network import OnePassNetwork
-from genrec.recommenders.options import GenerativeConfig, OnePassConfig, PromptConfig
+from genrec.recommenders.options import GenerativeConfig, OnePassConfig
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.training.fit import Batch, FitResult, fit
-from genrec.training.options import FitConfig, SftConfig
+from genrec.training.options import SftConfig
 from genrec.training.packing import PackedRows, collate_packed
 from genrec.workspace import open_artefact, write_artefact
 
@@ -131,11 +131,7 @@ class OnePassRecommender(Recommender):
         Raises:
             ConfigError: an option that does not exist or fit.
         """
-        chosen = (config or GenerativeConfig()).with_options(**options)
-        if isinstance(backbone, BackboneConfig):
-            chosen = replace(chosen, backbone=backbone)
-        else:
-            chosen = replace(chosen, backbone=replace(chosen.backbone, name=backbone))
+        chosen = (config or GenerativeConfig()).with_options(**options).on(backbone)
         _check_options(chosen)
         llm = Backbone.create(
             chosen.backbone,
@@ -246,14 +242,7 @@ class OnePassRecommender(Recommender):
         open_artefact(folder, "recommender")
         try:
             about = json.loads((folder / ABOUT).read_text())
-            options = about["options"]
-            config = GenerativeConfig(
-                backbone=BackboneConfig(**options["backbone"]),
-                prompt=PromptConfig(**options["prompt"]),
-                sft=SftConfig(**options["sft"]),
-                fit=FitConfig(**options["fit"]),
-                decode=DecodeConfig(**options["decode"]),
-            )
+            config = GenerativeConfig.of(about["options"])
             one_pass = OnePassConfig(**about["one_pass"])
             heads = load_file(folder / HEADS)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -263,11 +252,7 @@ class OnePassRecommender(Recommender):
         with torch.no_grad():
             recommender.network.heads.copy_(heads["heads"])
             recommender.network.offsets.copy_(heads["offsets"])
-        if recommender.prompt.template_hash != about["template_hash"]:
-            raise ConfigError(
-                f"The prompt {config.prompt.template} has changed since training. Put the old "
-                "text back, or train again."
-            )
+        recommender.prompt.check_unchanged(about["template_hash"])
         return recommender
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -159,3 +160,28 @@ class GenerativeConfig:
         if unknown:
             raise ConfigError(f"No option '{unknown[0]}'; {nearest(unknown[0], known)}")
         return GenerativeConfig(**parts, hybrid=hybrid)
+
+    def on(self, backbone: str | BackboneConfig) -> GenerativeConfig:
+        """A copy on another LLM: its name, or its whole configuration."""
+        if isinstance(backbone, str):
+            backbone = replace(self.backbone, name=backbone)
+        return replace(self, backbone=backbone)
+
+    @staticmethod
+    def of(values: Mapping[str, Any]) -> GenerativeConfig:
+        """From what ``dataclasses.asdict`` gave.
+
+        Raises:
+            KeyError: a part is missing; likewise TypeError for an option that does not exist.
+        """
+        hybrid = values.get("hybrid")
+        if hybrid is not None:
+            hybrid = HybridConfig(**{**hybrid, "table": ItemTableConfig(**hybrid["table"])})
+        return GenerativeConfig(
+            backbone=BackboneConfig(**values["backbone"]),
+            prompt=PromptConfig(**values["prompt"]),
+            sft=SftConfig(**values["sft"]),
+            fit=FitConfig(**values["fit"]),
+            decode=DecodeConfig(**values["decode"]),
+            hybrid=hybrid,
+        )
