@@ -52,12 +52,14 @@ def dense_loss(table: ItemScorer, hidden: Tensor, batch: Batch, *, negatives: in
     )
     vectors = functional.normalize(table.vectors(apart), dim=-1)
     of_wanted, of_drawn, of_held = number.split([len(wanted), len(drawn), held.numel()])
-    queries = table.queries(hidden[packs, places])
+    asked = table.queries(hidden)
+    queries = asked[packs, places]
     target = (queries * vectors[of_wanted]).sum(-1)
     others = queries @ vectors[of_drawn].T
     others = others.masked_fill(drawn[None] == wanted[:, None], MASKED)
-    # The past of each position: items known by then, of its own row.
-    past = torch.einsum("pw,pcw->pc", queries, vectors[of_held.view(held.shape)][packs])
+    # The past of each position: items known by then, of its own row. All positions of a pack are
+    # compared with its items at once, since a copy of the items for each would be far larger.
+    past = (asked @ vectors[of_held.view(held.shape)].mT)[packs, places]
     behind = (
         (held[packs] != NO_TARGET)
         & (batch["segments"][packs][:, columns] == batch["segments"][packs, places][:, None])
