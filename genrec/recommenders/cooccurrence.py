@@ -1,4 +1,4 @@
-"""First-order transitions: what was chosen right after the items that were chosen last."""
+"""First-order transitions: what was chosen right after the items that were chosen lately."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from genrec.recommenders.counts import (
 from genrec.recommenders.scored import ScoredRecommender
 
 TRANSITIONS = "transitions.parquet"
+# Baskets whose weight has fallen below it are not looked at.
+SMALLEST_WEIGHT = 1e-3
 
 
 class Cooccurrence(ScoredRecommender):
@@ -33,6 +35,9 @@ class Cooccurrence(ScoredRecommender):
     over the items of the last basket. With a small ``backoff``, popularity orders only what
     transitions leave equal. In basket data each pair of an item in a basket and an item in the
     user's next basket is one transition; otherwise each pair of neighbouring events is.
+
+    Args:
+        decay: the weight of each basket against the one after it; 0 looks at the last one alone.
 
     Attributes:
         transitions: sparse counts, shape (items, items), from row to column.
@@ -48,11 +53,14 @@ class Cooccurrence(ScoredRecommender):
         counts: np.ndarray,
         *,
         backoff: float = 1.0,
+        decay: float = 0.0,
     ) -> None:
         if not backoff > 0:
             raise ConfigError(f"backoff is {backoff}; give a number above 0, such as 1.")
+        if not 0 <= decay < 1:
+            raise ConfigError(f"decay is {decay}; it lies from 0 to below 1.")
         self.catalog, self.transitions, self.counts = catalog, transitions, counts
-        self.backoff = backoff
+        self.backoff, self.decay = backoff, decay
         totals = np.asarray(transitions.sum(axis=1), dtype=np.float64).ravel()
         self._totals = totals + backoff
         self._smoothed = sparse.csr_array(sparse.diags_array(1 / self._totals) @ transitions)
@@ -65,16 +73,16 @@ class Cooccurrence(ScoredRecommender):
         *,
         validation: Holdout | None = None,  # noqa: ARG003
         backoff: float = 1.0,
+        decay: float = 0.0,
     ) -> Cooccurrence:
         """Counts the transitions of ``dataset``; ``validation`` has nothing to choose here."""
         transitions = _transitions(dataset.sequences, len(dataset.catalog))
-        return cls(dataset.catalog, transitions, item_counts(dataset), backoff=backoff)
+        counts = item_counts(dataset)
+        return cls(dataset.catalog, transitions, counts, backoff=backoff, decay=decay)
 
     def scores(self, histories: Sequences) -> np.ndarray:
         """A score for every item, shape (users, items), float32; popularity after no history."""
-        last = _last_baskets(histories, len(self.catalog))
-        sizes = np.maximum(1, np.asarray(last.sum(axis=1)).ravel())
-        last = sparse.csr_array(sparse.diags_array(1 / sizes) @ last)
+        last = _last_baskets(histories, len(self.catalog), self.decay)
         weight = np.asarray(last @ (self.backoff / self._totals)).ravel()
         weight[histories.lengths == 0] = 1
         scores = (last @ self._smoothed).toarray() + weight[:, None] * self._popularity
@@ -82,7 +90,7 @@ class Cooccurrence(ScoredRecommender):
 
     def save(self, folder: Path) -> None:
         """Writes ``recommender.json``, ``counts.parquet`` and ``transitions.parquet``."""
-        write_card(folder, self.name, self.catalog, {"backoff": self.backoff})
+        write_card(folder, self.name, self.catalog, {"backoff": self.backoff, "decay": self.decay})
         write_counts(folder, self.counts)
         pairs = self.transitions.tocoo()
         columns = {
@@ -111,7 +119,11 @@ class Cooccurrence(ScoredRecommender):
         pairs = (table["count"].to_numpy().astype(np.float64), (ends[0], ends[1]))
         transitions = sparse.csr_array(sparse.coo_array(pairs, shape=(items, items)))
         return cls(
-            catalog, transitions, read_counts(folder, items), backoff=float(options["backoff"])
+            catalog,
+            transitions,
+            read_counts(folder, items),
+            backoff=float(options["backoff"]),
+            decay=float(options.get("decay", 0)),
         )
 
 
@@ -130,10 +142,21 @@ def _transitions(histories: Sequences, items: int) -> sparse.csr_array:
     return sparse.csr_array(held[before].T @ held[before + 1])
 
 
-def _last_baskets(histories: Sequences, items: int) -> sparse.csr_array:
-    """Items of each user's last basket, shape (users, items); empty rows for empty histories."""
+def _last_baskets(histories: Sequences, items: int, decay: float) -> sparse.csr_array:
+    """Shares of the items of each user's last baskets, shape (users, items); they sum to 1.
+
+    Empty rows for empty histories.
+    """
     held, owners = _baskets(histories, items)
-    last = np.flatnonzero(np.concatenate([owners[:-1] != owners[1:], [True]])[: len(owners)])
+    # How many baskets of the same user come after each.
+    places = np.arange(len(owners))
+    after = np.searchsorted(owners, owners, side="right") - 1 - places
+    weights = np.power(float(decay), after)
+    kept = np.flatnonzero(weights >= SMALLEST_WEIGHT)
     shape = (len(histories), len(owners))
-    chosen = sparse.coo_array((np.ones(len(last)), (owners[last], last)), shape=shape)
-    return sparse.csr_array(chosen.tocsr() @ held)
+    each = sparse.csr_array(
+        sparse.coo_array((weights[kept], (owners[kept], kept)), shape=shape)
+    ) @ sparse.diags_array(1 / held.sum(axis=1))
+    shares = sparse.csr_array(each @ held)
+    totals = np.asarray(shares.sum(axis=1)).ravel()
+    return sparse.csr_array(sparse.diags_array(1 / np.where(totals > 0, totals, 1)) @ shares)

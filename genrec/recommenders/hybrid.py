@@ -35,7 +35,6 @@ from genrec.recommenders.step_choice import ndcg_sum
 TRANSITIONS = "transitions"
 # Weights that are tried on validation cases.
 GRID = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2)
-SMALLEST = 1e-9
 # Cases times items whose signals are held at once while weights are chosen.
 TUNING_CELLS = 50_000_000
 
@@ -87,7 +86,9 @@ class Hybrid:
         Args:
             window: events of a history that the backbone reads.
         """
-        transitions = Cooccurrence.train(dataset) if config.transitions else None
+        transitions = (
+            Cooccurrence.train(dataset, decay=config.decay) if config.transitions else None
+        )
         return Hybrid(config, transitions, window=window)
 
     def signals(
@@ -114,7 +115,7 @@ class Hybrid:
         codes = torch.from_numpy(_spread(generated, dense.shape[1]))
         follow = None
         if self.transitions is not None:
-            follow = torch.from_numpy(np.log(self.transitions.scores(histories) + SMALLEST))
+            follow = torch.from_numpy(log_floored(self.transitions.scores(histories)))
         return Signals(dense, codes, follow)
 
     def rank(
@@ -219,6 +220,16 @@ def parts(users: int, items: int) -> Iterator[np.ndarray]:
     step = max(1, min(256, CELLS_PER_BATCH // max(1, items)))
     for start in range(0, users, step):
         yield np.arange(start, min(start + step, users))
+
+
+def log_floored(scores: np.ndarray) -> np.ndarray:
+    """Logarithms; an item that nobody has chosen counts like the least of those that somebody has.
+
+    Its place is then left to its content.
+    """
+    least = np.where(scores > 0, scores, np.inf).min(axis=1, keepdims=True, initial=1.0)
+    logs: np.ndarray = np.log(np.maximum(scores, least))
+    return logs
 
 
 def _spread(generated: Ranking, items: int) -> np.ndarray:

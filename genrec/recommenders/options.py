@@ -88,6 +88,7 @@ class HybridConfig:
     Attributes:
         table: vectors and scores of items.
         transitions: whether what was chosen right after the last items takes part in the ranking.
+        decay: of transitions, the weight of each event against the one after it.
         generate: weight of the log-probability of an item's codes, against 1 of its dense
             log-probability.
         follow: weight of the log-probability that transitions give it.
@@ -98,14 +99,16 @@ class HybridConfig:
 
     table: ItemTableConfig = field(default_factory=ItemTableConfig)
     transitions: bool = True
+    decay: float = 0.7
     generate: float = 0.2
-    follow: float = 0.2
+    follow: float = 0.4
     tune: bool = True
 
     def __post_init__(self) -> None:
-        if self.generate < 0 or self.follow < 0:
+        if self.generate < 0 or self.follow < 0 or not 0 <= self.decay < 1:
             raise ConfigError(
-                f"generate is {self.generate} and follow {self.follow}; neither may be below 0."
+                f"generate is {self.generate}, follow {self.follow} and decay {self.decay}; the "
+                "first two may not be below 0, and the third lies from 0 to below 1."
             )
 
 

@@ -150,7 +150,8 @@ def train_validated(
         progress=stage.training(),
     )
     if chosen.hybrid is not None and chosen.hybrid.config.tune:
-        chosen.tune(cases)
+        # In the order of the draw, since large catalogues are weighed on the first of them alone.
+        chosen.tune(validation.take(rows))
     return chosen
 
 

@@ -18,8 +18,7 @@ class ItemScorer(Protocol):
     """What the loss needs of an item table."""
 
     repeat: Tensor
-
-    def __len__(self) -> int: ...
+    trained: Tensor
 
     def vectors(self, items: Tensor | None = None) -> Tensor: ...
 
@@ -30,7 +29,8 @@ def dense_loss(table: ItemScorer, hidden: Tensor, batch: Batch, *, negatives: in
     """Mean cross-entropy of the next item among sampled ones and those of the row's own past.
 
     Negatives are drawn uniformly and shared by all positions of a step (a sampled softmax); with
-    the past beside them the model learns whether people choose the same again.
+    the past beside them the model learns whether people choose the same again. Items that nobody
+    has chosen are never drawn: being told from them would only teach that their like is unwanted.
 
     Args:
         hidden: shape (packs, tokens, width).
@@ -41,12 +41,9 @@ def dense_loss(table: ItemScorer, hidden: Tensor, batch: Batch, *, negatives: in
     wanted = batch["next_items"][packs, places]
     columns = (batch["held_items"] != NO_TARGET).any(0).nonzero()[:, 0]
     held = batch["held_items"][:, columns]
-    everything = not 0 < negatives < len(table)
-    drawn = (
-        torch.arange(len(table), device=hidden.device)
-        if everything
-        else torch.randint(len(table), (negatives,), device=hidden.device)
-    )
+    drawn = table.trained.nonzero()[:, 0]
+    if 0 < negatives < len(drawn):
+        drawn = drawn[torch.randint(len(drawn), (negatives,), device=hidden.device)]
     apart, number = torch.unique(
         torch.cat([wanted, drawn, held.clamp(min=0).flatten()]), return_inverse=True
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,6 +137,38 @@ def test_cooccurrence_of_baskets_pairs_each_item_with_the_next_basket() -> None:
     assert np.array_equal(transitions, expected)
 
 
-def test_cooccurrence_refuses_a_back_off_of_nothing() -> None:
-    with pytest.raises(ConfigError, match="backoff is 0"):
-        Cooccurrence.train(shop(), backoff=0)
+def test_cooccurrence_with_decay_weighs_older_events_less() -> None:
+    dataset = shop()
+    recommender = Cooccurrence.train(dataset, decay=0.5)
+
+    def after(item: int) -> np.ndarray:
+        return Cooccurrence.train(dataset).scores(Sequences.of([[item]]))[0]
+
+    expected = (after(2) + 0.5 * after(5) + 0.25 * after(7)) / 1.75
+    assert recommender.scores(Sequences.of([[7, 5, 2]]))[0] == pytest.approx(expected)
+
+
+def test_cooccurrence_with_decay_weighs_whole_baskets(tmp_path: Path) -> None:
+    dataset = shop(baskets=True)
+    recommender = Cooccurrence.train(dataset, decay=0.5)
+    recommender.save(tmp_path)
+    again = Cooccurrence.load(tmp_path, dataset.catalog)
+
+    def of(*items: int) -> np.ndarray:
+        one = History(np.array(items, np.int32), None, np.zeros(len(items), np.int32))
+        return Cooccurrence.train(dataset).scores(Sequences.of([one]))[0]
+
+    history = History(np.array([7, 5, 2], np.int32), None, np.array([0, 1, 1], np.int32))
+    expected = (of(5, 2) + 0.5 * of(7)) / 1.5
+    for one in (recommender, again):
+        assert one.scores(Sequences.of([history]))[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"backoff": 0}, "backoff is 0"), ({"decay": 1.0}, "decay is 1.0")]
+)
+def test_cooccurrence_refuses_options_that_mean_nothing(
+    options: dict[str, float], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Cooccurrence.train(shop(), **options)

@@ -16,7 +16,7 @@ from genrec.errors import ArtefactError, ConfigError
 from genrec.recommenders.base import NO_ITEM, Ranking
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.history_prompt import HistoryRows
-from genrec.recommenders.hybrid import Hybrid, Signals, _spread
+from genrec.recommenders.hybrid import Hybrid, Signals, _spread, log_floored
 from genrec.recommenders.options import GenerativeConfig, HybridConfig
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.training.packing import IN_VIEW, collate_packed, packed_mask
@@ -165,6 +165,12 @@ def test_items_that_were_never_chosen_are_ranked_by_their_content_alone(tmp_path
         assert torch.equal(table.vectors()[7], before)
         table.own.weight[8] += 5.0
         assert not torch.allclose(table.vectors()[8], table.content(table.features[8]))
+
+
+def test_an_item_that_was_never_chosen_follows_like_the_rarest_that_was():
+    scores = np.array([[0.5, 0.0, 0.1, 0.4], [0.0, 0.0, 0.0, 1.0]], np.float32)
+    found = np.exp(log_floored(scores))
+    assert found == pytest.approx(np.array([[0.5, 0.1, 0.1, 0.4], [1, 1, 1, 1]]))
 
 
 def test_what_is_saved_ranks_as_before(trained, tmp_path):

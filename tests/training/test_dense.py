@@ -85,3 +85,16 @@ def test_gradients_reach_the_query_the_items_and_the_repeat():
     assert items.own.weight.grad.abs().sum() > 0
     assert items.query.weight.grad.abs().sum() > 0
     assert items.repeat.grad.abs() > 0
+
+
+def test_an_item_that_nobody_has_chosen_is_no_negative():
+    items = table()
+    hidden = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        before = float(dense_loss(items, hidden, batch(), negatives=0))
+        items.trained[9] = False
+        without = float(dense_loss(items, hidden, batch(), negatives=0))
+        items.features[9] += 100.0
+        moved = float(dense_loss(items, hidden, batch(), negatives=0))
+    assert without < before
+    assert moved == without
