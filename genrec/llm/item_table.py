@@ -48,9 +48,10 @@ class ItemTable(nn.Module):
         items, dims = features.shape
         self.register_buffer("features", features, persistent=False)
         self.register_buffer("trained", trained, persistent=False)
-        self.content = nn.Sequential(
-            nn.Linear(dims, width), nn.GELU(), nn.Linear(width, width, bias=False)
-        )
+        # Content and own vector start about as long, whatever the scale of the features: 1.
+        last = nn.Linear(width, width, bias=False)
+        nn.init.normal_(last.weight, std=1.6 / width)
+        self.content = nn.Sequential(nn.Linear(dims, width), nn.LayerNorm(width), nn.GELU(), last)
         self.own = nn.Embedding(items, width)
         nn.init.normal_(self.own.weight, std=width**-0.5)
         self.query = nn.Linear(width, width)

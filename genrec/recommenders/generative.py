@@ -93,6 +93,7 @@ class GenerativeRecommender(Recommender):
             index,
             groups=groups,
             picture_dropout=config.sft.picture_dropout,
+            spelled=config.sft.spelled,
         )
         self.hybrid = hybrid
         self.fitted: FitResult | None = None

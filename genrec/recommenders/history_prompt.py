@@ -32,6 +32,7 @@ class HistoryPrompt:
     Args:
         groups: which soft prefix a history gets.
         picture_dropout: of training rows, the share of items whose picture is not shown.
+        spelled: of a hybrid's training rows, the share of items whose codes are all written out.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class HistoryPrompt:
         *,
         groups: HistoryGroups | None = None,
         picture_dropout: float = 0.0,
+        spelled: float = 1.0,
     ) -> None:
-        self.picture_dropout = picture_dropout
+        self.picture_dropout, self.spelled = picture_dropout, spelled
         self.config, self.index, self.groups = config, index, groups or HistoryGroups()
         self.basket_id = backbone.basket_id
         self.item_tokens = backbone.token_ids.cpu().numpy()[index.token_numbers]
@@ -140,7 +142,7 @@ class HistoryPrompt:
             # learned.
             items = items[np.lexsort((order.random(len(items)), baskets))]
         if self.by_items and order is not None:
-            return self._chained(items, baskets)
+            return self._chained(items, baskets, order)
         tokens = self.item_blocks[items]
         if order is not None and self.picture_dropout:
             hidden = order.random(len(items)) < self.picture_dropout
@@ -161,42 +163,59 @@ class HistoryPrompt:
             np.insert(codes.ravel(), places, 0),
         )
 
-    def _chained(self, items: np.ndarray, baskets: np.ndarray | None) -> TokenRow:
+    def _chained(
+        self, items: np.ndarray, baskets: np.ndarray | None, draw: np.random.Generator
+    ) -> TokenRow:
         """Training tokens of a hybrid: of each item its codes but the last, then the item whole.
 
-        The item's token stands where its last code would, and is what later items see of it.
+        The item's token stands where its last code would, and is what later items see of it. An
+        item that is not spelled out has that token alone, in the place of its first code.
         """
-        levels = self.index.levels
+        levels, number = self.index.levels, len(items)
+        short = draw.permutation(number)[self.spelled_out(number) :]
         tokens = self.item_tokens[items]
         tokens[:, -1] = self.item_blocks[items, 0]
-        count = np.arange(len(items))
+        code_levels = np.broadcast_to(np.arange(levels), tokens.shape).copy()
+        codes = self.index.codes[items].astype(np.int64)
+        code_levels[short, -1], codes[short, -1] = 0, codes[short, 0]
+        count = np.arange(number)
         grid = np.full(tokens.shape, NO_TARGET, np.int64)
-        begins, held, chains = grid.copy(), grid.copy(), np.broadcast_to(count[:, None], grid.shape)
+        begins, held = grid.copy(), grid.copy()
         begins[:, 0], held[:, -1] = items, items
-        chains = np.where(np.arange(levels) < levels - 1, chains, IN_VIEW)
-        opened = np.zeros(len(items), np.int64)
-        places = np.zeros(0, np.int64)
-        if baskets is not None and len(items):
+        begins[short, -1] = items[short]
+        chains = np.where(np.arange(levels) < levels - 1, count[:, None], IN_VIEW)
+        opened = np.zeros(number, np.int64)
+        opens = np.zeros(number, bool)
+        if baskets is not None and number:
             opens = np.append(True, baskets[1:] != baskets[:-1])
-            opened, places = np.cumsum(opens), np.flatnonzero(opens)
+            opened = np.cumsum(opens)
         # A code is as far in time as the item that it leads to, and one more for each code before.
         times = (count + opened)[:, None] + np.append(np.arange(levels - 1), 0)
-        before = places * levels
+        # A place in front of each item is for the token that opens a basket.
+        written = np.ones((number, levels + 1), bool)
+        written[:, 0] = opens
+        written[short, 1:levels] = False
 
         def whole(values: np.ndarray, at_basket: int | np.ndarray) -> np.ndarray:
-            return np.insert(values.ravel().astype(np.int64), before, at_basket)
+            front = np.broadcast_to(np.asarray(at_basket, np.int64), (number,))[:, None]
+            joined: np.ndarray = np.concatenate([front, values.astype(np.int64)], axis=1)[written]
+            return joined
 
         return TokenRow(
             whole(tokens, self.basket_id),
-            whole(np.broadcast_to(np.arange(levels), grid.shape), NO_TARGET),
-            whole(self.index.codes[items], 0),
+            whole(code_levels, NO_TARGET),
+            whole(codes, 0),
             items=ItemPlaces(
                 whole(begins, NO_TARGET),
                 whole(held, NO_TARGET),
                 whole(chains, IN_VIEW),
-                whole(times, times[places, 0] - 1 if len(places) else 0),
+                whole(times, times[:, 0] - 1),
             ),
         )
+
+    def spelled_out(self, items: int) -> int:
+        """Of so many items of a training row, how many have all their codes written out."""
+        return round(self.spelled * items)
 
 
 def _ids(backbone: Backbone, text: str) -> np.ndarray:
@@ -244,8 +263,11 @@ class HistoryRows:
             opened = 0
             if baskets is not None:
                 opened = 1 + int((np.diff(baskets[start:end]) != 0).sum())
-            width = self.prompt.index.levels if by_items else self.prompt.item_blocks.shape[1]
-            length = (end - start) * width
+            if by_items:
+                codes = self.prompt.index.levels - 1
+                length = end - start + self.prompt.spelled_out(end - start) * codes
+            else:
+                length = (end - start) * self.prompt.item_blocks.shape[1]
             counts[number] = len(self.headers[number]) + length + opened
         return counts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from genrec.semantic_ids.quality import Evidence
 from genrec.stages.run import Run, Stage
 
 FUSION = "collaborative.safetensors"
+FUSED = "vectors"
 # Columns that say what kind of goods an item is, the first that a catalogue has.
 _CATEGORIES = ("category", "department", "genre", "genres", "kind", "colour")
 
@@ -73,7 +74,14 @@ def with_collaborative(
         whiten=options.whiten,
         seed=seed,
     )
-    return fusion, replace(vectors, vectors=fused)
+    made_of = f"{vectors.fingerprint} {known.fingerprint} {asdict(options)} {seed}"
+    return fusion, replace(vectors, vectors=fused, fingerprint=made_of)
+
+
+def vectors_of_ids(run: Run, vectors: ItemVectors | None) -> ItemVectors | None:
+    """The vectors that the run's semantic IDs are made of: these, or those with a second part."""
+    folder = run.path("semantic_ids") / FUSED
+    return ItemVectors.read(folder) if folder.exists() else vectors
 
 
 def fused_as_before(

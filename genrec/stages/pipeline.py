@@ -10,6 +10,7 @@ from genrec.data.dataset import Dataset, Holdout
 from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.one_pass import OnePassRecommender
+from genrec.stages.collaborate import vectors_of_ids
 from genrec.stages.judge import Judgement, judge
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.recommend import Shown, open_recommender, recommend, typical_user
@@ -60,7 +61,7 @@ def run_recipe(
         training, test = dataset.split(recipe.evaluate.split)
         recommender: GenerativeRecommender | OnePassRecommender
         if recipe.one_pass is None:
-            recommender = train(run, training, index, vectors)
+            recommender = train(run, training, index, vectors_of_ids(run, vectors))
         else:
             recommender = train_one_pass(run, training, index)
         if until == "train":

@@ -20,6 +20,7 @@ from genrec.errors import ConfigError
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.stages.collaborate import (
+    FUSED,
     FUSION,
     evidence_of,
     fused_as_before,
@@ -154,8 +155,10 @@ def build_ids(run: Run, dataset: Dataset, vectors: ItemVectors | None) -> Semant
                 )
             with run.write("semantic_ids") as folder:
                 tokenizer.write(folder, index)
-                if fusion is not None:
+                if fusion is not None and values is not None:
                     fusion.write(folder / FUSION)
+                    (folder / FUSED).mkdir()
+                    values.write(folder / FUSED)
         assert tokenizer.quality is not None
         stage.note = (
             f"{index.levels} levels, {tokenizer.quality.unique_share_before:.0%} unique as "

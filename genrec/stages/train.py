@@ -28,7 +28,7 @@ def train(
     """The recipe's LLM, trained on ``training``; a killed run goes on from its checkpoint.
 
     Args:
-        vectors: of the items, for a hybrid.
+        vectors: of the items, for a hybrid: those that the semantic IDs are made of.
     """
     recipe = run.recipe
     run.key(

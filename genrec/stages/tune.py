@@ -14,6 +14,7 @@ from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError, InputError
 from genrec.recipe import Recipe
 from genrec.semantic_ids.index import SemanticIndex
+from genrec.stages.collaborate import vectors_of_ids
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.run import STAGE_VERSIONS, Observer, Run
 from genrec.stages.train import train_validated
@@ -139,6 +140,7 @@ class _Shared:
         index = None
         if vectors is not None and "semantic_ids" not in sections:
             index = build_ids(run, dataset, vectors)
+            vectors = vectors_of_ids(run, vectors)
         return _Shared(dataset, training, vectors, index)
 
 
@@ -166,6 +168,7 @@ def _try(
         if index is None:
             vectors = encode(own, shared.dataset) if vectors is None else vectors
             index = build_ids(own, shared.dataset, vectors)
+            vectors = vectors_of_ids(own, vectors)
         with own.stage(f"Trial {trial.number + 1}: {said}") as stage:
             state = "complete"
             facts: dict[str, Any] = {}

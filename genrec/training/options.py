@@ -71,6 +71,8 @@ class SftConfig:
         embedding_dropout: on the input embeddings; strong values help on sparse data.
         picture_dropout: share of items whose picture is not shown, where the LLM sees; what is
             missing when it recommends is then nothing new.
+        spelled: in a hybrid, the share of items whose codes are all written out in a training row,
+            others each time; of the rest the first code alone is learned, and rows are shorter.
         generate_weight: of the loss of codes.
         dense_weight: of the loss of whole items, where the recommender is a hybrid.
         negatives: items that each next item is told from; 0 takes all.
@@ -83,6 +85,7 @@ class SftConfig:
     label_smoothing: float = 0.0
     embedding_dropout: float = 0.0
     picture_dropout: float = 0.1
+    spelled: float = 1.0
     generate_weight: float = 1.0
     dense_weight: float = 1.0
     negatives: int = 2048
@@ -92,6 +95,8 @@ class SftConfig:
         if wrong := [name for name in shares if not 0 <= getattr(self, name) < 1]:
             said = " and ".join(f"{name} is {getattr(self, name)}" for name in wrong)
             raise ConfigError(f"{said}; all of them lie from 0 to below 1.")
+        if not 0 <= self.spelled <= 1:
+            raise ConfigError(f"spelled is {self.spelled}; it lies from 0 to 1.")
         if min(self.generate_weight, self.dense_weight, self.negatives) < 0:
             raise ConfigError(
                 f"generate_weight is {self.generate_weight}, dense_weight {self.dense_weight} and "

@@ -89,12 +89,12 @@ def test_a_rule_of_the_histories_is_learned_by_both_heads(trained):
     assert np.mean(ranked_by(trained, histories, generate=100.0)[:, 0] == expected) > 0.9
 
 
-@pytest.mark.parametrize("baskets", [False, True])
-def test_a_state_in_a_training_row_is_that_after_the_prompt(tmp_path, baskets):
+@pytest.mark.parametrize(("baskets", "spelled"), [(False, 1.0), (True, 1.0), (True, 0.4)])
+def test_a_state_in_a_training_row_is_that_after_the_prompt(tmp_path, baskets, spelled):
     dataset = shop(baskets=baskets)
     vectors = np.random.default_rng(0).normal(size=(ITEMS, 6)).astype(np.float32)
     index = SemanticIdTokenizer(levels=3, codebook_size=4).fit(dataset.catalog, vectors)
-    recommender = hybrid_of(dataset, index, tmp_path, steps=2, history=20)
+    recommender = hybrid_of(dataset, index, tmp_path, steps=2, history=20, spelled=spelled)
     backbone = recommender.backbone.eval()
     history = max(dataset.sequences, key=len)
     source = HistoryRows(recommender.prompt, Sequences.of([history]), seed=0)
@@ -116,6 +116,28 @@ def test_a_state_in_a_training_row_is_that_after_the_prompt(tmp_path, baskets):
     assert torch.allclose(states[place], last_states(backbone, [before.tolist()])[0], atol=1e-5)
     if not baskets:
         assert seen.tolist() == recommender.prompt.tokens(history)
+
+
+def test_items_that_are_not_spelled_out_teach_their_first_code_and_themselves(tmp_path):
+    recommender = hybrid_of(small_dataset(), small_index(), tmp_path, steps=1, spelled=0.5)
+    prompt, levels = recommender.prompt, recommender.index.levels
+    rows = HistoryRows(prompt, small_dataset().sequences, seed=0)
+    written = set()
+    for epoch in range(8):
+        row = rows.row(0, epoch)
+        assert len(row.tokens) == rows.token_counts[0]
+        ends = np.flatnonzero(row.items.held >= 0)
+        items = row.items.held[ends]
+        assert row.tokens[ends].tolist() == prompt.item_blocks[items, 0].tolist()
+        codes = recommender.index.codes[items]
+        starts = np.flatnonzero(row.levels == 0)
+        assert row.codes[starts].tolist() == codes[:, 0].tolist()
+        assert row.items.begins[starts].tolist() == items.tolist()
+        whole = ends - starts == levels - 1
+        assert whole.sum() == round(0.5 * len(items))
+        assert row.codes[ends[whole]].tolist() == codes[whole, -1].tolist()
+        written |= set(np.flatnonzero(whole).tolist())
+    assert written == set(range(len(items)))
 
 
 def test_the_codes_of_a_training_row_have_the_probability_that_beams_give_them(tmp_path):

@@ -16,7 +16,7 @@ from genrec.cli.main import main
 from genrec.encoders.base import ItemVectors
 from genrec.recipe import Recipe
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
-from genrec.stages.collaborate import FUSION, known_events
+from genrec.stages.collaborate import FUSION, known_events, vectors_of_ids
 from genrec.stages.prepare import build_ids
 from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Run
@@ -171,6 +171,24 @@ def test_held_out_events_leave_no_trace_in_the_ids(tmp_path):
     assert one.keys["semantic_ids"] == two.keys["semantic_ids"]
     fusions = [(run.path("semantic_ids") / FUSION).read_bytes() for run in (one, two)]
     assert fusions[0] == fusions[1]
+    fused = [vectors_of_ids(run, None) for run in (one, two)]
+    np.testing.assert_array_equal(fused[0].vectors, fused[1].vectors)
+    assert fused[0].fingerprint == fused[1].fingerprint
+
+
+def test_a_hybrid_is_handed_the_vectors_that_the_ids_are_made_of(tmp_path):
+    run, _ = made_ids(tmp_path / "a", small_dataset(), recipe())
+    given = ItemVectors(
+        tuple(small_dataset().catalog.ids), small_vectors(), np.ones(ITEMS, bool), "test"
+    )
+    fused = vectors_of_ids(run, given)
+    assert fused.item_ids == given.item_ids
+    assert fused.dimensions > given.dimensions
+    assert fused.fingerprint != given.fingerprint
+    plain, _ = made_ids(
+        tmp_path / "b", small_dataset(), recipe(semantic_ids={"levels": 3, "codebook_size": 8})
+    )
+    assert vectors_of_ids(plain, given) is given
 
 
 def test_training_events_do_reach_the_ids(tmp_path):
