@@ -22,6 +22,8 @@ from genrec.llm.options import ItemTableConfig
 FILE = "item_table.safetensors"
 # Above every vocabulary, and above the tokens of pictures: token ids from here on are items.
 FIRST_ITEM_ID = 1 << 48
+# A number by itself moves by no more than the learning rate in a step, which would be too slow.
+REPEAT_SCALE = 10.0
 
 
 class ItemTable(nn.Module):
@@ -57,10 +59,15 @@ class ItemTable(nn.Module):
         self.query = nn.Linear(width, width)
         nn.init.eye_(self.query.weight)
         nn.init.zeros_(self.query.bias)
-        self.repeat = nn.Parameter(torch.zeros(()), requires_grad=config.repeat)
+        self.repeated = nn.Parameter(torch.zeros(()), requires_grad=config.repeat)
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @property
+    def repeat(self) -> Tensor:
+        """What is added to the score of an item that the history holds, shape ()."""
+        return REPEAT_SCALE * self.repeated
 
     def vectors(self, items: Tensor | None = None) -> Tensor:
         """Vectors of these items, or of all, shape (…, width)."""

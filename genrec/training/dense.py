@@ -17,8 +17,10 @@ MASKED = -1e4
 class ItemScorer(Protocol):
     """What the loss needs of an item table."""
 
-    repeat: Tensor
     trained: Tensor
+
+    @property
+    def repeat(self) -> Tensor: ...
 
     def vectors(self, items: Tensor | None = None) -> Tensor: ...
 

@@ -19,7 +19,7 @@ def table(**options) -> ItemTable:
         trained=torch.ones(ITEMS, dtype=torch.bool),
     )
     with torch.no_grad():
-        made.repeat.fill_(0.7)
+        made.repeated.fill_(0.07)
     return made.eval()
 
 
@@ -84,7 +84,7 @@ def test_gradients_reach_the_query_the_items_and_the_repeat():
     assert hidden.grad.abs().sum() > 0
     assert items.own.weight.grad.abs().sum() > 0
     assert items.query.weight.grad.abs().sum() > 0
-    assert items.repeat.grad.abs() > 0
+    assert items.repeated.grad.abs() > 0
 
 
 def test_an_item_that_nobody_has_chosen_is_no_negative():
