@@ -25,6 +25,7 @@ PAGES = (
     "docs/campaigns.md",
     "docs/chat.md",
     "docs/guard.md",
+    "docs/hybrid.md",
     "docs/films.md",
     "docs/fusion.md",
     "docs/images.md",
