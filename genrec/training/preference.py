@@ -83,7 +83,8 @@ class DpoLearner:
         Half while policy and reference agree; not a number where there is nothing to reject.
         """
         chosen, rejected = self.pairs(batch, seed=0)
-        policy, start = self._both(model, batch, torch.cat([chosen[:, None], rejected], dim=1))
+        with torch.no_grad():
+            policy, start = self._both(model, batch, torch.cat([chosen[:, None], rejected], dim=1))
         ratios = (policy - start).cpu().numpy()
         gap = ratios[:, :1] - ratios[:, 1:]
         won = np.where(rejected.numpy() != NO_CANDIDATE, (np.sign(gap) + 1) / 2, np.nan)
