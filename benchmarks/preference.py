@@ -76,12 +76,8 @@ def opened(folder: Path) -> tuple[Recipe, Dataset, Callable[[], GenerativeRecomm
     recipe = Recipe.parse(content, where=str(folder))
     data = stored_data(Run(recipe, workspace))
     # Where preference has been promoted in the run, the supervised model lies beside it.
-    taken = (workspace.path("preference") / "decision.json").is_file()
-    promoted = (
-        taken
-        and "learned"
-        in json.loads((workspace.path("preference") / "decision.json").read_text())["in_place"]
-    )
+    decision = workspace.path("preference") / "decision.json"
+    promoted = decision.is_file() and json.loads(decision.read_text())["gate"]["promoted"]
     place = workspace.path(SFT if promoted else "recommender")
 
     def load() -> GenerativeRecommender:
