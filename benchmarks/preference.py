@@ -51,8 +51,9 @@ from genrec.workspace import Workspace
 RUNS = Path("runs") / "preference"
 METHODS = {"dpo": "finetune/beauty-dpo", "grpo": "finetune/beauty-grpo"}
 PROMPTS, GROUP = 16, 16
-TOY = ["data.options.items=120", "data.options.shoppers=200", "train.steps=60",
-       "train.validate_every=30", "evaluate.validation_users=60"]  # fmt: skip
+TOY = ["data.options.items=120", "data.options.shoppers=200", "train.steps=40",
+       "train.validate_every=20", "packing.row_tokens=128",
+       "evaluate.validation_users=60"]  # fmt: skip
 QUICK = ["preference.fit.steps=30", "preference.fit.batch_size=16", "preference.grpo.group=8",
          "preference.fit.validate_every=15", "preference.fit.checkpoint_every=15"]  # fmt: skip
 
