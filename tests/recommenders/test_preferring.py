@@ -28,7 +28,7 @@ from genrec.training.preference_options import (
 from tests.small import ITEMS, small_dataset, small_recommender
 
 FIT = PreferenceFitConfig(
-    steps=6, batch_size=8, learning_rate=1e-3, warmup_steps=0, validate_every=3, checkpoint_every=2
+    steps=4, batch_size=4, learning_rate=1e-3, warmup_steps=0, validate_every=2, checkpoint_every=2
 )
 GRPO = PreferenceConfig(method="grpo", fit=FIT, windows=2)
 SDPO = PreferenceConfig(method="sdpo", fit=FIT, windows=2)
@@ -64,7 +64,8 @@ def batch(trained, dataset):
 
 @pytest.fixture(scope="module")
 def split(dataset):
-    return dataset.split("last-out")
+    training, held = dataset.split("last-out")
+    return training, held.take(np.arange(24))
 
 
 def ndcg(recommender, cases):
@@ -202,7 +203,7 @@ def test_draws_serve_as_many_updates_as_asked_for(own, dataset, batch):
 
 
 def test_grpo_raises_what_it_is_paid_for(own, split, tmp_path):
-    fit = replace(FIT, steps=30, batch_size=16, learning_rate=2e-3, validate_every=30)
+    fit = replace(FIT, steps=20, batch_size=12, learning_rate=2e-3, validate_every=20)
     looks = []
     preferred = taught(
         own,
@@ -212,20 +213,22 @@ def test_grpo_raises_what_it_is_paid_for(own, split, tmp_path):
         on_measured=lambda *a: looks.append(a),
     )
     first, last = (look for look, _ in looks)
-    assert (first.step, last.step) == (0, 30)
+    assert (first.step, last.step) == (0, 20)
     # The cases that are watched are not those that are learned from.
     assert last.optimised > first.optimised + 0.05
     assert last.held_out > 0.9 * first.held_out
     assert preferred.invalid == 0
 
 
-@pytest.mark.parametrize("config", [GRPO, SDPO], ids=["grpo", "sdpo"])
-def test_a_run_that_was_killed_goes_on_to_the_same_model(trained, split, tmp_path, config):
+def test_a_run_that_was_killed_goes_on_to_the_same_model(trained, split, tmp_path):
+    # What is resumed is still held to the model before the first step.
+    config = replace(GRPO, grpo=GrpoConfig(kl=0.1))
+
     class Killed(Exception):
         pass
 
     def kill(step, _steps, _loss):
-        if step == 5:
+        if step == 3:
             raise Killed
 
     whole, cut = copied(trained), copied(trained)
@@ -235,7 +238,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_model(trained, split, tmp_pat
     again = copied(trained)
     resumed = taught(again, split, config, tmp_path / "cut")
     assert resumed.course.to_dict() == straight.course.to_dict()
-    assert list(resumed.course.measured) == [0, 3, 6]
+    assert list(resumed.course.measured) == [0, 2, 4]
     for one, other in zip(whole.backbone.parameters(), again.backbone.parameters(), strict=True):
         assert torch.equal(one, other)
 

@@ -8,9 +8,10 @@ from genrec.encoders.base import ItemVectors
 from genrec.errors import InputError
 from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
+from genrec.stages import pipeline
 from genrec.stages.prefer import prefer, users_of_the_gate
 from genrec.stages.recommend import open_recommender
-from genrec.stages.run import Run
+from genrec.stages.run import Observer, Run
 from genrec.stages.train import train
 from genrec.workspace import Workspace
 from tests.small import ITEMS, small_dataset, small_index, small_vectors
@@ -28,7 +29,7 @@ LEARNS = {
     "method": "dpo",
     # Held to what was chosen so strongly that it is mostly learning more.
     "dpo": {"anchor": 5.0, "rejected_from": "batch"},
-    "fit": {**FIT, "steps": 16, "batch_size": 16, "learning_rate": 0.003, "validate_every": 8},
+    "fit": {**FIT, "steps": 12, "batch_size": 16, "learning_rate": 0.003, "validate_every": 6},
     "gate": {"margin": 0.9},
 }
 # One step this long leaves nothing of what was learned.
@@ -111,7 +112,7 @@ def test_a_better_model_is_promoted_and_the_trained_one_kept(plain, promoted, sh
     assert told["gate"]["promoted"] is True
     assert told["gate"]["new"] > told["gate"]["old"]
     assert told["invalid_draws"] == 0
-    assert [one["step"] for one in told["course"]["measured"]] == [0, 8, 16]
+    assert [one["step"] for one in told["course"]["measured"]] == [0, 6, 12]
     assert np.array_equal(stored(run, "sft", shop), lists(plain[1], shop))
     assert np.array_equal(stored(run, "recommender", shop), lists(recommender, shop))
     assert run.keys["recommender"] != plain[0].keys["recommender"]
@@ -132,6 +133,29 @@ def test_what_is_promoted_is_what_other_commands_open(promoted, shop, folder, mo
     monkeypatch.setattr("genrec.stages.recommend.stored_data", lambda _run: shop)
     _, opened = open_recommender(run)
     assert np.array_equal(lists(opened, shop), lists(recommender, shop))
+
+
+def test_the_pipeline_learns_between_training_and_evaluation(promoted, shop, folder, monkeypatch):
+    run, _ = promoted
+    seen = []
+
+    class Watch(Observer):
+        def finished(self, stage, note, seconds, *, reused):
+            seen.append((stage, reused))
+
+    def load_data(run):
+        run.keys |= {"dataset": "data", "semantic_ids": "ids", "item_vectors": "vectors"}
+        return shop
+
+    monkeypatch.setattr(pipeline, "load_data", load_data)
+    monkeypatch.setattr(pipeline, "encode", lambda _run, _data: None)
+    monkeypatch.setattr(pipeline, "build_ids", lambda *_: small_index())
+    monkeypatch.setattr(pipeline, "vectors_of_ids", lambda *_: None)
+    assert pipeline.run_recipe(run.recipe, Workspace(folder), Watch(), until="prefer") is None
+    assert seen == [("Train tiny", True), ("Learn by dpo", True)]
+    seen.clear()
+    pipeline.run_recipe(run.recipe, Workspace(folder), Watch(), until="train")
+    assert seen == [("Train tiny", True)]
 
 
 def test_a_run_killed_before_the_decision_was_written_comes_to_the_same_one(promoted, shop, folder):
@@ -155,15 +179,14 @@ def test_without_the_section_the_trained_model_takes_its_place_again(
     assert run.keys["recommender"] == plain[0].keys["recommender"]
 
 
-@pytest.mark.parametrize("adapt", ["full", "lora"])
-def test_a_hybrid_s_generating_half_learns_too(shop, tmp_path, adapt):
+def test_a_hybrid_s_generating_half_learns_too_by_its_adapter(shop, tmp_path):
     short = {**FIT, "steps": 1, "validate_every": 1, "checkpoint_every": 0}
     run, recommender = gone_through(
         shop,
         tmp_path,
         {"method": "dpo", "fit": short, "gate": {"margin": 0.9}},
         hybrid={"tune": False},
-        llm={"name": "tiny", "adapt": adapt},
+        llm={"name": "tiny", "adapt": "lora"},
         train={"steps": 2, "batch_size": 4, "validate_every": 2},
     )
     place = "recommender" if decision(run)["gate"]["promoted"] else "refused"
