@@ -80,6 +80,16 @@ def test_sections_that_rule_it_out_are_named(other):
     assert next(iter(other)) in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["finetune/beauty-dpo", "finetune/beauty-grpo"])
+def test_what_goes_on_from_the_run_of_another_recipe_says_the_same_up_to_there(name):
+    ours, theirs = (Recipe.load(one).model_dump() for one in (name, "beauty"))
+    assert ours.pop("preference") is not None
+    for told in (ours, theirs):
+        del told["name"]
+    theirs.pop("preference")
+    assert ours == theirs
+
+
 def test_its_fit_takes_small_steps_where_nothing_is_said():
     fit = Recipe.parse({**MINIMAL, "preference": {"fit": {"steps": 9}}}).preference.fit
     assert (fit.steps, fit.learning_rate, fit.validate_every) == (9, 1e-4, 50)
