@@ -213,6 +213,7 @@ def prefer(
         course.measured[step] = Measured(step, *latest[0])
         write_text(folder / COURSE, json.dumps({"job": job, **course.to_dict()}, indent=1))
         warning = course.warning(step)
+        log.info("step %d: %s", step, course.measured[step])
         if warning:
             log.warning("%s", warning)
         if on_measured is not None:

@@ -8,6 +8,7 @@ it through, the one that learned from preference. The other of the two is kept i
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -48,15 +49,27 @@ def prefer(run: Run, trained: GenerativeRecommender, training: Dataset) -> Gener
         stage.reused = kept is not None
         if kept is None:
             kept = _taught(run, trained, training, start, key, stage)
-        decision = read_decision(run)["gate"]
-        verdict = "promoted" if decision["promoted"] else "refused"
-        stage.note = f"{verdict}: {decision['reason']}"
+        found = read_decision(run)
+        decision = found["gate"]
+        stage.note = _in_words(found)
         run.keys[RECOMMENDER] = kept
         if stage.reused and not decision["promoted"]:
             return trained
         recommender = GenerativeRecommender.load(run.path(RECOMMENDER), training.catalog)
         recommender.decode_by(recipe.decode)
     return recommender
+
+
+def _in_words(found: Mapping[str, Any]) -> str:
+    """The decision and both rewards, from the start to the step that was kept."""
+    gate, looks = found["gate"], found["course"]["measured"]
+    first = looks[0]
+    kept = next((one for one in looks if one["step"] == found["best_step"]), looks[-1])
+    verdict = "promoted" if gate["promoted"] else "refused"
+    return (
+        f"{verdict}: {gate['reason']}; step {kept['step']}: optimised {first['optimised']:.4f} to "
+        f"{kept['optimised']:.4f}, held out {first['held_out']:.4f} to {kept['held_out']:.4f}"
+    )
 
 
 def read_decision(run: Run) -> dict[str, Any]:

@@ -137,11 +137,12 @@ def test_what_is_promoted_is_what_other_commands_open(promoted, shop, folder, mo
 
 def test_the_pipeline_learns_between_training_and_evaluation(promoted, shop, folder, monkeypatch):
     run, _ = promoted
-    seen = []
+    seen, notes = [], []
 
     class Watch(Observer):
         def finished(self, stage, note, seconds, *, reused):
             seen.append((stage, reused))
+            notes.append(note)
 
     def load_data(run):
         run.keys |= {"dataset": "data", "semantic_ids": "ids", "item_vectors": "vectors"}
@@ -153,6 +154,8 @@ def test_the_pipeline_learns_between_training_and_evaluation(promoted, shop, fol
     monkeypatch.setattr(pipeline, "vectors_of_ids", lambda *_: None)
     assert pipeline.run_recipe(run.recipe, Workspace(folder), Watch(), until="prefer") is None
     assert seen == [("Train tiny", True), ("Learn by dpo", True)]
+    assert notes[1].startswith("promoted: not worse")
+    assert "step 12: optimised 0.5000 to " in notes[1] or "step 6: optimised 0.5000 to " in notes[1]
     seen.clear()
     pipeline.run_recipe(run.recipe, Workspace(folder), Watch(), until="train")
     assert seen == [("Train tiny", True)]
