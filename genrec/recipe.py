@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import yaml
 from pydantic import (
@@ -39,12 +39,14 @@ from genrec.shipped import RECIPES, shipped_file, shipped_names
 from genrec.strict_yaml import set_option
 from genrec.training.finetune_options import FinetuneConfig
 from genrec.training.options import FitConfig, SftConfig
+from genrec.training.preference_options import PreferenceConfig
 from genrec.training.pretrain_options import PretrainConfig
 
 # What a search leaves alone: other data or another protocol would make other figures of it, and a
 # lucky seed, or more looks at the validation cases, would win by chance.
 NOT_SEARCHED = (
-    "name", "data", "evaluate", "pretrain", "finetune", "profiles", "segments", "tune",
+    "name", "data", "evaluate", "pretrain", "finetune", "preference", "profiles", "segments",
+    "tune",
 )  # fmt: skip
 NOT_DRAWN = ("train.seed", "train.validate_every", "train.patience", "train.checkpoint_every")
 
@@ -131,6 +133,7 @@ class Recipe(BaseModel):
     decode: DecodeConfig = DecodeConfig()
     one_pass: OnePassConfig | None = None
     hybrid: HybridConfig | None = None
+    preference: PreferenceConfig | None = None
     evaluate: EvaluateConfig = EvaluateConfig()
     profiles: ProfileConfig = ProfileConfig()
     segments: SegmentConfig = SegmentConfig()
@@ -165,7 +168,7 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _ranges_fit(self) -> Recipe:
         if problems := [line for path in self.tune or {} for line in _unfit(self, path)]:
-            raise ValueError("\n".join(problems))
+            raise ValueError("\n".join(f"tune: {line}" for line in problems))
         return self
 
     @property
@@ -191,10 +194,24 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _one_way_to_rank(self) -> Recipe:
+        problems = []
         if self.hybrid is not None and self.one_pass is not None:
-            raise ValueError(
+            problems.append(
                 "hybrid and one_pass are two recommenders; keep the section of the one you want"
             )
+        if self.preference is not None:
+            if self.one_pass is not None:
+                problems.append(
+                    "preference teaches a recommender that writes codes one after the other; "
+                    "one_pass predicts all at once. Leave one of them out"
+                )
+            if self.pretrain is not None or self.finetune is not None:
+                problems.append(
+                    "preference follows the training of a recommender; pretrain and finetune "
+                    "train another model. Leave it out"
+                )
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
     @property
@@ -266,9 +283,10 @@ def _explain(problem: Any) -> str:
     if problem["type"] in ("missing", "missing_argument"):
         return f"  - {'.'.join(path)}: missing"
     if problem["type"] == "value_error":
-        place = ".".join(path) or "tune"
+        # What several sections say of each other names them itself.
+        place = f"{'.'.join(path)}: " if path else ""
         lines = str(problem["ctx"]["error"]).splitlines()
-        return "\n".join(f"  - {place}: {line}" for line in lines)
+        return "\n".join(f"  - {place}{line}" for line in lines)
     return f"  - {'.'.join(path)}: {problem['msg']} (it is {problem['input']!r})"
 
 
@@ -310,4 +328,13 @@ def _names_beside(path: list[str]) -> list[str]:
     if len(path) < 2 or path[0] not in fields:
         return list(fields)
     section: Any = fields[path[0]].annotation
-    return list(getattr(section, "__dataclass_fields__", {}))
+    for name in path[1:-1]:
+        hints = get_type_hints(_dataclass_in(section) or object)
+        section = hints.get(name)
+    found = _dataclass_in(section)
+    return list(getattr(found, "__dataclass_fields__", {}))
+
+
+def _dataclass_in(kind: Any) -> Any:
+    """The dataclass of a section, which may be left out; ``None`` if it is none."""
+    return next((one for one in (kind, *get_args(kind)) if is_dataclass(one)), None)

@@ -156,9 +156,13 @@ class Workspace:
         return self.folder / name
 
     @contextmanager
-    def write(self, name: str, key: str, **about: Any) -> Iterator[Path]:
-        """A folder to write the artefact into, recorded with the key of its inputs."""
-        with write_artefact(self.path(name), name, key=key, **about) as folder:
+    def write(self, name: str, key: str, *, kind: str = "", **about: Any) -> Iterator[Path]:
+        """A folder to write the artefact into, recorded with the key of its inputs.
+
+        Args:
+            kind: what it is, where its name is another.
+        """
+        with write_artefact(self.path(name), kind or name, key=key, **about) as folder:
             yield folder
         self.record("artefacts", {name: {"key": key}})
 
@@ -183,10 +187,24 @@ class Workspace:
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
-    def is_current(self, name: str, key: str) -> bool:
+    def copy(self, name: str, to: str, *, kind: str = "") -> None:
+        """Keeps a whole artefact under another name too, with its key and what was said of it.
+
+        Args:
+            kind: what it is, where its names are others.
+
+        Raises:
+            ArtefactError: it is missing or damaged.
+        """
+        about = open_artefact(self.path(name), kind or name)
+        seal = shutil.ignore_patterns(SEAL)
+        with self.write(to, about.pop("key"), kind=kind or name, **about) as folder:
+            shutil.copytree(self.path(name), folder, dirs_exist_ok=True, ignore=seal)
+
+    def is_current(self, name: str, key: str, *, kind: str = "") -> bool:
         """Whether the artefact is there, whole, and was made from these inputs."""
         try:
-            return open_artefact(self.path(name), name).get("key") == key
+            return open_artefact(self.path(name), kind or name).get("key") == key
         except ArtefactError:
             return False
 

@@ -30,6 +30,7 @@ PAGES = (
     "docs/fusion.md",
     "docs/images.md",
     "docs/multimodal.md",
+    "docs/preference.md",
     "docs/pretraining.md",
     "docs/product_diffusion.md",
     "docs/profiles.md",

@@ -79,7 +79,8 @@ def run(
         Path | None, typer.Option(help="The run's folder; runs/NAME when left out.")
     ] = None,
     until: Annotated[
-        str, typer.Option(help="Last stage: load_data, encode, build_ids, train or evaluate.")
+        str,
+        typer.Option(help="Last stage: load_data, encode, build_ids, train, prefer or evaluate."),
     ] = "",
     json: Json = False,
     quiet: Quiet = False,

@@ -12,6 +12,7 @@ from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.stages.collaborate import vectors_of_ids
 from genrec.stages.judge import Judgement, judge
+from genrec.stages.prefer import prefer
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.recommend import Shown, open_recommender, recommend, typical_user
 from genrec.stages.run import Observer, Run
@@ -19,7 +20,7 @@ from genrec.stages.train import train
 from genrec.stages.train_one_pass import train_one_pass
 from genrec.workspace import Workspace
 
-STAGES = ("load_data", "encode", "build_ids", "train", "evaluate")
+STAGES = ("load_data", "encode", "build_ids", "train", "prefer", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,11 @@ def run_recipe(
         recommender: GenerativeRecommender | OnePassRecommender
         if recipe.one_pass is None:
             recommender = train(run, training, index, vectors_of_ids(run, vectors))
+            if recipe.preference is not None and until != "train":
+                recommender = prefer(run, recommender, training)
         else:
             recommender = train_one_pass(run, training, index)
-        if until == "train":
+        if until in ("train", "prefer"):
             return None
         return _outcome(run, recommender, training, test)
 

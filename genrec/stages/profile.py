@@ -152,5 +152,6 @@ def forget_user(run: Run, user: str) -> Forgotten:
     profiles_of(run)
     if had_segments:
         segments_of(run)
-    still = [name for name in ("dataset", "recommender", "content") if run.path(name).is_dir()]
+    made = ("dataset", "recommender", "sft", "refused", "content")
+    still = [name for name in made if run.path(name).is_dir()]
     return Forgotten(user, known, tuple(f"{run.path(name)}" for name in still if known))

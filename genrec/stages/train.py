@@ -21,6 +21,9 @@ from genrec.stages.prepare import files_of
 from genrec.stages.run import Run, Stage
 from genrec.workspace import Workspace, seal_of
 
+SFT = "sft"
+"""A trained recommender whose place is taken by what it learned from preference."""
+
 
 def train(
     run: Run, training: Dataset, index: SemanticIndex, vectors: ItemVectors | None = None
@@ -42,9 +45,10 @@ def train(
         *_further_inputs(run, training),
     )
     with run.stage(f"Train {recipe.llm.start_from or recipe.llm.name}") as stage:
-        stage.reused = run.is_current("recommender")
-        if stage.reused:
-            recommender = GenerativeRecommender.load(run.path("recommender"), training.catalog)
+        place = _trained_before(run)
+        stage.reused = bool(place)
+        if place:
+            recommender = GenerativeRecommender.load(run.path(place), training.catalog)
             recommender.decode_by(recipe.decode)
             stage.note = f"{recommender.backbone.trained_parameters:,} trained numbers"
         else:
@@ -60,6 +64,22 @@ def train(
                 else f"{recommender.fitted.steps} steps"
             )
     return recommender
+
+
+def _trained_before(run: Run) -> str:
+    """The artefact that has the recommender already, or "".
+
+    What has learned from preference takes its place; it lies in ``sft`` then.
+    """
+    if run.is_current("recommender"):
+        return "recommender"
+    key = run.keys["recommender"]
+    if not run.workspace.is_current(SFT, key, kind="recommender"):
+        return ""
+    if run.recipe.preference is not None:
+        return SFT
+    run.workspace.copy(SFT, "recommender", kind="recommender")
+    return "recommender"
 
 
 def _further_inputs(run: Run, training: Dataset) -> list[str]:
@@ -145,7 +165,7 @@ def train_validated(
         config=config,
         vectors=vectors,
         folder=run.workspace.folder / "checkpoints" / "fit",
-        validate=lambda recommender: _ndcg10(recommender, cases),
+        validate=lambda recommender: float(ndcg10(recommender, cases).mean()),
         on_validation=on_validation,
         progress=stage.training(),
     )
@@ -155,6 +175,7 @@ def train_validated(
     return chosen
 
 
-def _ndcg10(recommender: GenerativeRecommender, cases: Holdout) -> float:
+def ndcg10(recommender: GenerativeRecommender, cases: Holdout) -> np.ndarray:
+    """NDCG@10 of each case, shape (cases,)."""
     hits = hit_matrix(recommender.rank(cases.histories, 10).items, cases.targets)
-    return float(ndcg(hits, distinct_targets(cases.targets), 10).mean())
+    return ndcg(hits, distinct_targets(cases.targets), 10)
