@@ -25,6 +25,7 @@ from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer, Run
 from genrec.workspace import Workspace
 
+WEIGHTS = ("weight_codes", "weight_transitions", "bonus_new_items")
 # Which of the codes and the transitions join the dense ranking.
 PARTS = {"dense": (0, 0), "dense_codes": (1, 0), "dense_transitions": (0, 1), "all": (1, 1)}
 
@@ -33,7 +34,7 @@ def parts_of(
     recommender: GenerativeRecommender, hybrid: Hybrid, cases: Holdout, rules: Protocol
 ) -> Figures:
     """R@10 and NDCG@10 with parts of the signals, and of the codes alone."""
-    chosen = hybrid.generate, hybrid.follow
+    chosen = hybrid.weights
     found: Figures = {}
 
     def judge(name: str) -> None:
@@ -43,9 +44,9 @@ def parts_of(
         print(name, found[f"{name}_recall10"], found[f"{name}_ndcg10"], file=sys.stderr)
 
     for name, (codes, transitions) in PARTS.items():
-        hybrid.generate, hybrid.follow = codes * chosen[0], transitions * chosen[1]
+        hybrid.weights = codes * chosen[0], transitions * chosen[1], chosen[2]
         judge(name)
-    hybrid.generate, hybrid.follow = chosen
+    hybrid.weights = chosen
     recommender.hybrid = None
     judge("codes")
     return found

@@ -277,7 +277,7 @@ class GenerativeRecommender(Recommender):
         }
         if self.hybrid is not None:
             self.hybrid.write(folder)
-            about["weights"] = [self.hybrid.generate, self.hybrid.follow]
+            about["weights"] = list(self.hybrid.weights)
         if self.fitted is not None:
             about["fit"] = asdict(self.fitted)
         (folder / "generative.json").write_text(json.dumps(about, indent=1))

@@ -35,6 +35,8 @@ from genrec.recommenders.step_choice import ndcg_sum
 TRANSITIONS = "transitions"
 # Weights that are tried on validation cases.
 GRID = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2)
+# What is added to the scores of new items, in the same way. Log-probabilities: 2 is a factor of 7.
+BONUSES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
 # Cases times items whose signals are held at once while weights are chosen.
 TUNING_CELLS = 50_000_000
 
@@ -53,15 +55,21 @@ class Signals:
         dense: by the query.
         codes: by the semantic ID; items that the beams lost have the worst kept one's.
         follow: by transitions; ``None`` where they take no part.
+        new: which items nobody has chosen yet, bool, shape (items,).
     """
 
     dense: Tensor
     codes: Tensor
     follow: Tensor | None
+    new: Tensor
 
-    def fused(self, generate: float, follow: float) -> Tensor:
-        """One score for every item."""
-        scores = self.dense + generate * self.codes
+    def fused(self, generate: float, follow: float, bonus: float = 0.0) -> Tensor:
+        """One score for every item.
+
+        Args:
+            bonus: added to those of new items.
+        """
+        scores = self.dense + generate * self.codes + bonus * self.new
         return scores if self.follow is None else scores + follow * self.follow
 
 
@@ -71,13 +79,24 @@ class Hybrid:
     Attributes:
         generate: weight of codes, against 1 of the dense score.
         follow: weight of transitions.
+        bonus: added to the scores of items that nobody has chosen yet.
     """
 
     def __init__(
         self, config: HybridConfig, transitions: Cooccurrence | None, *, window: int
     ) -> None:
         self.config, self.transitions, self.window = config, transitions, window
-        self.generate, self.follow = config.generate, config.follow
+        self.generate, self.follow, self.bonus = config.generate, config.follow, 0.0
+
+    @property
+    def weights(self) -> tuple[float, float, float]:
+        """All that was chosen on validation cases."""
+        return self.generate, self.follow, self.bonus
+
+    @weights.setter
+    def weights(self, chosen: Sequence[float]) -> None:
+        # Runs of before new items had a bonus kept two numbers.
+        self.generate, self.follow, self.bonus = (*chosen, 0.0)[:3]
 
     @staticmethod
     def of(config: HybridConfig, dataset: Dataset, *, window: int) -> Hybrid:
@@ -116,7 +135,7 @@ class Hybrid:
         follow = None
         if self.transitions is not None:
             follow = torch.from_numpy(log_floored(self.transitions.scores(histories)))
-        return Signals(dense, codes, follow)
+        return Signals(dense, codes, follow, ~table.trained.cpu())
 
     def rank(
         self,
@@ -137,7 +156,7 @@ class Hybrid:
                 histories.take(rows),
                 Ranking(generated.items[rows], generated.scores[rows]),
             )
-            fused = found.fused(self.generate, self.follow).numpy()
+            fused = found.fused(*self.weights).numpy()
             best = top_n(fused, n, rules.take(rows).dense())
             items[rows], scores[rows] = best.items, best.scores
         return Ranking(items, scores)
@@ -151,26 +170,40 @@ class Hybrid:
     ) -> float:
         """Chooses the weights by NDCG@10 on cases that were not trained on, nothing filtered.
 
+        The bonus of new items is the largest that costs no more than ``new_item_cost``: so few of
+        the cases end at one that the figure itself would never ask for them.
+
         Returns:
             The NDCG@10 of the chosen weights.
         """
         items = len(self.transitions.catalog) if self.transitions else 1
         cases = cases.take(np.arange(min(len(cases), max(100, TUNING_CELLS // max(1, items)))))
-        totals: dict[tuple[float, float], float] = {}
-        for rows in parts(len(cases), items):
-            part = cases.take(rows)
-            found = self.signals(
-                backbone, prompts(part.histories), part.histories, generated(part.histories)
-            )
-            for generate in GRID:
-                for follow in GRID if found.follow is not None else (0.0,):
-                    gained = ndcg_sum(found.fused(generate, follow), part.targets)
-                    key = (generate, follow)
-                    totals[key] = totals.get(key, 0.0) + gained
+
+        def reached(tried: Sequence[tuple[float, float, float]]) -> dict[tuple[float, ...], float]:
+            totals = dict.fromkeys(tried, 0.0)
+            for rows in parts(len(cases), items):
+                part = cases.take(rows)
+                found = self.signals(
+                    backbone, prompts(part.histories), part.histories, generated(part.histories)
+                )
+                for weights in tried:
+                    totals[weights] += ndcg_sum(found.fused(*weights), part.targets)
+            return {weights: total / max(1, len(cases)) for weights, total in totals.items()}
+
+        follows = GRID if self.transitions is not None else (0.0,)
+        without = reached([(one, other, 0.0) for one in GRID for other in follows])
         # The smallest weights among equals: no signal without a reason.
-        best = min(totals, key=lambda key: (-totals[key], sum(key)))
-        self.generate, self.follow = best
-        return totals[best] / max(1, len(cases))
+        best = min(without, key=lambda weights: (-without[weights], sum(weights)))
+        self.weights = best
+        allowed = without[best] * (1 - self.config.new_item_cost)
+        table = backbone.items
+        if not self.config.new_item_cost or table is None or bool(table.trained.all()):
+            return without[best]
+        shown = reached([(self.generate, self.follow, bonus) for bonus in BONUSES])
+        self.weights = max(
+            (one for one in shown if shown[one] >= allowed), key=lambda weights: weights[2]
+        )
+        return shown[self.weights]
 
     def write(self, folder: Path) -> None:
         """Writes the counts into a folder that somebody else seals."""
@@ -192,7 +225,7 @@ class Hybrid:
             Cooccurrence.load(folder / TRANSITIONS, catalog) if config.transitions else None
         )
         hybrid = Hybrid(config, transitions, window=window)
-        hybrid.generate, hybrid.follow = weights
+        hybrid.weights = weights
         return hybrid
 
 

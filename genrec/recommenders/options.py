@@ -93,6 +93,8 @@ class HybridConfig:
             log-probability.
         follow: weight of the log-probability that transitions give it.
         tune: choose both weights on validation cases, where there are any.
+        new_item_cost: the share of NDCG@10 on validation cases that may be given up so that items
+            which nobody has chosen yet are shown; 0 leaves them where their content puts them.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -103,6 +105,7 @@ class HybridConfig:
     generate: float = 0.2
     follow: float = 0.4
     tune: bool = True
+    new_item_cost: float = 0.005
 
     def __post_init__(self) -> None:
         if self.generate < 0 or self.follow < 0 or not 0 <= self.decay < 1:
@@ -110,6 +113,8 @@ class HybridConfig:
                 f"generate is {self.generate}, follow {self.follow} and decay {self.decay}; the "
                 "first two may not be below 0, and the third lies from 0 to below 1."
             )
+        if not 0 <= self.new_item_cost < 1:
+            raise ConfigError(f"new_item_cost is {self.new_item_cost}; it lies from 0 to below 1.")
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _trained(
     )
     if final.hybrid is not None and chosen.hybrid is not None:
         # Chosen on cases that the refit has trained on.
-        final.hybrid.generate, final.hybrid.follow = chosen.hybrid.generate, chosen.hybrid.follow
+        final.hybrid.weights = chosen.hybrid.weights
     return final
 
 

@@ -196,11 +196,11 @@ def test_an_item_that_was_never_chosen_follows_like_the_rarest_that_was():
 
 
 def test_what_is_saved_ranks_as_before(trained, tmp_path):
-    trained.hybrid.generate, trained.hybrid.follow = 0.3, 0.1
+    trained.hybrid.weights = 0.3, 0.1, 2.0
     trained.save(tmp_path / "model")
     again = GenerativeRecommender.load(tmp_path / "model", trained.catalog)
     histories = small_dataset(20).sequences
-    assert (again.hybrid.generate, again.hybrid.follow) == (0.3, 0.1)
+    assert again.hybrid.weights == (0.3, 0.1, 2.0)
     first, second = trained.rank(histories, 10), again.rank(histories, 10)
     assert np.array_equal(first.items, second.items)
     assert np.allclose(first.scores, second.scores, atol=1e-5)
@@ -227,7 +227,7 @@ def test_weights_are_chosen_that_raise_the_figure_of_validation_cases(trained):
 
     def spoilt(*args):
         found = real(*args)
-        return Signals(noise[: len(found.dense)], found.codes, -found.follow)
+        return Signals(noise[: len(found.dense)], found.codes, -found.follow, found.new)
 
     try:
         hybrid.signals = spoilt
@@ -239,6 +239,40 @@ def test_weights_are_chosen_that_raise_the_figure_of_validation_cases(trained):
     assert hybrid.follow == 0
     assert reached > 0.5
     assert len(training)
+
+
+def test_new_items_get_as_much_as_the_figure_can_bear(trained):
+    _, cases = small_dataset(80, seed=4).split("last-out")
+    hybrid, real = trained.hybrid, trained.hybrid.signals
+    wanted = torch.from_numpy(cases.targets.items.astype(np.int64))
+    new = torch.arange(60) < 2
+    asked = iter([])
+
+    def known(_backbone, _prompts, histories, _generated):
+        nonlocal asked
+        left = list(asked) or list(range(len(cases)))
+        rows, asked = left[: len(histories)], iter(left[len(histories) :])
+        # Every target is first, 2.5 ahead of all others.
+        dense = torch.zeros(len(rows), 60)
+        dense[torch.arange(len(rows)), wanted[rows]] = 2.5
+        return Signals(dense, torch.zeros_like(dense), torch.zeros_like(dense), new)
+
+    trained_on = trained.backbone.items.trained
+    before, config = hybrid.weights, hybrid.config
+    try:
+        trained_on[:2], hybrid.signals = False, known
+        hybrid.config = replace(config, new_item_cost=0.0)
+        free = trained.tune(cases), hybrid.weights
+        hybrid.config = replace(config, new_item_cost=0.01)
+        asked = iter([])
+        little = trained.tune(cases), hybrid.weights
+    finally:
+        del hybrid.signals
+        trained_on[:2], hybrid.weights, hybrid.config = True, before, config
+    assert real is not known
+    assert free == (1.0, (0.0, 0.0, 0.0))
+    # At 3 the new items would stand above all targets, which costs far more than a hundredth.
+    assert little == (1.0, (0.0, 0.0, 2.0))
 
 
 def test_what_the_beams_lost_counts_as_the_worst_that_they_kept():
@@ -296,7 +330,13 @@ def test_one_signal_alone_has_nothing_to_weigh(tmp_path):
 
 
 def test_a_fused_score_is_the_weighted_sum():
-    signals = Signals(torch.tensor([[1.0]]), torch.tensor([[2.0]]), torch.tensor([[4.0]]))
-    assert signals.fused(0.5, 0.25).tolist() == [[3.0]]
+    signals = Signals(
+        torch.tensor([[1.0, 1.0]]),
+        torch.tensor([[2.0, 2.0]]),
+        torch.tensor([[4.0, 4.0]]),
+        torch.tensor([False, True]),
+    )
+    assert signals.fused(0.5, 0.25).tolist() == [[3.0, 3.0]]
+    assert signals.fused(0.5, 0.25, 1.5).tolist() == [[3.0, 4.5]]
     without = Hybrid(HybridConfig(transitions=False), None, window=5)
     assert without.transitions is None
