@@ -19,6 +19,7 @@ from genrec.cli.ads import ads_app
 from genrec.cli.chat import chat_command
 from genrec.cli.ids import ids
 from genrec.cli.keys import keys_app
+from genrec.cli.launched import begin, say
 from genrec.cli.mcp import mcp_command
 from genrec.cli.reward import reward_app
 from genrec.cli.serve import serve_command
@@ -51,7 +52,7 @@ def main() -> None:
     try:
         app()
     except GenrecError as error:
-        print(f"genrec: {error}", file=sys.stderr)
+        say(error)
         sys.exit(_exit_code(error))
     except SystemExit as end:
         # Typer turns a Ctrl-C into this code and says nothing.
@@ -383,6 +384,7 @@ def _root(
 
         print(installed("genrec"))
         raise typer.Exit
+    begin(context.invoked_subcommand)
     if context.invoked_subcommand is None:
         print(context.get_help())
 

@@ -15,6 +15,7 @@ from genrec.cli.progress import ConsoleObserver
 from genrec.errors import ArtefactError, ConfigError, nearest
 from genrec.recipe import Recipe
 from genrec.shipped import RECIPES, shipped_names
+from genrec.training.company import Company
 from genrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ def run_command(
     quiet: bool,
 ) -> None:
     recipe = Recipe.load(name, overrides)
+    company = Company.of_environment()
+    if not company.alone and (recipe.pretrain or recipe.finetune):
+        raise ConfigError(
+            f"{company.count} processes were started, and the recipe {recipe.name} is done by one. "
+            "Start it without a launcher; recipes that train a recommender are done by several."
+        )
     workspace = Workspace(into or Path("runs") / recipe.name)
     _run(recipe, workspace, until, as_json=as_json, quiet=quiet)
 
@@ -95,7 +102,7 @@ def _run(recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, qui
         outcome = run_recipe(recipe, workspace, observer, until=until)
     if outcome is not None:
         _print(outcome, recipe, workspace, as_json=as_json)
-    elif until == "build_ids":
+    elif until == "build_ids" and Company.of_environment().main:
         ids_command([workspace.folder], as_json=as_json)
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from genrec.errors import ConfigError
 from genrec.recipe import Recipe
+from genrec.training.company import ALONE, Company
 from genrec.workspace import Workspace, content_key
 
 # Raised when a stage comes to write something else from the same inputs.
@@ -53,12 +55,14 @@ class Run:
     """One recipe in one workspace.
 
     Attributes:
+        company: the processes that do it together; the main one makes and writes what is made once.
         keys: of each artefact, by its inputs; filled as the stages go.
     """
 
     recipe: Recipe
     workspace: Workspace
     observer: Observer = field(default_factory=Observer)
+    company: Company = ALONE
     keys: dict[str, str] = field(default_factory=dict)
 
     def key(self, name: str, *inputs: Any) -> str:
@@ -70,20 +74,46 @@ class Run:
         return self.workspace.is_current(name, self.keys[name])
 
     @contextmanager
-    def stage(self, title: str) -> Iterator[Stage]:
-        """Times a stage and tells the observer."""
+    def stage(self, title: str, *, together: bool = False) -> Iterator[Stage]:
+        """Times a stage and tells the observer.
+
+        Args:
+            together: all processes do it at a time; otherwise the others begin when the main one
+                has ended, and find what it made.
+        """
+        if not self.company.main and not together:
+            self.company.wait_for(title)
         self.observer.started(title)
         stage = Stage(title, self.observer)
         started = time.perf_counter()
-        yield stage
+        try:
+            yield stage
+        except BaseException:
+            if self.company.main:
+                self.company.tell(title, failed=True)
+            raise
         seconds = time.perf_counter() - started
-        if not stage.reused:
-            self.workspace.record("seconds", {title: round(seconds, 1)})
+        if self.company.main:
+            if not stage.reused:
+                self.workspace.record("seconds", {title: round(seconds, 1)})
+            self.company.tell(title)
         self.observer.finished(title, stage.note, seconds, reused=stage.reused)
 
-    def write(self, name: str, **about: Any) -> Any:
-        """A folder to write the artefact into; see ``Workspace.write``."""
-        return self.workspace.write(name, self.keys[name], **about)
+    @contextmanager
+    def write(self, name: str, **about: Any) -> Iterator[Path]:
+        """A folder to write the artefact into; see ``Workspace.write``.
+
+        Raises:
+            ConfigError: this is not the main process, and does not find what that has made.
+        """
+        if not self.company.main:
+            raise ConfigError(
+                f"Process {self.company.rank} of {self.company.count} does not find the '{name}' "
+                f"that the main process made in {self.workspace.folder}. The run's folder must lie "
+                "on a disk that all machines see, and the data be the same on all of them."
+            )
+        with self.workspace.write(name, self.keys[name], **about) as folder:
+            yield folder
 
     def path(self, name: str) -> Path:
         return self.workspace.path(name)

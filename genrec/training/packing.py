@@ -185,6 +185,11 @@ def _item_places(packs: Sequence[Sequence[TokenRow]], position_ids: Tensor) -> d
     return {"next_items": begins, "held_items": held, "chains": chains}
 
 
+def target_count(batch: dict[str, Tensor]) -> Tensor:
+    """How many tokens of a batch are learned."""
+    return (batch["target_levels"] != NO_TARGET).sum()
+
+
 def packed_mask(segments: Tensor, dtype: torch.dtype, chains: Tensor | None = None) -> Tensor:
     """Additive causal mask that keeps rows apart, shape (packs, 1, tokens, tokens).
 
