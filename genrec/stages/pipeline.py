@@ -12,11 +12,12 @@ from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.stages.collaborate import vectors_of_ids
+from genrec.stages.engines import ENGINES
 from genrec.stages.judge import Judgement, judge
 from genrec.stages.prefer import prefer
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.recommend import Shown, open_recommender, recommend, typical_user
-from genrec.stages.run import Observer, Run
+from genrec.stages.run import Engine, Observer, Run
 from genrec.stages.train import train
 from genrec.stages.train_one_pass import train_one_pass
 from genrec.training.company import Company
@@ -40,7 +41,12 @@ class Outcome:
 
 
 def run_recipe(
-    recipe: Recipe, workspace: Workspace, observer: Observer | None = None, *, until: str = ""
+    recipe: Recipe,
+    workspace: Workspace,
+    observer: Observer | None = None,
+    *,
+    until: str = "",
+    engine: Engine | None = None,
 ) -> Outcome | None:
     """Runs a recipe in a workspace; what is up to date there is used again.
 
@@ -48,18 +54,21 @@ def run_recipe(
 
     Args:
         until: the last stage to run, one of ``STAGES``; empty runs all.
+        engine: who encodes items; this process if left out.
 
     Returns:
-        ``None`` when the run was told to end before the evaluation, and in all but the main process.
+        ``None`` in all but the main process, or when told to end before the evaluation.
 
     Raises:
-        ConfigError: the processes do not find each other, or cannot share the batches.
+        ConfigError: there is no such engine; the processes do not find each other, or cannot share
+            the batches.
     """
+    ENGINES.entry((engine or Engine()).name)
     company = Company.of_environment()
     company.check_batch(recipe.train.batch_size)
     company.join()
     watched = observer if observer is not None and company.main else Observer()
-    run = Run(recipe, workspace, watched, company)
+    run = Run(recipe, workspace, watched, company, engine or Engine())
     with workspace.lock() if company.main else nullcontext():
         if company.main:
             workspace.record("recipe", recipe.model_dump(mode="json"))

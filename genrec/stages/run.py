@@ -50,12 +50,31 @@ class Observer:
         """A stage is over; ``reused`` if an artefact made earlier was up to date."""
 
 
+@dataclass(frozen=True)
+class Engine:
+    """Who encodes items; see ``genrec.stages.engines``.
+
+    Attributes:
+        name: ``local`` or ``ray``.
+        workers: processes; 0 takes one (``local``) or one per core (``ray``).
+    """
+
+    name: str = "local"
+    workers: int = 0
+
+    @property
+    def several(self) -> bool:
+        """Whether anybody but this process does it."""
+        return self.name != "local" or self.workers > 1
+
+
 @dataclass
 class Run:
     """One recipe in one workspace.
 
     Attributes:
         company: the processes that do it together; the main one makes and writes what is made once.
+        engine: who encodes items.
         keys: of each artefact, by its inputs; filled as the stages go.
     """
 
@@ -63,6 +82,7 @@ class Run:
     workspace: Workspace
     observer: Observer = field(default_factory=Observer)
     company: Company = ALONE
+    engine: Engine = Engine()
     keys: dict[str, str] = field(default_factory=dict)
 
     def key(self, name: str, *inputs: Any) -> str:
