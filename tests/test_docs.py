@@ -35,6 +35,7 @@ PAGES = (
     "docs/product_diffusion.md",
     "docs/profiles.md",
     "docs/reward.md",
+    "docs/scaling.md",
     "docs/semantic_ids.md",
     "docs/serving_vllm.md",
     "docs/serving.md",
