@@ -14,7 +14,7 @@ from pathlib import Path
 
 from genrec.data.catalog import Catalog
 from genrec.data.storage import read_dataset
-from genrec.encoders.modalities import encoders_of
+from genrec.encoders.modalities import TEXT, encoders_of
 from genrec.encoders.options import EncodeConfig
 from genrec.encoders.text import TextEncoder
 from genrec.errors import InputError
@@ -78,14 +78,15 @@ def parts_of(
     """What is to be encoded, each distinct text or file once, those of like length together."""
     found = []
     for kind, encoder in encoders_of(options).items():
-        words = isinstance(encoder, TextEncoder)
-        contents = encoder.texts(catalog) if words else catalog.files(kind)
+        contents: Sequence[str | None] = (
+            encoder.texts(catalog) if isinstance(encoder, TextEncoder) else catalog.files(kind)
+        )
         first: dict[str, int] = {}
         for row, content in enumerate(contents):
             if content:
                 first.setdefault(content, row)
         rows = list(first.values())
-        if words:
+        if kind == TEXT:
             rows.sort(key=lambda row: -len(contents[row] or ""))
         for start in range(0, len(rows), items):
             found.append(EncodePart(kind, tuple(rows[start : start + items])))

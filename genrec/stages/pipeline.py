@@ -68,7 +68,7 @@ def run_recipe(
     company.check_batch(recipe.train.batch_size)
     company.join()
     watched = observer if observer is not None and company.main else Observer()
-    run = Run(recipe, workspace, watched, company, engine or Engine())
+    run = Run(recipe, workspace, watched, company=company, engine=engine or Engine())
     with workspace.lock() if company.main else nullcontext():
         if company.main:
             workspace.record("recipe", recipe.model_dump(mode="json"))

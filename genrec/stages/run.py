@@ -73,17 +73,17 @@ class Run:
     """One recipe in one workspace.
 
     Attributes:
+        keys: of each artefact, by its inputs; filled as the stages go.
         company: the processes that do it together; the main one makes and writes what is made once.
         engine: who encodes items.
-        keys: of each artefact, by its inputs; filled as the stages go.
     """
 
     recipe: Recipe
     workspace: Workspace
     observer: Observer = field(default_factory=Observer)
+    keys: dict[str, str] = field(default_factory=dict)
     company: Company = ALONE
     engine: Engine = Engine()
-    keys: dict[str, str] = field(default_factory=dict)
 
     def key(self, name: str, *inputs: Any) -> str:
         """The key of an artefact made from these inputs."""

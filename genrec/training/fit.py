@@ -34,6 +34,8 @@ from genrec.training.trainer import (
     Watcher,
 )
 
+__all__ = ["Batch", "FitConfig", "FitResult", "Progress", "Rows", "Targets", "fit"]
+
 log = logging.getLogger(__name__)
 
 

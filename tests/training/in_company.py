@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import socket
+from functools import cache
 
 import numpy as np
 import torch
@@ -17,7 +18,12 @@ from genrec.training.company import Company
 from tests.small import small_dataset, small_index
 
 STEPS, STOPPED = 4, 3
-DATA = small_dataset(24)
+
+
+@cache
+def data():
+    # Not at import: processes are forked after it, and must not inherit a pool of threads.
+    return small_dataset(24)
 
 
 def train(folder, *, stop_at=0, progress=lambda step: None):
@@ -30,11 +36,11 @@ def train(folder, *, stop_at=0, progress=lambda step: None):
 
     return GenerativeRecommender.train(
         "tiny",
-        DATA,
+        data(),
         small_index(),
         folder=folder,
         progress=watch,
-        validate=lambda recommender: float(recommender.rank(DATA.sequences, 5).scores.mean()),
+        validate=lambda recommender: float(recommender.rank(data().sequences, 5).scores.mean()),
         # Parts of a batch are not alike: rows are filled as far as histories go.
         adapt="full",
         steps=STEPS,
@@ -50,7 +56,7 @@ def train(folder, *, stop_at=0, progress=lambda step: None):
 def told(recommender):
     """What can be compared: losses, validation, and the scores of the best items."""
     fitted = recommender.fitted
-    scores = recommender.rank(DATA.sequences, 5).scores
+    scores = recommender.rank(data().sequences, 5).scores
     return {
         "losses": fitted.losses,
         "metrics": list(fitted.metrics.values()),
