@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,8 +106,11 @@ class Run:
         self.observer.started(title)
         stage = Stage(title, self.observer)
         started = time.perf_counter()
+        # What a stage trains that is not done together is the main process's alone.
+        own = self.company.main and not self.company.alone and not together
         try:
-            yield stage
+            with self.company.apart() if own else nullcontext():
+                yield stage
         except BaseException:
             if self.company.main:
                 self.company.tell(title, failed=True)

@@ -8,7 +8,8 @@ models, and loads torch only when there is somebody to talk to.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -158,6 +159,15 @@ class Company:
             raise ConfigError(f"The main process ended before '{what}' was done.") from error
         if said == _FAILED:
             raise ConfigError(f"The main process failed at '{what}' and has said why.")
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What this process trains until the block ends is its own; before it has joined in."""
+        said = {name: os.environ.pop(name) for name in _SAID if name in os.environ}
+        try:
+            yield
+        finally:
+            os.environ.update(said)
 
     def leave(self) -> None:
         """Makes this process one that works alone; what it trains from then on is its own."""

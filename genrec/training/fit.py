@@ -90,6 +90,7 @@ def fit(
         progress: called after every step with step, steps and the last loss.
         job: anything that identifies data and model, so that a resume never mixes two.
         targets: how many targets the loss of a batch is the mean of; several processes need it.
+            See ``parts_of`` for a loss of several means.
 
     Raises:
         InputError: there are no rows.

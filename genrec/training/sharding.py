@@ -64,10 +64,18 @@ def sharded(learner: nn.Module, device: torch.device, count: int) -> nn.Module:
     Args:
         device: of this process.
         count: of processes.
+
+    Raises:
+        ConfigError: it trains single numbers, which cannot be shared out.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
+    if single := [name for name, value in learner.named_parameters() if not value.ndim]:
+        raise ConfigError(
+            f"This model has parameters of one number each ({', '.join(single)}), which fsdp2.yaml "
+            "cannot shard. Take ddp.yaml."
+        )
     mine = copy.deepcopy(learner)
     mesh = init_device_mesh(device.type, (count,))
     again = _yes("FSDP_RESHARD_AFTER_FORWARD", "true")

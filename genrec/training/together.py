@@ -16,8 +16,10 @@ from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 Batch = dict[str, Tensor]
-# Of a process's part of a batch; never handed to a loss.
-WEIGHT = "weight_of_part"
+# How many targets a process's part of a batch has; never handed to a loss.
+TARGETS = "targets_of_part"
+# What each mean in a loss of several is multiplied by, shape (means,); handed to the loss.
+SHARES = "shares"
 
 
 class Learner(nn.Module):
@@ -90,7 +92,9 @@ def parts_of(
 
     Args:
         whole: a loader of whole batches, in seeded order.
-        targets: how many targets the loss of a batch is the mean of.
+        targets: how many targets the loss of a batch is the mean of. Of a loss that is a sum of
+            several means, that of each, shape (means,); such a loss multiplies each by its entry
+            of ``batch[SHARES]``, where it is given one.
     """
     dataset: Dataset[Any] = whole.dataset
     collate = whole.collate_fn
@@ -99,8 +103,8 @@ def parts_of(
         # Every process takes part in every step; one without rows has a step that weighs nothing.
         batch: Batch = collate(rows or [dataset[0]])
         # A whole number: DeepSpeed rounds others to the precision that it trains in.
-        weight = torch.as_tensor(targets(batch) if rows else 0, dtype=torch.int64)
-        return {**batch, WEIGHT: weight}
+        counts = torch.as_tensor(targets(batch), dtype=torch.int64)
+        return {**batch, TARGETS: counts if rows else torch.zeros_like(counts)}
 
     seeded = prepare_data_loader(
         whole, num_processes=1, process_index=0, use_seedable_sampler=True, data_seed=data_seed
@@ -113,18 +117,23 @@ def parts_of(
     )
 
 
-def mean_of_parts(loss: Tensor, weight: Tensor) -> tuple[Tensor, float]:
-    """A part's loss, scaled for a mean over processes; and the loss of the whole batch.
+def shares_of(counts: Tensor, device: torch.device) -> Tensor:
+    """What a part's means count for, so that their mean over processes is that of the batch.
 
     Args:
-        loss: mean over the targets of this process's part.
-        weight: how many targets these are.
+        counts: targets of this process's part, shape () or (means,).
     """
-    weight = weight.to(loss.device, torch.float64)
-    sums = torch.stack([weight, weight * loss.detach().double()])
-    distributed.all_reduce(sums)
-    scale = weight * distributed.get_world_size() / sums[0].clamp(min=1)
-    return loss * scale.to(loss.dtype), float(sums[1] / sums[0].clamp(min=1))
+    own = counts.to(device, torch.float64)
+    together = own.clone()
+    distributed.all_reduce(together)
+    return (own * distributed.get_world_size() / together.clamp(min=1)).float()
+
+
+def mean_over_processes(value: Tensor) -> float:
+    """The mean of what all processes have."""
+    together = value.detach().double()
+    distributed.all_reduce(together)
+    return float(together / distributed.get_world_size())
 
 
 def told_by_main(value: float, device: torch.device) -> float:

@@ -31,7 +31,16 @@ from genrec.training.checkpoint import (
 )
 from genrec.training.company import ALONE, Company
 from genrec.training.options import FitConfig
-from genrec.training.together import WEIGHT, Batch, Whole, mean_of_parts, parts_of, told_by_main
+from genrec.training.together import (
+    SHARES,
+    TARGETS,
+    Batch,
+    Whole,
+    mean_over_processes,
+    parts_of,
+    shares_of,
+    told_by_main,
+)
 
 log = logging.getLogger(__name__)
 
@@ -183,12 +192,17 @@ class CheckpointingTrainer(Trainer):
         )
 
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
-        weight = inputs.pop(WEIGHT, None)
-        value = model(inputs, bf16=self.args.bf16)
-        if weight is None:
+        counts = inputs.pop(TARGETS, None)
+        if counts is None:
+            value = model(inputs, bf16=self.args.bf16)
             told = value.item()
         else:
-            value, told = mean_of_parts(value, weight)
+            shares = shares_of(counts, self.args.device)
+            if shares.ndim:
+                value = model({**inputs, SHARES: shares}, bf16=self.args.bf16)
+            else:
+                value = model(inputs, bf16=self.args.bf16) * shares
+            told = mean_over_processes(value)
         if not math.isfinite(told):
             raise ConfigError(
                 f"The training loss became {told} after step {self.state.global_step}. "

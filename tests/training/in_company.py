@@ -13,9 +13,11 @@ from functools import cache
 import numpy as np
 import torch
 
+from genrec.encoders.base import ItemVectors
 from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.options import GenerativeConfig, HybridConfig
 from genrec.training.company import Company
-from tests.small import small_dataset, small_index
+from tests.small import ITEMS, small_dataset, small_index, small_vectors
 
 STEPS, STOPPED = 4, 3
 
@@ -27,7 +29,7 @@ def data():
 
 
 def train(folder, *, stop_at=0, progress=lambda step: None):
-    """The small world's recommender; with ``stop_at``, killed after that step."""
+    """The small world's hybrid; with ``stop_at``, killed after that step."""
 
     def watch(step, steps, loss):
         progress(step)
@@ -38,10 +40,16 @@ def train(folder, *, stop_at=0, progress=lambda step: None):
         "tiny",
         data(),
         small_index(),
+        config=GenerativeConfig(hybrid=HybridConfig()),
+        vectors=ItemVectors(
+            tuple(data().catalog.ids), small_vectors(), np.ones(ITEMS, bool), "drawn"
+        ),
         folder=folder,
         progress=watch,
         validate=lambda recommender: float(recommender.rank(data().sequences, 5).scores.mean()),
-        # Parts of a batch are not alike: rows are filled as far as histories go.
+        # Parts of a batch are not alike: rows are filled as far as histories go, and of some items
+        # the codes are learned, of all the item.
+        spelled=0.5,
         adapt="full",
         steps=STEPS,
         batch_size=4,

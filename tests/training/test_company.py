@@ -91,6 +91,15 @@ def test_processes_meet_and_tell_each_other(monkeypatch):
     assert heard == ["first", "The main process failed at 'second' and has said why."]
 
 
+def test_what_is_done_apart_is_done_alone(monkeypatch):
+    for name, value in SAID.items():
+        monkeypatch.setenv(name, value)
+    company = Company.of_environment()
+    with company.apart():
+        assert Company.of_environment() == ALONE
+    assert Company.of_environment() == company
+
+
 def test_batches_are_divided_or_refused():
     Company(0, 4).check_batch(8)
     with pytest.raises(ConfigError, match=r"batch_size is 6 .* by 4 processes.*=4 or 8"):
