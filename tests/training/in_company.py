@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from genrec.encoders.base import ItemVectors
+from genrec.llm.options import ItemTableConfig
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.options import GenerativeConfig, HybridConfig
 from genrec.training.company import Company
@@ -40,7 +41,7 @@ def train(folder, *, stop_at=0, progress=lambda step: None):
         "tiny",
         data(),
         small_index(),
-        config=GenerativeConfig(hybrid=HybridConfig()),
+        config=GenerativeConfig(hybrid=HybridConfig(table=ItemTableConfig(own_dropout=0.0))),
         vectors=ItemVectors(
             tuple(data().catalog.ids), small_vectors(), np.ones(ITEMS, bool), "drawn"
         ),
