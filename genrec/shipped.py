@@ -11,18 +11,23 @@ from genrec.errors import ConfigError, nearest
 
 PROMPTS, RECIPES, CAMPAIGNS = "prompts", "recipes", "campaigns"
 CHECKPOINTS = "checkpoints"
-SUFFIXES = {PROMPTS: ".jinja", RECIPES: ".yaml", CAMPAIGNS: ".yaml"}
+# How several processes are started, beside the recipes that they run; files of several kinds,
+# which keep their suffix in their name.
+LAUNCH = "launch"
+SUFFIXES = {PROMPTS: ".jinja", RECIPES: ".yaml", CAMPAIGNS: ".yaml", LAUNCH: ""}
 _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped_folder(kind: str) -> Path:
-    """The folder of the shipped ``prompts``, ``recipes``, ``campaigns`` or ``checkpoints``.
+    """The folder of a kind: ``prompts``, ``recipes``, ``campaigns``, ``launch``, ``checkpoints``.
 
     Raises:
         ConfigError: no such kind, or the installation is incomplete.
     """
     if kind not in (*SUFFIXES, CHECKPOINTS):
         raise ConfigError(f"genrec ships no '{kind}'; {nearest(kind, SUFFIXES)}")
+    if kind == LAUNCH:
+        return shipped_folder(RECIPES) / LAUNCH
     checkout = _PACKAGE.parent
     # An editable install leaves a copy in site-packages; the checkout's own files are the truth.
     candidates = [_PACKAGE / "_shipped" / kind]
@@ -38,10 +43,13 @@ def shipped_folder(kind: str) -> Path:
 
 
 def shipped_names(kind: str) -> list[str]:
-    """Names of the shipped files, sorted: the path below the folder, without its suffix."""
-    folder = shipped_folder(kind)
-    files = folder.rglob(f"*{SUFFIXES[kind]}")
-    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in files)
+    """Names of the shipped files, sorted: the path below the folder, without its kind's suffix."""
+    folder, suffix = shipped_folder(kind), SUFFIXES[kind]
+    paths = [path.relative_to(folder).as_posix() for path in folder.rglob(f"*{suffix}")]
+    aside = f"{LAUNCH}/" if kind == RECIPES else None
+    return sorted(
+        path.removesuffix(suffix) for path in paths if not (aside and path.startswith(aside))
+    )
 
 
 def shipped_file(kind: str, name: str) -> Path:

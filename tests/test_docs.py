@@ -14,7 +14,7 @@ from genrec.creatives.campaign import Campaign
 from genrec.data.sources import SOURCES
 from genrec.errors import ConfigError, InputError
 from genrec.recipe import Recipe
-from genrec.shipped import CAMPAIGNS, RECIPES, shipped_names
+from genrec.shipped import CAMPAIGNS, LAUNCH, RECIPES, shipped_names
 
 PAGES = (
     "README.md",
@@ -35,6 +35,7 @@ PAGES = (
     "docs/product_diffusion.md",
     "docs/profiles.md",
     "docs/reward.md",
+    "docs/scaling.md",
     "docs/semantic_ids.md",
     "docs/serving_vllm.md",
     "docs/serving.md",
@@ -150,7 +151,7 @@ def test_every_recipe_list_and_override_on_the_pages_exists(repository):
         elif words[0] == "tune":
             assert Recipe.load(words[1]).search_space.ranges
         elif words[0] in ("show", "cp") and "/" not in words[1]:
-            assert words[1] in {*names, *shipped_names(CAMPAIGNS)}
+            assert words[1] in {*names, *shipped_names(CAMPAIGNS), *shipped_names(LAUNCH)}
         elif words[0] == "ls" and len(words) > 1:
             assert words[1] in KINDS
     assert runs >= 4

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genrec.errors import ConfigError, InputError, nearest
-from genrec.shipped import CAMPAIGNS, PROMPTS, RECIPES, SUFFIXES, shipped_file, shipped_names
+from genrec.shipped import CAMPAIGNS, LAUNCH, RECIPES, SUFFIXES, shipped_file, shipped_names
 from genrec.workspace import RUN_FILE, Workspace, write_text
 
 
@@ -59,13 +59,13 @@ def copy_command(name: str, to: Path) -> None:
 
 
 def _shipped(name: str) -> tuple[str, Path]:
-    for kind in (RECIPES, PROMPTS, CAMPAIGNS):
+    for kind in SUFFIXES:
         if name in shipped_names(kind):
             return kind, shipped_file(kind, name)
     names = [name for kind in SUFFIXES for name in shipped_names(kind)]
     raise ConfigError(
-        f"There is no recipe, prompt, campaign or run '{name}'; {nearest(name, names)} "
-        "A run is named by its folder."
+        f"There is no recipe, prompt, campaign, launch file or run '{name}'; "
+        f"{nearest(name, names)} A run is named by its folder."
     )
 
 
@@ -94,10 +94,15 @@ def _campaigns() -> list[tuple[str, str]]:
     return _first_lines(CAMPAIGNS)
 
 
+def _launch() -> list[tuple[str, str]]:
+    return _first_lines(LAUNCH)
+
+
 def _first_lines(kind: str) -> list[tuple[str, str]]:
     rows = []
     for name in shipped_names(kind):
-        first = shipped_file(kind, name).read_text(encoding="utf-8").splitlines()[0]
+        lines = shipped_file(kind, name).read_text(encoding="utf-8").splitlines()
+        first = next(line for line in lines if not line.startswith("#!"))
         rows.append((name, first.lstrip("# ")))
     return rows
 
@@ -149,6 +154,7 @@ KINDS: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "recipes": _recipes,
     "prompts": _prompts,
     "campaigns": _campaigns,
+    "launch": _launch,
     "data": _data,
     "backbones": _backbones,
     "text_models": _registered("genrec.llm.text", "TEXT_MODELS"),

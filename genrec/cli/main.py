@@ -19,8 +19,10 @@ from genrec.cli.ads import ads_app
 from genrec.cli.chat import chat_command
 from genrec.cli.ids import ids
 from genrec.cli.keys import keys_app
+from genrec.cli.launched import begin, say
 from genrec.cli.mcp import mcp_command
 from genrec.cli.reward import reward_app
+from genrec.cli.search_prompt import search_prompt_command
 from genrec.cli.serve import serve_command
 from genrec.cli.tune import tune_command
 from genrec.cli.write import write_command
@@ -51,7 +53,7 @@ def main() -> None:
     try:
         app()
     except GenrecError as error:
-        print(f"genrec: {error}", file=sys.stderr)
+        say(error)
         sys.exit(_exit_code(error))
     except SystemExit as end:
         # Typer turns a Ctrl-C into this code and says nothing.
@@ -82,32 +84,18 @@ def run(
         str,
         typer.Option(help="Last stage: load_data, encode, build_ids, train, prefer or evaluate."),
     ] = "",
+    engine: Annotated[str, typer.Option(help="Who encodes items: local or ray.")] = "local",
+    workers: Annotated[
+        int,
+        typer.Option(help="Processes that encode; 0: one, or with ray one per core.", min=0),
+    ] = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a recipe from tables to figures and recommendations."""
     from genrec.cli.run import run_command
 
-    run_command(recipe, overrides or [], into, until, as_json=json, quiet=quiet)
-
-
-@app.command("search-prompt")
-def search_prompt(
-    folder: RunFolder,
-    start: Annotated[
-        str, typer.Option(help="The text to start from; the one found has as many tokens.")
-    ] = "Recommend what this customer will choose next.",
-    histories: Annotated[int, typer.Option(help="Users to search with.", min=2)] = 64,
-    evaluations: Annotated[
-        int, typer.Option(help="Loss evaluations of each search, a gradient counted as 3.", min=5)
-    ] = 200,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Find the instruction that a finished run's LLM does best with, beside a random search."""
-    from genrec.cli.search_prompt import search_prompt_command
-
-    search_prompt_command(folder, start, histories, evaluations, as_json=json, quiet=quiet)
+    run_command(recipe, overrides or [], into, until, engine, workers, as_json=json, quiet=quiet)
 
 
 @app.command()
@@ -316,6 +304,7 @@ def ablate(
     ablate_command(folder, retrain=retrain, as_json=json, quiet=quiet)
 
 
+app.command("search-prompt")(search_prompt_command)
 app.command("write")(write_command)
 app.command("tune")(tune_command)
 app.command("chat")(chat_command)
@@ -383,6 +372,7 @@ def _root(
 
         print(installed("genrec"))
         raise typer.Exit
+    begin(context.invoked_subcommand)
     if context.invoked_subcommand is None:
         print(context.get_help())
 

@@ -15,6 +15,8 @@ from genrec.cli.progress import ConsoleObserver
 from genrec.errors import ArtefactError, ConfigError, nearest
 from genrec.recipe import Recipe
 from genrec.shipped import RECIPES, shipped_names
+from genrec.stages.run import Engine
+from genrec.training.company import Company
 from genrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,13 +29,27 @@ def run_command(
     overrides: list[str],
     into: Path | None,
     until: str,
+    engine: str,
+    workers: int,
     *,
     as_json: bool,
     quiet: bool,
 ) -> None:
     recipe = Recipe.load(name, overrides)
+    encoding = Engine(engine, workers)
+    alone = recipe.pretrain or recipe.finetune
+    company = Company.of_environment()
+    if alone and encoding.several:
+        raise ConfigError(
+            f"The recipe {recipe.name} is done by one process: leave --engine and --workers out."
+        )
+    if alone and not company.alone:
+        raise ConfigError(
+            f"{company.count} processes were started, and the recipe {recipe.name} is done by one. "
+            "Start it without a launcher; recipes that train a recommender are done by several."
+        )
     workspace = Workspace(into or Path("runs") / recipe.name)
-    _run(recipe, workspace, until, as_json=as_json, quiet=quiet)
+    _run(recipe, workspace, until, encoding, as_json=as_json, quiet=quiet)
 
 
 def evaluate_command(
@@ -80,7 +96,9 @@ def stored_recipe(workspace: Workspace) -> dict[str, Any]:
     return dict(stored)
 
 
-def _run(recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, quiet: bool) -> None:
+def _run(
+    recipe: Recipe, workspace: Workspace, until: str, engine: Engine, *, as_json: bool, quiet: bool
+) -> None:
     if recipe.pretrain is not None:
         _pretrain(recipe, workspace, as_json=as_json, quiet=quiet)
         return
@@ -92,10 +110,10 @@ def _run(recipe: Recipe, workspace: Workspace, until: str, *, as_json: bool, qui
     if until and until not in STAGES:
         raise ConfigError(f"There is no stage '{until}'; {nearest(until, STAGES)}")
     with drawn(quiet=quiet) as observer:
-        outcome = run_recipe(recipe, workspace, observer, until=until)
+        outcome = run_recipe(recipe, workspace, observer, until=until, engine=engine)
     if outcome is not None:
         _print(outcome, recipe, workspace, as_json=as_json)
-    elif until == "build_ids":
+    elif until == "build_ids" and Company.of_environment().main:
         ids_command([workspace.folder], as_json=as_json)
 
 

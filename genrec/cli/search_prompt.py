@@ -5,22 +5,38 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
-from genrec.cli.run import drawn, stored_recipe
+import typer
+
 from genrec.errors import InputError
-from genrec.recipe import Recipe
-from genrec.workspace import Workspace
 
 
 def search_prompt_command(
-    folder: Path, start: str, histories: int, evaluations: int, *, as_json: bool, quiet: bool
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run's folder, e.g. runs/quickstart.")
+    ],
+    start: Annotated[
+        str, typer.Option(help="The text to start from; the one found has as many tokens.")
+    ] = "Recommend what this customer will choose next.",
+    histories: Annotated[int, typer.Option(help="Users to search with.", min=2)] = 64,
+    evaluations: Annotated[
+        int, typer.Option(help="Loss evaluations of each search, a gradient counted as 3.", min=5)
+    ] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
+    """Find the instruction that a finished run's LLM does best with, beside a random search."""
     if not start.strip():
         raise InputError("The search starts from words: give --start some.")
-    workspace = Workspace(folder)
-    recipe = Recipe.parse(stored_recipe(workspace))
+    from genrec.cli.run import drawn, stored_recipe
+    from genrec.recipe import Recipe
     from genrec.stages.instruct import TEXT, search_prompt
     from genrec.stages.run import Run
+    from genrec.workspace import Workspace
+
+    workspace = Workspace(folder)
+    recipe = Recipe.parse(stored_recipe(workspace))
 
     with drawn(quiet=quiet) as observer:
         found = search_prompt(

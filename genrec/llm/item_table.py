@@ -59,7 +59,7 @@ class ItemTable(nn.Module):
         self.query = nn.Linear(width, width)
         nn.init.eye_(self.query.weight)
         nn.init.zeros_(self.query.bias)
-        self.repeated = nn.Parameter(torch.zeros(()), requires_grad=config.repeat)
+        self.repeated = nn.Parameter(torch.zeros(1), requires_grad=config.repeat)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -67,7 +67,7 @@ class ItemTable(nn.Module):
     @property
     def repeat(self) -> Tensor:
         """What is added to the score of an item that the history holds, shape ()."""
-        return REPEAT_SCALE * self.repeated
+        return REPEAT_SCALE * self.repeated[0]
 
     def vectors(self, items: Tensor | None = None) -> Tensor:
         """Vectors of these items, or of all, shape (…, width)."""
@@ -118,6 +118,8 @@ class ItemTable(nn.Module):
             stored = load_file(folder / FILE)
             features, trained = stored.pop("features"), stored.pop("trained")
             table = ItemTable(features, stored["own.weight"].shape[1], config, trained=trained)
+            # Tables of earlier versions have a scalar.
+            stored["repeated"] = stored["repeated"].reshape(1)
             table.load_state_dict(stored)
         except (OSError, KeyError, RuntimeError, SafetensorError) as error:
             raise ArtefactError(

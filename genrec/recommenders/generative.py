@@ -35,7 +35,7 @@ from genrec.recommenders.options import GenerativeConfig
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.training.fit import Batch, FitResult, fit
 from genrec.training.options import SftConfig
-from genrec.training.packing import PackedRows, collate_packed
+from genrec.training.packing import PackedRows, collate_packed, target_counts
 from genrec.training.sft import sft_loss
 from genrec.workspace import open_artefact, write_artefact
 
@@ -168,6 +168,7 @@ class GenerativeRecommender(Recommender):
                 llm,
                 rows,
                 collate=collate_packed,
+                targets=target_counts,
                 loss=partial(_loss, config=chosen.sft),
                 config=chosen.fit,
                 folder=Path(name),

@@ -34,7 +34,7 @@ from genrec.recommenders.options import GenerativeConfig, OnePassConfig
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.training.fit import Batch, FitResult, fit
 from genrec.training.options import SftConfig
-from genrec.training.packing import PackedRows, collate_packed
+from genrec.training.packing import PackedRows, collate_packed, target_count
 from genrec.workspace import open_artefact, write_artefact
 
 ABOUT, HEADS = "one_pass.json", "heads.safetensors"
@@ -155,6 +155,7 @@ class OnePassRecommender(Recommender):
                 recommender.network,
                 rows,
                 collate=collate_packed,
+                targets=target_count,
                 loss=partial(_loss, config=chosen.sft),
                 config=chosen.fit,
                 folder=Path(name),

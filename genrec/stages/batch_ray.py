@@ -106,7 +106,8 @@ def _connected(workers: int) -> Iterator[None]:
         else:
             # One more than the workers need, for Ray's own reading of the list of parts.
             ray.init(num_cpus=workers + 1, include_dashboard=False, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    # Ray raises a bare Exception where a busy machine takes too long to start it.
+    except Exception as error:
         raise ConfigError(
             f"Ray could not be started{f' at {address}' if address else ''}: "
             f"{str(error).splitlines()[0]} Set RAY_ADDRESS to a running cluster or unset it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,15 +12,18 @@ from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.stages.collaborate import vectors_of_ids
+from genrec.stages.engines import ENGINES
 from genrec.stages.judge import Judgement, judge
 from genrec.stages.prefer import prefer
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.recommend import Shown, open_recommender, recommend, typical_user
-from genrec.stages.run import Observer, Run
+from genrec.stages.run import Engine, Observer, Run
 from genrec.stages.train import train
 from genrec.stages.train_one_pass import train_one_pass
+from genrec.training.company import Company
 from genrec.workspace import Workspace
 
+_JUDGED = "the evaluation"
 STAGES = ("load_data", "encode", "build_ids", "train", "prefer", "evaluate")
 
 
@@ -37,19 +41,37 @@ class Outcome:
 
 
 def run_recipe(
-    recipe: Recipe, workspace: Workspace, observer: Observer | None = None, *, until: str = ""
+    recipe: Recipe,
+    workspace: Workspace,
+    observer: Observer | None = None,
+    *,
+    until: str = "",
+    engine: Engine | None = None,
 ) -> Outcome | None:
     """Runs a recipe in a workspace; what is up to date there is used again.
 
+    Where several processes were launched, they train together; all else is the main one's.
+
     Args:
         until: the last stage to run, one of ``STAGES``; empty runs all.
+        engine: who encodes items; this process if left out.
 
     Returns:
-        ``None`` when the run was told to end before the evaluation.
+        ``None`` in all but the main process, or when told to end before the evaluation.
+
+    Raises:
+        ConfigError: there is no such engine; the processes do not find each other, or cannot share
+            the batches.
     """
-    run = Run(recipe, workspace, observer or Observer())
-    with workspace.lock():
-        workspace.record("recipe", recipe.model_dump(mode="json"))
+    ENGINES.entry((engine or Engine()).name)
+    company = Company.of_environment()
+    company.check_batch(recipe.train.batch_size)
+    company.join()
+    watched = observer if observer is not None and company.main else Observer()
+    run = Run(recipe, workspace, watched, company=company, engine=engine or Engine())
+    with workspace.lock() if company.main else nullcontext():
+        if company.main:
+            workspace.record("recipe", recipe.model_dump(mode="json"))
         dataset = load_data(run)
         if until == "load_data":
             return None
@@ -63,13 +85,20 @@ def run_recipe(
         recommender: GenerativeRecommender | OnePassRecommender
         if recipe.one_pass is None:
             recommender = train(run, training, index, vectors_of_ids(run, vectors))
-            if recipe.preference is not None and until != "train":
-                recommender = prefer(run, recommender, training)
         else:
             recommender = train_one_pass(run, training, index)
-        if until in ("train", "prefer"):
+        if until == "train":
             return None
-        return _outcome(run, recommender, training, test)
+        if not company.main:
+            # Who leaves a cluster's job early may end it for all.
+            company.wait_for(_JUDGED)
+            return None
+        company.leave()
+        if recipe.preference is not None and isinstance(recommender, GenerativeRecommender):
+            recommender = prefer(run, recommender, training)
+        outcome = None if until == "prefer" else _outcome(run, recommender, training, test)
+        company.tell(_JUDGED)
+        return outcome
 
 
 def evaluate_again(

@@ -27,6 +27,7 @@ from genrec.stages.collaborate import (
     known_events,
     with_collaborative,
 )
+from genrec.stages.encode_parts import OpenEncoders, fill_cache, parts_of
 from genrec.stages.run import Run
 from genrec.workspace import Workspace, seal_of
 
@@ -75,6 +76,14 @@ def encode(run: Run, dataset: Dataset) -> ItemVectors:
         if stage.reused:
             vectors = ItemVectors.load(run.path("item_vectors") / "vectors")
         else:
+            if run.engine.several:
+                fill_cache(
+                    parts_of(dataset.catalog, options),
+                    OpenEncoders(run.path("dataset").resolve(), options),
+                    engine=run.engine.name,
+                    workers=run.engine.workers,
+                    progress=stage.progress,
+                )
             by_kind = encode_modalities(options, dataset.catalog, progress=stage.progress)
             vectors = joined(by_kind)
             with run.write("item_vectors") as folder:

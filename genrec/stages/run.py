@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from genrec.errors import ConfigError
 from genrec.recipe import Recipe
+from genrec.training.company import ALONE, Company
 from genrec.workspace import Workspace, content_key
 
 # Raised when a stage comes to write something else from the same inputs.
@@ -48,18 +50,40 @@ class Observer:
         """A stage is over; ``reused`` if an artefact made earlier was up to date."""
 
 
+@dataclass(frozen=True)
+class Engine:
+    """Who encodes items; see ``genrec.stages.engines``.
+
+    Attributes:
+        name: ``local`` or ``ray``.
+        workers: processes; 0 takes one (``local``) or one per core (``ray``).
+    """
+
+    name: str = "local"
+    workers: int = 0
+
+    @property
+    def several(self) -> bool:
+        """Whether anybody but this process does it."""
+        return self.name != "local" or self.workers > 1
+
+
 @dataclass
 class Run:
     """One recipe in one workspace.
 
     Attributes:
         keys: of each artefact, by its inputs; filled as the stages go.
+        company: the processes that do it together; the main one makes and writes what is made once.
+        engine: who encodes items.
     """
 
     recipe: Recipe
     workspace: Workspace
     observer: Observer = field(default_factory=Observer)
     keys: dict[str, str] = field(default_factory=dict)
+    company: Company = ALONE
+    engine: Engine = Engine()
 
     def key(self, name: str, *inputs: Any) -> str:
         """The key of an artefact made from these inputs."""
@@ -70,20 +94,49 @@ class Run:
         return self.workspace.is_current(name, self.keys[name])
 
     @contextmanager
-    def stage(self, title: str) -> Iterator[Stage]:
-        """Times a stage and tells the observer."""
+    def stage(self, title: str, *, together: bool = False) -> Iterator[Stage]:
+        """Times a stage and tells the observer.
+
+        Args:
+            together: all processes do it at a time; otherwise the others begin when the main one
+                has ended, and find what it made.
+        """
+        if not self.company.main and not together:
+            self.company.wait_for(title)
         self.observer.started(title)
         stage = Stage(title, self.observer)
         started = time.perf_counter()
-        yield stage
+        # What a stage trains that is not done together is the main process's alone.
+        own = self.company.main and not self.company.alone and not together
+        try:
+            with self.company.apart() if own else nullcontext():
+                yield stage
+        except BaseException:
+            if self.company.main:
+                self.company.tell(title, failed=True)
+            raise
         seconds = time.perf_counter() - started
-        if not stage.reused:
-            self.workspace.record("seconds", {title: round(seconds, 1)})
+        if self.company.main:
+            if not stage.reused:
+                self.workspace.record("seconds", {title: round(seconds, 1)})
+            self.company.tell(title)
         self.observer.finished(title, stage.note, seconds, reused=stage.reused)
 
-    def write(self, name: str, **about: Any) -> Any:
-        """A folder to write the artefact into; see ``Workspace.write``."""
-        return self.workspace.write(name, self.keys[name], **about)
+    @contextmanager
+    def write(self, name: str, **about: Any) -> Iterator[Path]:
+        """A folder to write the artefact into; see ``Workspace.write``.
+
+        Raises:
+            ConfigError: this is not the main process, and does not find what that has made.
+        """
+        if not self.company.main:
+            raise ConfigError(
+                f"Process {self.company.rank} of {self.company.count} does not find the '{name}' "
+                f"that the main process made in {self.workspace.folder}. The run's folder must lie "
+                "on a disk that all machines see, and the data be the same on all of them."
+            )
+        with self.workspace.write(name, self.keys[name], **about) as folder:
+            yield folder
 
     def path(self, name: str) -> Path:
         return self.workspace.path(name)

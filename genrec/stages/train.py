@@ -44,7 +44,7 @@ def train(
         [recipe.evaluate.refit, recipe.evaluate.split, recipe.evaluate.validation_users],
         *_further_inputs(run, training),
     )
-    with run.stage(f"Train {recipe.llm.start_from or recipe.llm.name}") as stage:
+    with run.stage(f"Train {recipe.llm.start_from or recipe.llm.name}", together=True) as stage:
         place = _trained_before(run)
         stage.reused = bool(place)
         if place:
@@ -54,8 +54,9 @@ def train(
         else:
             recommender = _trained(run, training, index, vectors, stage)
             assert recommender.fitted is not None
-            with run.write("recommender", dataset=run.keys["dataset"]) as folder:
-                recommender.write(folder)
+            if run.company.main:
+                with run.write("recommender", dataset=run.keys["dataset"]) as folder:
+                    recommender.write(folder)
             stage.note = (
                 f"{recommender.fitted.steps} steps, "
                 f"{recommender.backbone.trained_parameters:,} trained numbers, "

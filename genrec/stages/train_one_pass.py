@@ -33,7 +33,7 @@ def train_one_pass(run: Run, training: Dataset, index: SemanticIndex) -> OnePass
         model_facts(recipe.llm.name),
         [recipe.evaluate.refit, recipe.evaluate.split, recipe.evaluate.validation_users],
     )
-    with run.stage(f"Train {recipe.llm.name}, all codes in one pass") as stage:
+    with run.stage(f"Train {recipe.llm.name}, all codes in one pass", together=True) as stage:
         stage.reused = run.is_current("recommender")
         if stage.reused:
             recommender = OnePassRecommender.load(run.path("recommender"), training.catalog)
@@ -42,8 +42,9 @@ def train_one_pass(run: Run, training: Dataset, index: SemanticIndex) -> OnePass
             return recommender
         recommender = _chosen(run, training, index, stage)
         assert recommender.fitted is not None
-        with run.write("recommender", dataset=run.keys["dataset"]) as folder:
-            recommender.write(folder)
+        if run.company.main:
+            with run.write("recommender", dataset=run.keys["dataset"]) as folder:
+                recommender.write(folder)
         best = recommender.fitted.best_step
         stage.note = f"{recommender.fitted.steps} steps" + (f", best {best}" if best else "")
         stage.note += f", {recommender.network.trained_parameters:,} trained numbers"

@@ -78,6 +78,7 @@ def train_answers(
         model,
         list(rows),
         collate=collate_answers,
+        targets=lambda batch: (batch["targets"][:, 1:] != IGNORED).sum(),
         loss=answer_loss,
         config=config,
         folder=folder,

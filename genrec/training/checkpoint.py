@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from genrec.errors import ArtefactError
+from genrec.training.sharding import shared_like, whole
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,19 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
+def whole_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """What trains, by name, on the CPU; of a sharded model every process must ask for it."""
+    tensors = trained_tensors(model)
+    return {name: whole(p.detach()).cpu().contiguous() for name, p in tensors.items()}
+
+
 def save_weights(model: nn.Module, path: Path) -> None:
     """Writes what trains, atomically."""
-    tensors = {name: p.detach().cpu().contiguous() for name, p in trained_tensors(model).items()}
+    write_tensors(whole_tensors(model), path)
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Writes tensors, atomically."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(tensors, temporary)
     os.replace(temporary, path)
@@ -55,24 +66,34 @@ def load_weights(model: nn.Module, path: Path) -> None:
         raise ArtefactError(
             f"{path} cannot be read ({error}). Delete it and train again."
         ) from error
-    own = trained_tensors(model)
-    if stored.keys() != own.keys():
+    if stored.keys() != trained_tensors(model).keys():
         raise ArtefactError(f"{path} holds the weights of another model. Train into a new folder.")
+    put_tensors(model, stored)
+
+
+def put_tensors(model: nn.Module, stored: dict[str, Tensor]) -> None:
+    """Puts whole tensors into what trains."""
     with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(stored[name])
+        for name, parameter in trained_tensors(model).items():
+            parameter.copy_(shared_like(stored[name], parameter))
 
 
-def save_optimizer(optimizer: Any, scheduler: Any, folder: Path) -> None:
-    """Optimiser moments as safetensors, everything else as JSON."""
+def save_optimizer(optimizer: Any, scheduler: Any, folder: Path, *, writes: bool = True) -> None:
+    """Optimiser moments as safetensors, everything else as JSON.
+
+    Args:
+        writes: whether this process does; sharded moments are gathered from all of them.
+    """
     state = optimizer.state_dict()
     tensors, scalars = {}, {}
     for index, slots in state["state"].items():
         for name, value in slots.items():
             if isinstance(value, Tensor):
-                tensors[f"{index}.{name}"] = value.detach().cpu().contiguous()
+                tensors[f"{index}.{name}"] = whole(value.detach()).cpu().contiguous()
             else:
                 scalars[f"{index}.{name}"] = value
+    if not writes:
+        return
     save_file(tensors, folder / "optimizer.safetensors")
     described = {
         "groups": state["param_groups"],
@@ -91,6 +112,11 @@ def load_optimizer(optimizer: Any, scheduler: Any, folder: Path) -> None:
     for key, value in values.items():
         index, _, name = key.partition(".")
         slots.setdefault(int(index), {})[name] = value
+    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, slot in slots.items():
+        for name, value in slot.items():
+            if isinstance(value, Tensor):
+                slot[name] = shared_like(value, trained[number])
     optimizer.load_state_dict({"state": slots, "param_groups": described["groups"]})
     scheduler.load_state_dict(described["scheduler"])
 

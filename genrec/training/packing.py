@@ -185,6 +185,17 @@ def _item_places(packs: Sequence[Sequence[TokenRow]], position_ids: Tensor) -> d
     return {"next_items": begins, "held_items": held, "chains": chains}
 
 
+def target_count(batch: dict[str, Tensor]) -> Tensor:
+    """How many tokens of a batch are learned, shape ()."""
+    return (batch["target_levels"] != NO_TARGET).sum()
+
+
+def target_counts(batch: dict[str, Tensor]) -> Tensor:
+    """How many tokens of a batch are learned, and how many whole items, shape (2,)."""
+    items = batch.get("next_items", torch.full((1,), NO_TARGET))
+    return torch.stack([target_count(batch), (items != NO_TARGET).sum()])
+
+
 def packed_mask(segments: Tensor, dtype: torch.dtype, chains: Tensor | None = None) -> Tensor:
     """Additive causal mask that keeps rows apart, shape (packs, 1, tokens, tokens).
 

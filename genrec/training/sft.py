@@ -15,6 +15,7 @@ from genrec.training.dense import ItemScorer, dense_loss
 from genrec.training.fit import Batch
 from genrec.training.options import SftConfig
 from genrec.training.packing import packed_mask
+from genrec.training.together import SHARES
 
 
 class LevelScorer(Protocol):
@@ -37,7 +38,8 @@ def sft_loss(backbone: LevelScorer, batch: Batch, config: SftConfig) -> Tensor:
     """Mean cross-entropy of target codes, each over its own level, and of whole items.
 
     Under the trie only codes of that level are ever legal, so the rest of the vocabulary is
-    neither computed nor learned against.
+    neither computed nor learned against. Of a batch that is one process's part of a larger one,
+    the two means count for what ``batch[SHARES]`` says, in the order of ``target_counts``.
     """
     embeddings = backbone.embed(batch["input_ids"])
     if config.embedding_dropout:
@@ -51,12 +53,14 @@ def sft_loss(backbone: LevelScorer, batch: Batch, config: SftConfig) -> Tensor:
         use_cache=False,
     ).last_hidden_state
     total = torch.zeros((), device=hidden.device)
+    of_codes, of_items = batch.get(SHARES, torch.ones(2))
     if config.generate_weight:
-        total = total + config.generate_weight * _codes_loss(backbone, hidden, batch, config)
-    if config.dense_weight and backbone.items is not None:
-        total = total + config.dense_weight * dense_loss(
-            backbone.items, hidden, batch, negatives=config.negatives
-        )
+        loss = _codes_loss(backbone, hidden, batch, config)
+        total = total + config.generate_weight * of_codes * loss
+    # A part may have no item to learn, whose mean is no number.
+    if config.dense_weight and backbone.items is not None and of_items:
+        loss = dense_loss(backbone.items, hidden, batch, negatives=config.negatives)
+        total = total + config.dense_weight * of_items * loss
     return total
 
 

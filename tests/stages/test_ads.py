@@ -21,6 +21,7 @@ from tests.creatives.small_shop import (
     shop,
     shop_run,
 )
+from tests.ray_workers import one_killed
 
 
 @pytest.fixture(scope="module")
@@ -315,9 +316,12 @@ def test_a_folder_without_a_finished_campaign_says_so(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_ray_leaves_the_same_bytes(run, whole, tmp_path):
+def test_ray_leaves_the_same_bytes_although_a_worker_is_killed(run, whole, tmp_path):
     pytest.importorskip("ray", reason="needs the extra 'ray'")
-    options = AdOptions(engine="ray", workers=2, part_jobs=30)
-    report = make_ads(run, campaign(), tmp_path / "ads", options)
+    options = AdOptions(engine="ray", workers=2, part_jobs=4)
+    parts = tmp_path / "ads" / "parts"
+    with one_killed(lambda: any(parts.glob("*.parquet"))) as killed:
+        report = make_ads(run, campaign(), tmp_path / "ads", options)
+    assert killed
     assert report["written"] == report["distinct"]
     assert outputs(tmp_path / "ads") == outputs(whole[0])

@@ -24,6 +24,7 @@ from genrec.stages.engines import ENGINES
 from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer, Run
 from genrec.workspace import Workspace
+from tests.ray_workers import workers_of
 from tests.small import ITEMS, small_catalog, small_dataset, small_recommender
 
 NEWCOMERS = ["newcomer 1", "newcomer, 2"]
@@ -347,28 +348,6 @@ def test_a_killed_job_goes_on_to_the_same_shards(run, tmp_path):
     assert_equal_shards(killed, undisturbed)
 
 
-def descendants(pid: int) -> list[int]:
-    """Processes that were started by one, or by those that it started."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (folder / "stat").read_text()
-        except OSError:
-            continue
-        parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return sorted(found - {pid})
-
-
-def command_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
-
-
 @pytest.mark.slow
 def test_ray_gives_the_same_shards_although_a_worker_is_killed(run, tmp_path):
     pytest.importorskip("ray", reason="needs the extra 'ray'")
@@ -377,7 +356,7 @@ def test_ray_gives_the_same_shards_although_a_worker_is_killed(run, tmp_path):
     again(run, here, options)
     process = start(run, there, "--engine", "ray", "--workers", "2")
     wait_for_a_shard(process, there)
-    workers = [pid for pid in descendants(process.pid) if "MapWorker" in command_of(pid)]
+    workers = workers_of(process.pid)
     assert len(workers) == 2, process.communicate()
     os.kill(workers[0], signal.SIGKILL)
     printed, errors = process.communicate(timeout=240)

@@ -1,0 +1,269 @@
+"""The stock Trainer as ``fit`` needs it: our checkpoints, shared batches, our validation."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback
+
+from genrec.errors import ConfigError
+from genrec.training.checkpoint import (
+    load_optimizer,
+    load_random_state,
+    load_weights,
+    put_tensors,
+    save_optimizer,
+    save_random_state,
+    save_weights,
+    seal_checkpoint,
+    whole_tensors,
+    write_tensors,
+)
+from genrec.training.company import ALONE, Company
+from genrec.training.options import FitConfig
+from genrec.training.together import (
+    SHARES,
+    TARGETS,
+    Batch,
+    Whole,
+    mean_over_processes,
+    parts_of,
+    shares_of,
+    told_by_main,
+)
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, float], None]
+Targets = Callable[[Batch], Tensor | int]
+STATE_FILE = "fit.json"
+
+
+class Rows(Protocol):
+    """Training rows; a list will do. With ``set_epoch``, they are told each epoch's number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+class TrainingRows(torch.utils.data.Dataset[Any]):
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.rows[index]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Passed on by the data loader to rows that differ from epoch to epoch."""
+        if hasattr(self.rows, "set_epoch"):
+            self.rows.set_epoch(epoch)
+
+
+@dataclass
+class Watcher(TrainerCallback):
+    """Validates, keeps the best weights, stops early and reports progress.
+
+    Attributes:
+        parts: what trains in place of ``model``, where that is sharded.
+    """
+
+    model: nn.Module
+    config: FitConfig
+    folder: Path
+    validate: Callable[[], float] | None
+    progress: Progress | None
+    on_validation: Callable[[int, float], None] | None = None
+    company: Company = ALONE
+    parts: Any = None
+    metrics: dict[int, float] = field(default_factory=dict)
+    best_step: int | None = None
+    last_loss: float = float("nan")
+
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        step = state.global_step
+        last = step >= self.config.steps
+        due = self.config.validate_every and step % self.config.validate_every == 0
+        if self.validate is not None and (due or (last and self.config.validate_every)):
+            self._validate(step, control)
+        if self.progress is not None:
+            self.progress(step, self.config.steps, self.last_loss)
+
+    def gather(self) -> None:
+        """Puts what was trained in parts into the whole model; all processes must call it."""
+        if self.parts is not None:
+            put_tensors(self.model, whole_tensors(self.parts.model))
+
+    def _validate(self, step: int, control: Any) -> None:
+        self.gather()
+        metric = self._metric() if self.company.main else 0.0
+        if not self.company.alone:
+            metric = told_by_main(metric, self.device)
+        self.metrics[step] = metric
+        if self.best_step is None or metric > self.metrics[self.best_step]:
+            self.best_step = step
+            if self.company.main:
+                save_weights(self.model, self.folder / "best.safetensors")
+        since_best = sum(1 for seen in self.metrics if seen > self.best_step)
+        if self.config.patience and since_best >= self.config.patience:
+            log.info("stopped early at step %d; the best was step %d", step, self.best_step)
+            control.should_training_stop = True
+        if self.on_validation is not None and self.company.main:
+            self.on_validation(step, metric)
+
+    def _metric(self) -> float:
+        assert self.validate is not None
+        if self.parts is not None:
+            self.model.to(self.device)
+        # Validation must not move the random state, or a run would depend on how often it looks.
+        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with torch.random.fork_rng(devices=devices), torch.no_grad():
+            self.model.eval()
+            metric = float(self.validate())
+            self.model.train()
+        if self.parts is not None:
+            self.model.cpu()
+        return metric
+
+    @property
+    def device(self) -> torch.device:
+        """Of this process."""
+        return next((self.model if self.parts is None else self.parts).parameters()).device
+
+
+class CheckpointingTrainer(Trainer):
+    """The stock Trainer with our loss, and with checkpoints in safetensors and JSON.
+
+    ``self.model`` is a ``Learner``. Under DeepSpeed the stock checkpoint code runs instead.
+    """
+
+    def __init__(
+        self,
+        *,
+        watcher: Watcher,
+        identity: dict[str, Any],
+        targets: Targets | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.watcher, self.identity, self.targets = watcher, identity, targets
+        # Our loss is already a mean over the batch; the stock code must not rescale it.
+        self.model_accepts_loss_kwargs = False
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        company = self.watcher.company
+        if company.alone:
+            return super().get_train_dataloader()
+        assert self.targets is not None
+        whole = DataLoader(
+            self.train_dataset,
+            batch_size=self.watcher.config.batch_size,
+            sampler=self._get_train_sampler(),
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+        return parts_of(
+            whole,
+            rank=company.rank,
+            count=company.count,
+            data_seed=self.args.data_seed,
+            targets=self.targets,
+        )
+
+    def _wrap_model(self, model: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+        # What is not self.model is taken as wrapped; the optimiser has the parts' parameters.
+        return (
+            Whole(model)
+            if self.watcher.parts is not None
+            else super()._wrap_model(model, *args, **kwargs)
+        )
+
+    def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
+        counts = inputs.pop(TARGETS, None)
+        if counts is None:
+            value = model(inputs, bf16=self.args.bf16)
+            told = value.item()
+        else:
+            shares = shares_of(counts, self.args.device)
+            if shares.ndim:
+                value = model({**inputs, SHARES: shares}, bf16=self.args.bf16)
+            else:
+                value = model(inputs, bf16=self.args.bf16) * shares
+            told = mean_over_processes(value)
+        if not math.isfinite(told):
+            raise ConfigError(
+                f"The training loss became {told} after step {self.state.global_step}. "
+                "Lower learning_rate, raise warmup_steps, or turn bf16 off."
+            )
+        self.watcher.last_loss = told
+        return value
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        if not self.watcher.company.alone:
+            # The seal has the size of each file, those of other processes too.
+            distributed.barrier()
+        if not self.args.should_save:
+            return
+        output = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        state = {"metrics": self.watcher.metrics, "best_step": self.watcher.best_step}
+        (output / STATE_FILE).write_text(json.dumps(state))
+        seal_checkpoint(output, self.identity)
+        for older in Path(self.args.output_dir).glob("checkpoint-*"):
+            if older != output:
+                shutil.rmtree(older)
+
+    def save_model(self, output_dir: str | None = None, *args: Any, **kwargs: Any) -> None:
+        if self.is_deepspeed_enabled:
+            super().save_model(output_dir, *args, **kwargs)
+            return
+        tensors = whole_tensors(self.model.model)
+        if self.args.should_save:
+            folder = Path(output_dir or str(self.args.output_dir))
+            folder.mkdir(parents=True, exist_ok=True)
+            write_tensors(tensors, folder / "weights.safetensors")
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.is_deepspeed_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            load_weights(self.model.model, Path(resume_from_checkpoint) / "weights.safetensors")
+        state = json.loads((Path(resume_from_checkpoint) / STATE_FILE).read_text())
+        self.watcher.metrics = {int(step): value for step, value in state["metrics"].items()}
+        self.watcher.best_step = state["best_step"]
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self.is_deepspeed_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        assert self.optimizer is not None and self.lr_scheduler is not None
+        save_optimizer(
+            self.optimizer, self.lr_scheduler, Path(output_dir), writes=self.args.should_save
+        )
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or self.is_deepspeed_enabled:
+            super()._load_optimizer_and_scheduler(checkpoint)
+        else:
+            assert self.optimizer is not None and self.lr_scheduler is not None
+            load_optimizer(self.optimizer, self.lr_scheduler, Path(checkpoint))
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        save_random_state(Path(output_dir), self.args.process_index)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            load_random_state(Path(checkpoint), self.args.process_index)

@@ -1,0 +1,135 @@
+"""What several processes do together in the tests, and what one does alone.
+
+They train by turns with whole and with sharded weights, and go on with what one process has begun.
+The main process writes ``told.json``.
+"""
+
+import json
+import multiprocessing
+import os
+import socket
+from functools import cache
+
+import numpy as np
+import torch
+
+from genrec.encoders.base import ItemVectors
+from genrec.llm.options import ItemTableConfig
+from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.options import GenerativeConfig, HybridConfig
+from genrec.training.company import Company
+from tests.small import ITEMS, small_dataset, small_index, small_vectors
+
+STEPS, STOPPED = 4, 3
+
+
+@cache
+def data():
+    # Not at import: processes are forked after it, and must not inherit a pool of threads.
+    return small_dataset(24)
+
+
+def train(folder, *, stop_at=0, progress=lambda step: None):
+    """The small world's hybrid; with ``stop_at``, killed after that step."""
+
+    def watch(step, steps, loss):
+        progress(step)
+        if step == stop_at:
+            raise KeyboardInterrupt
+
+    return GenerativeRecommender.train(
+        "tiny",
+        data(),
+        small_index(),
+        config=GenerativeConfig(hybrid=HybridConfig(table=ItemTableConfig(own_dropout=0.0))),
+        vectors=ItemVectors(
+            tuple(data().catalog.ids), small_vectors(), np.ones(ITEMS, bool), "drawn"
+        ),
+        folder=folder,
+        progress=watch,
+        validate=lambda recommender: float(recommender.rank(data().sequences, 5).scores.mean()),
+        # Parts of a batch are not alike: rows are filled as far as histories go, and of some items
+        # the codes are learned, of all the item.
+        spelled=0.5,
+        adapt="full",
+        steps=STEPS,
+        batch_size=4,
+        row_tokens=64,
+        learning_rate=3e-3,
+        log_every=1,
+        checkpoint_every=2,
+        validate_every=2,
+    )
+
+
+def told(recommender):
+    """What can be compared: losses, validation, and the scores of the best items."""
+    fitted = recommender.fitted
+    scores = recommender.rank(data().sequences, 5).scores
+    return {
+        "losses": fitted.losses,
+        "metrics": list(fitted.metrics.values()),
+        "scores": np.round(scores.astype(float), 6).tolist(),
+        "steps": fitted.steps,
+    }
+
+
+def stop(folder):
+    try:
+        train(folder, stop_at=STOPPED)
+    except KeyboardInterrupt:
+        return
+    raise RuntimeError("the training was not stopped")
+
+
+def main(folder):
+    company = Company.of_environment()
+    company.join()
+    found = {"whole": told(train(folder / "whole"))}
+    os.environ |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+    found["sharded"] = told(train(folder / "sharded"))
+    stop(folder / "sharded-then-one")
+    os.environ["ACCELERATE_USE_FSDP"] = "false"
+    found["one-then-two"] = told(train(folder / "one-then-two"))
+    company.leave()
+    found["after"] = {"count": Company.of_environment().count}
+    if company.main:
+        found["after"] |= told(train(folder / "alone"))
+        (folder / "told.json").write_text(json.dumps(found))
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def _begin(rank, count, port, folder):
+    os.environ |= {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(count),
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+    }
+    torch.set_num_threads(1)
+    main(folder)
+
+
+def together(folder, count=2):
+    """Starts so many processes, as a launcher would, and returns what the main one told."""
+    # A server that has imported everything forks them in no time.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    port = free_port()
+    processes = [
+        context.Process(target=_begin, args=(rank, count, port, folder)) for rank in range(count)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(240)
+    codes = [process.exitcode for process in processes]
+    if codes != [0] * count:
+        raise RuntimeError(f"the processes ended with {codes}")
+    return json.loads((folder / "told.json").read_text())
