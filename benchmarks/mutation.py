@@ -4,9 +4,9 @@ Faults are put into metrics, decoding and the guard of advertising copy: an oper
 changed, a condition turned round, a loop left out. A fault is killed when the tests of its module
 fail or run on for ever. A sample is drawn by seed from all possible faults.
 
-The changes themselves are those of cosmic-ray. Its own runner starts an interpreter for each fault,
-which here means loading torch each time, and knows no sample by seed; this one loads what tests need
-once and forks. Everything happens in a copy of the tree.
+The changes themselves are those of cosmic-ray. Its own runner starts an interpreter for each
+fault, which here means loading torch each time, and knows no sample by seed; this one loads what
+tests need once and forks. Everything happens in a copy of the tree.
 """
 
 from __future__ import annotations
@@ -181,14 +181,16 @@ def baseline(copy: Path, module: str, told: Path) -> float:
     for _ in range(2):
         outcome, seconds = in_child(copy, tests_of(module), 600, told)
         if outcome != "passed":
-            raise SystemExit(f"Without a fault, the tests of {module} do not pass ({outcome}):\n"
-                             + (told / "output.txt").read_text())
+            raise SystemExit(
+                f"Without a fault, the tests of {module} do not pass ({outcome}):\n"
+                + (told / "output.txt").read_text()
+            )
         own = ("genrec", "tests", "conftest", "benchmarks", "__main__")
         loaded = json.loads((told / "loaded.json").read_text())
         packages = {name.partition(".")[0] for name in loaded} - set(own)
-        wanted = [name for name in loaded if name.partition(".")[0] in packages and "_" != name[0]]
-        deep = [name for name in wanted if name.count(".") == 0 or name.startswith(("torch.nn", "transformers."))]
-        warm(tuple(name for name in deep if "test_" not in name))
+        wanted = [name for name in loaded if name.partition(".")[0] in packages and name[0] != "_"]
+        deep = ("torch.nn", "transformers.")
+        warm(tuple(name for name in wanted if "." not in name or name.startswith(deep)))
     return seconds
 
 

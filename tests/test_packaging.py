@@ -87,7 +87,8 @@ def test_the_sdist_makes_the_same_wheel_byte_for_byte(built):
     direct, sdist, through = built
     assert direct.name == through.name
     assert digest(direct) == digest(through)
-    roots = {name.split("/")[1] for name in tarfile.open(sdist).getnames() if "/" in name}
+    with tarfile.open(sdist) as archive:
+        roots = {name.split("/")[1] for name in archive.getnames() if "/" in name}
     assert {"genrec", "tests", "docs", "pyproject.toml", "LICENSE", "NOTICE"} <= roots
     assert not roots & {"runs", "dist", ".venv", ".git"}
 

@@ -10,6 +10,7 @@ from genrec.shipped import (
     user_cache,
 )
 
+
 def test_a_checkout_serves_its_own_files(repository):
     assert shipped_folder(PROMPTS) == repository / "prompts"
     assert shipped_folder(RECIPES) == repository / "recipes"

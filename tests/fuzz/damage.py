@@ -43,7 +43,16 @@ ODD_WORDS = [
     "\t\t", "\n\n", "\r", "\\", "\ufeff", "🧺", "a" * 5000, "*.*", "&a [*a]", "!!python/none",
     "2024-13-45", "%s", "{{ 1 }}",
 ]  # fmt: skip
-ODD_BYTES = [b"", b"\0", b"\xff\xfe", b"\x1f\x8b", b"PK\x03\x04", b"\x89PNG", b"\r\n", b"\xed\xa0\x80"]
+ODD_BYTES = [
+    b"",
+    b"\0",
+    b"\xff\xfe",
+    b"\x1f\x8b",
+    b"PK\x03\x04",
+    b"\x89PNG",
+    b"\r\n",
+    b"\xed\xa0\x80",
+]
 
 
 @st.composite
@@ -55,7 +64,9 @@ def spoilt_bytes(draw: Any, whole: bytes) -> bytes:
     if how == "cut":
         return whole[:here]
     if how == "change":
-        changed = bytes(byte ^ draw(st.integers(1, 255)) for byte in whole[here : min(there, here + 8)])
+        changed = bytes(
+            byte ^ draw(st.integers(1, 255)) for byte in whole[here : min(there, here + 8)]
+        )
         return whole[:here] + changed + whole[here + len(changed) :]
     if how == "out":
         return whole[:here] + whole[there:]

@@ -7,7 +7,6 @@ import json
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from genrec.creatives.campaign import Campaign
 from genrec.creatives.certificate import SigningCertificate
@@ -89,7 +88,9 @@ RULES = {
     "creatives/policies/general.yaml": read_policy,
     "creatives/policies/cosmetics.yaml": read_policy,
     "creatives/phrases/en.yaml": Phrasebook.load,
-    "creatives/layout/templates/card.yaml": lambda path: load_template.__wrapped__(path.stem, path.parent),
+    "creatives/layout/templates/card.yaml": lambda path: load_template.__wrapped__(
+        path.stem, path.parent
+    ),
     "profiles/rules/sensitive.yaml": SensitiveRules.load,
 }
 
@@ -200,9 +201,7 @@ def test_odd_recipes_are_read_or_refused():
 
 def test_odd_campaigns_are_read_or_refused():
     content = read_yaml(shipped_file(CAMPAIGNS, "cushions"), "campaign")
-    refused_or_read(
-        {"campaign": content}, lambda odd: Campaign.parse(mapping(odd, "campaign"))
-    )
+    refused_or_read({"campaign": content}, lambda odd: Campaign.parse(mapping(odd, "campaign")))
 
 
 def mapping(odd, name):
