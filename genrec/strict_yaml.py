@@ -90,7 +90,7 @@ def parse_yaml(text: str, what: str) -> dict[str, Any]:
     """
     try:
         # Safe: a SafeLoader that reads less still.
-        values = yaml.load(text, Loader=_Loader)
+        values = yaml.load(text, Loader=_Loader)  # nosec B506
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
