@@ -186,7 +186,7 @@ def set_option(content: dict[str, Any], text: str, *, example: str) -> None:
         raise ConfigError(f"'{text}' is no override; they look like {example}")
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"The value of '{text}' is not YAML: {error}") from error
     set_value(content, keys, parsed, said=text)
 

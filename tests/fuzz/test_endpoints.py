@@ -63,7 +63,7 @@ def as_json(value):
     return json.dumps(value).encode()
 
 
-@settings(max_examples=30 * FACTOR, **EASY)
+@settings(max_examples=12 * FACTOR, **EASY)
 @given(odd=odd_json(TURN))
 def test_odd_turns_are_answered_or_refused(client, chat, odd):
     answer = sent(client, f"{chat.path}/turns", as_json(odd))
@@ -72,7 +72,7 @@ def test_odd_turns_are_answered_or_refused(client, chat, odd):
         assert kinds(said)[-1] in ("done", "error")
 
 
-@settings(max_examples=15 * FACTOR, **EASY)
+@settings(max_examples=8 * FACTOR, **EASY)
 @given(text=st.text(max_size=60), action=st.sampled_from(["say", "hide", "why", "make_ad", "undo"]))
 def test_any_words_and_actions_are_answered(client, chat, text, action):
     body = {"text": text, "action": action, "item": text[:20]}
@@ -81,14 +81,14 @@ def test_any_words_and_actions_are_answered(client, chat, text, action):
         assert events(answer.text)
 
 
-@settings(max_examples=15 * FACTOR, **EASY)
+@settings(max_examples=8 * FACTOR, **EASY)
 @given(body=spoilt_bytes(as_json(TURN)))
 def test_broken_bodies_are_refused(client, chat, body):
     sent(client, f"{chat.path}/turns", body)
     sent(client, "/v1/chat/sessions", body)
 
 
-@settings(max_examples=30 * FACTOR, **EASY)
+@settings(max_examples=12 * FACTOR, **EASY)
 @given(odd=odd_json(COMPLETION))
 def test_odd_completions_are_answered_or_refused(client, odd):
     sent(client, "/v1/chat/completions", as_json(odd))
@@ -97,14 +97,14 @@ def test_odd_completions_are_answered_or_refused(client, odd):
 LAST = st.sampled_from(["", "1.1", "0.0", "-1.-1", "9" * 30 + ".1", "1.", ".1", "1.1.1", "1e9.2"])
 
 
-@settings(max_examples=15 * FACTOR, **EASY)
+@settings(max_examples=8 * FACTOR, **EASY)
 @given(name=LAST | st.text("0123456789.-", max_size=32))
 def test_odd_places_in_a_stream_are_answered_or_refused(client, chat, name):
     answer = client.get(f"{chat.path}/events", headers={"Last-Event-ID": name})
     assert answer.status_code in (200, 422), (name, answer.text)
 
 
-@settings(max_examples=15 * FACTOR, **EASY)
+@settings(max_examples=8 * FACTOR, **EASY)
 @given(name=st.text(max_size=30))
 def test_no_session_or_item_of_any_name_breaks_the_service(client, name):
     for path in ("/v1/chat/sessions/{}", "/v1/items/{}", "/v1/pictures/{}"):
@@ -172,7 +172,7 @@ def test_odd_answers_of_a_text_server_are_taken_or_refused(monkeypatch):
         http_client=httpx.Client(transport=transport),
     )  # fmt: skip
 
-    @settings(max_examples=30 * FACTOR, **EASY)
+    @settings(max_examples=12 * FACTOR, **EASY)
     @given(odd_json(ANSWER).map(as_json) | spoilt_bytes(as_json(ANSWER)))
     def holds(body):
         held["body"] = body

@@ -89,7 +89,7 @@ def test_damaged_media_are_decoded_or_refused(name, tmp_path):
     whole = make()
     read(whole, tmp_path)
 
-    @settings(max_examples=12 * FACTOR, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8 * FACTOR, deadline=None, suppress_health_check=list(HealthCheck))
     @given(spoilt_bytes(whole) | st.binary(max_size=64))
     def holds(content):
         try:
