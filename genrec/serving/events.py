@@ -176,16 +176,16 @@ class SqliteEvents(EventStore):
                     Event(*row)
                     for event in wanted
                     for row in connection.execute(
-                        f"SELECT {_COLUMNS} FROM events WHERE id = ?",
-                        (event.id,),  # nosec B608
+                        f"SELECT {_COLUMNS} FROM events WHERE id = ?",  # nosec B608
+                        (event.id,),
                     )
                 ]
                 _refuse(_unlike(kept, wanted))
                 old = {event.id for event in kept}
                 rows = [event.row for event in wanted if event.id not in old]
                 connection.executemany(
-                    f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
-                    rows,  # nosec B608
+                    f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # nosec B608
+                    rows,
                 )
                 connection.execute("COMMIT")
             except BaseException:

@@ -5,6 +5,7 @@ chat with its streams, chat completions, the tools of MCP and odd answers of a t
 """
 
 import json
+from urllib.parse import quote
 
 import anyio
 import httpx
@@ -53,7 +54,8 @@ def chat(client):
 def sent(client, path, body):
     """An answer that is none of the server's own faults, and says what was wrong if anything."""
     answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code < 500, (answer.status_code, body[:200], answer.text)
+    # 501 says that the server was started without a text model.
+    assert answer.status_code < 500 or answer.status_code == 501, (body[:200], answer.text)
     if answer.status_code >= 400:
         assert answer.json()["error"]["message"]
     return answer
@@ -108,11 +110,9 @@ def test_odd_places_in_a_stream_are_answered_or_refused(client, chat, name):
 @given(name=st.text(max_size=30))
 def test_no_session_or_item_of_any_name_breaks_the_service(client, name):
     for path in ("/v1/chat/sessions/{}", "/v1/items/{}", "/v1/pictures/{}"):
-        target = httpx.URL(scheme="http", host="testserver").copy_with(
-            raw_path=path.format(httpx.QueryParams({"": name}).__str__()[1:]).encode()
-        )
+        target = path.format(quote(name, safe=""))
         answer = client.get(target)
-        assert answer.status_code < 500, (str(target), answer.text)
+        assert answer.status_code < 500, (target, answer.text)
 
 
 CALLS = [
@@ -136,7 +136,7 @@ def test_odd_arguments_of_tools_are_answered_or_refused(talk):
                     assert "Traceback" not in said
                     assert "cannot answer now" not in said
 
-    @settings(max_examples=8 * FACTOR, **EASY)
+    @settings(max_examples=2 * FACTOR, **EASY)
     @given(st.data())
     def holds(data):
         drawn = []

@@ -43,7 +43,7 @@ def archive():
 
 def read_archive(content, folder):
     (folder / "a.zip").write_bytes(content)
-    held = MediaFolder.open(folder / "a.zip")
+    held = MediaFolder.at(folder / "a.zip")
     held.fingerprint(["0.png", "gone.png"])
     for number in range(3):
         held.read(f"{number}.png")

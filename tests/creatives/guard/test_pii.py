@@ -80,8 +80,5 @@ def test_a_number_is_one_thing_only_and_names_are_of_two_letters_at_least():
     assert [what for _, what in found("card 4111 1111 1111 1111")] == ["a card number"]
     assert found("i am x", ["X"]) == []
     assert found("i am xi", ["Xi"]) == [("xi", "a person's name")]
-    assert [what for _, what in found("123-4567, 4111 1111 1111 1111 or +49 30 1234567")] == [
-        "a card number",
-        "a phone number",
-        "a phone number",
-    ]
+    both = found("pay by 4111 1111 1111 1111 or call +49 30 1234567")
+    assert [what for _, what in both] == ["a card number", "a phone number"]
