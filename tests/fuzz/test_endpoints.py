@@ -166,9 +166,12 @@ def test_odd_answers_of_a_text_server_are_taken_or_refused(monkeypatch):
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=held["body"], headers={
         "Content-Type": "application/json"
     }))  # fmt: skip
+    # pragma: allowlist nextline secret
     model = OpenAIText("m", base_url="http://127.0.0.1:9/v1", api_key="none", retries=0)
     model._client = openai.OpenAI(
-        base_url="http://127.0.0.1:9/v1", api_key="none", max_retries=0,
+        base_url="http://127.0.0.1:9/v1",
+        api_key="none",  # pragma: allowlist secret
+        max_retries=0,
         http_client=httpx.Client(transport=transport),
     )  # fmt: skip
 
