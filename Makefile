@@ -88,7 +88,7 @@ check-code: $(VENV)/.installed-dev
 NO_SECRETS := ':!checkpoints' ':!benchmarks/results' ':!docs/*.webp' ':!*.ttf' ':!.secrets.baseline'
 
 check-secrets: $(VENV)/.installed-dev
-	git ls-files -z -- . $(NO_SECRETS) | xargs -0 \
+	git ls-files -z -- . $(NO_SECRETS) | xargs -0 -n 120 -P 2 \
 		$(BIN)/detect-secrets-hook --baseline .secrets.baseline
 
 audit: $(VENV)/.installed-release check-code check-secrets
