@@ -91,8 +91,9 @@ check-secrets: $(VENV)/.installed-dev
 	git ls-files -z -- . $(NO_SECRETS) | xargs -0 -n 120 -P 2 \
 		$(BIN)/detect-secrets-hook --baseline .secrets.baseline
 
+# Strict: a package that the database could not be asked about is no sound one.
 audit: $(VENV)/.installed-release check-code check-secrets
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 coverage: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not realdata and not vllm" \
