@@ -47,4 +47,6 @@ def reading(place: Path, what: str, *, then: str = "Make it again.") -> Iterator
         yield
     except DAMAGE as error:
         reason = str(error).partition("\n")[0][:300] or type(error).__name__
-        raise ArtefactError(f"{place} holds no readable {what} ({reason}). {then}") from error
+        raise ArtefactError(
+            f"{place} holds no {what}, or a damaged one ({reason}). {then}"
+        ) from error
