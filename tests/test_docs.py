@@ -44,6 +44,9 @@ PAGES = (
     "docs/sources.md",
     "docs/tuning.md",
     "docs/layout.md",
+    "docs/release.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
 )
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 

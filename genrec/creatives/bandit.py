@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from genrec.errors import ArtefactError, ConfigError, InputError, nearest
+from genrec.data.reading import reading
+from genrec.errors import ConfigError, InputError, nearest
 from genrec.workspace import open_artefact, write_artefact
 
 KIND = "bandit"
@@ -223,16 +223,16 @@ class LinearBandit:
             ArtefactError: it is missing or damaged.
         """
         open_artefact(folder, KIND)
-        try:
+        with reading(folder, "bandit", then="Start a new one."):
             card = json.loads((folder / "bandit.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "bandit.safetensors")
             bandit = LinearBandit(int(card["dimensions"]), BanditConfig(**card["config"]))
             bandit.choices = int(card["choices"])
-            bandit._precision, bandit._moment = tensors["precision"], tensors["moment"]
+            bandit._precision = _like(bandit._precision, tensors["precision"])
+            bandit._moment = _like(bandit._moment, tensors["moment"])
             numbers = [int(number) for number in card["pending"]]
-            bandit._pending = dict(zip(numbers, tensors["pending"], strict=True))
-        except (OSError, ValueError, KeyError, TypeError, ConfigError, SafetensorError) as error:
-            raise ArtefactError(f"{folder} holds no readable bandit. Start a new one.") from error
+            waiting = [_like(bandit._moment, one) for one in tensors["pending"]]
+            bandit._pending = dict(zip(numbers, waiting, strict=True))
         return bandit
 
     def _generator(self) -> np.random.Generator:
@@ -281,3 +281,10 @@ class LinearBandit:
                 "Features must be finite.", [f"candidate {n}: NaN or infinity" for n in bad]
             )
         return rows
+
+
+def _like(own: np.ndarray, stored: np.ndarray) -> np.ndarray:
+    """What was stored, if it can stand where ``own`` stands."""
+    if stored.shape != own.shape or stored.dtype != own.dtype or not np.isfinite(stored).all():
+        raise ValueError(f"values of shape {stored.shape}, where {own.shape} is needed, all finite")
+    return stored

@@ -77,6 +77,8 @@ class SigningCertificate:
             ConfigError: they cannot be read, do not belong together or have expired.
         """
         x509, serialization = _cryptography()
+        from cryptography.exceptions import UnsupportedAlgorithm
+
         try:
             chain_pem, key_pem = chain.read_bytes(), key.read_bytes()
             signer = x509.load_pem_x509_certificates(chain_pem)[0]
@@ -85,7 +87,7 @@ class SigningCertificate:
             raise ConfigError(
                 f"The signing certificate cannot be read: {error.filename}: {error.strerror}."
             ) from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise ConfigError(
                 f"The signing certificate {chain} or its key {key} is no PEM without a password: "
                 f"{error}"

@@ -98,7 +98,7 @@ def _shipped() -> dict[str, Channel]:
 def _read(path: Path) -> dict[str, Channel]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"The channels of {path} cannot be read: {error}") from error
     if not isinstance(content, dict) or not content:
         raise ConfigError(f"{path} names no channels; see {_SHIPPED.name} of genrec for the form.")

@@ -178,7 +178,7 @@ def _read(path: Path) -> Phrasebook:
     try:
         raw = path.read_text(encoding="utf-8")
         content = yaml.safe_load(raw)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"The phrases of {path} cannot be read: {error}") from error
     problems: list[str] = []
     if not isinstance(content, dict):

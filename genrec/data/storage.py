@@ -11,8 +11,8 @@ import polars as pl
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Holdout
 from genrec.data.media import MediaFolder
+from genrec.data.reading import reading
 from genrec.data.sequences import Sequences
-from genrec.errors import ArtefactError
 
 
 def write_dataset(dataset: Dataset, folder: Path) -> None:
@@ -44,7 +44,7 @@ def read_dataset(folder: Path) -> Dataset:
     Raises:
         ArtefactError: a file is missing or damaged.
     """
-    try:
+    with reading(folder, "data set", then="Run again."):
         about = json.loads((folder / "dataset.json").read_text())
         users = pl.read_parquet(folder / "users.parquet")["user_id"].to_list()
         about_users = folder / "user_table.parquet"
@@ -57,7 +57,9 @@ def read_dataset(folder: Path) -> Dataset:
             about["name"],
             catalog,
             np.array(users, dtype=object),
-            pl.read_parquet(folder / "events.parquet"),
+            _numbered(
+                pl.read_parquet(folder / "events.parquet"), user=len(users), item=len(catalog)
+            ),
             pl.read_parquet(about_users) if about_users.exists() else None,
             {
                 file.stem.removeprefix("extra_"): pl.read_parquet(file)
@@ -73,8 +75,20 @@ def read_dataset(folder: Path) -> Dataset:
                 for part, split in about["published"].items()
             },
         )
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
-        raise ArtefactError(f"{folder} holds no data set ({error}). Run again.") from error
+
+
+def _numbered(events: pl.DataFrame, **most: int) -> pl.DataFrame:
+    """The events, if every number in them stands for something."""
+    for name in (name for name in ("user", "item", "time", "basket") if name in events.columns):
+        column = events[name]
+        if not column.dtype.is_integer() or column.null_count():
+            raise ValueError(
+                f"'{name}' of the events is {column.dtype}, not all of it whole numbers"
+            )
+        numbers = column.to_numpy()
+        if name in most and not 0 <= numbers.min(initial=0) <= numbers.max(initial=0) < most[name]:
+            raise ValueError(f"the events name a {name} beyond the {most[name]} there are")
+    return events
 
 
 def _table(sequences: Sequences) -> pl.DataFrame:
@@ -96,12 +110,10 @@ def _sequences(table: pl.DataFrame) -> Sequences:
             return None
         return table[name].explode().drop_nulls().to_numpy().astype(dtype)
 
-    items = joined("items", np.int32)
-    assert items is not None
     return Sequences(
         np.array(table["user_id"].to_list(), dtype=object),
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        items,
+        table["items"].explode().drop_nulls().to_numpy().astype(np.int32),
         joined("times", np.int64),
         joined("baskets", np.int32),
     )

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from genrec.errors import ArtefactError, InputError
+from genrec.data.reading import reading
+from genrec.errors import InputError
 from genrec.workspace import open_artefact, write_artefact
 
 _FILE = "trie.safetensors"
@@ -116,8 +117,9 @@ class Trie:
         Raises:
             ArtefactError: missing, truncated or changed.
         """
-        levels = int(open_artefact(folder, "trie")["levels"])
-        try:
+        about = open_artefact(folder, "trie")
+        with reading(folder, "trie", then="Build it again."):
+            levels = int(about["levels"])
             held = load_file(folder / _FILE)
             return Trie(
                 [held[f"starts.{depth}"] for depth in range(levels)],
@@ -125,8 +127,6 @@ class Trie:
                 [held[f"leaf_ranges.{depth}"] for depth in range(levels - 1)],
                 held["items"],
             )
-        except (OSError, KeyError, ValueError) as error:
-            raise ArtefactError(f"{folder} holds no trie ({error}). Build it again.") from error
 
     def children(self, depth: int, nodes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The children of nodes at a depth, padded to the widest.

@@ -100,7 +100,7 @@ def waveform(content: bytes, rate: int) -> np.ndarray:
                 if samples > MAX_SECONDS * rate:
                     raise InputError(f"it is longer than {MAX_SECONDS:,.0f} seconds")
             parts += [part.to_ndarray()[0] for part in resampler.resample(None)]
-    except (av.FFmpegError, ValueError, OSError) as error:
+    except (av.FFmpegError, ValueError, OSError, AttributeError) as error:
         raise InputError(f"it is no sound in a known format, or damaged: {error}") from error
     wave = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     if not len(wave):

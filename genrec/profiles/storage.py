@@ -18,6 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
+from genrec.data.reading import reading
 from genrec.errors import ArtefactError
 from genrec.profiles.build import Builder, Profiles
 from genrec.profiles.options import SegmentConfig
@@ -116,7 +117,7 @@ def read_profiles(folder: Path, *, maker: Callable[[], Builder] | None = None) -
     Raises:
         ArtefactError: a file is missing or damaged.
     """
-    try:
+    with reading(folder, "profiles", then="Make them again."):
         about = json.loads((folder / "profiles.json").read_text())
         return Profiles(
             pl.read_parquet(folder / "users.parquet"),
@@ -125,8 +126,6 @@ def read_profiles(folder: Path, *, maker: Callable[[], Builder] | None = None) -
             about["items_left_out"],
             maker,
         )
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
-        raise ArtefactError(f"{folder} holds no profiles ({error}). Make them again.") from error
 
 
 def write_segments(segments: Segments, folder: Path) -> None:
@@ -146,7 +145,7 @@ def read_segments(folder: Path) -> Segments:
     Raises:
         ArtefactError: a file is missing or damaged.
     """
-    try:
+    with reading(folder, "segments", then="Make them again."):
         about = json.loads((folder / "segments.json").read_text())
         found = tuple(
             Segment(one["id"], one["name"], one["users"], tuple(map(tuple, one["traits"])))
@@ -154,5 +153,3 @@ def read_segments(folder: Path) -> Segments:
         )
         members = pl.read_parquet(folder / "members.parquet")
         return Segments(found, members, about["withheld"], SegmentConfig(**about["config"]))
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        raise ArtefactError(f"{folder} holds no segments ({error}). Make them again.") from error

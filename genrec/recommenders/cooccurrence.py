@@ -10,8 +10,9 @@ from scipy import sparse
 
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Holdout
+from genrec.data.reading import reading
 from genrec.data.sequences import Sequences
-from genrec.errors import ArtefactError, ConfigError
+from genrec.errors import ConfigError
 from genrec.recommenders.baskets import basket_numbers
 from genrec.recommenders.card import read_card, write_card
 from genrec.recommenders.counts import (
@@ -110,21 +111,15 @@ class Cooccurrence(ScoredRecommender):
         options = read_card(folder, cls.name, catalog)
         items = len(catalog)
         table = read_table(folder / TRANSITIONS, ["item", "next", "count"])
-        ends = np.stack([table["item"].to_numpy(), table["next"].to_numpy()]).astype(np.int64)
-        if ends.size and ends.max() >= items:
-            raise ArtefactError(
-                f"{folder / TRANSITIONS} names item {ends.max()} of {items}. "
-                "Train the recommender again."
-            )
-        pairs = (table["count"].to_numpy().astype(np.float64), (ends[0], ends[1]))
-        transitions = sparse.csr_array(sparse.coo_array(pairs, shape=(items, items)))
-        return cls(
-            catalog,
-            transitions,
-            read_counts(folder, items),
-            backoff=float(options["backoff"]),
-            decay=float(options.get("decay", 0)),
-        )
+        with reading(folder, "transitions", then="Train the recommender again."):
+            ends = np.stack([table["item"].to_numpy(), table["next"].to_numpy()]).astype(np.int64)
+            if ends.size and not 0 <= ends.min() <= ends.max() < items:
+                raise ValueError(f"names item {ends.max()} of {items}")
+            pairs = (table["count"].to_numpy().astype(np.float64), (ends[0], ends[1]))
+            transitions = sparse.csr_array(sparse.coo_array(pairs, shape=(items, items)))
+            backoff, decay = float(options["backoff"]), float(options.get("decay", 0))
+        counts = read_counts(folder, items)
+        return cls(catalog, transitions, counts, backoff=backoff, decay=decay)
 
 
 def _baskets(histories: Sequences, items: int) -> tuple[sparse.csr_array, np.ndarray]:

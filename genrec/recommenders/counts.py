@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from genrec.data.dataset import Dataset
+from genrec.data.reading import reading
 from genrec.errors import ArtefactError, StorageError
 
 COUNTS = "counts.parquet"
@@ -43,7 +44,10 @@ def read_counts(folder: Path, items: int) -> np.ndarray:
             f"{folder / COUNTS} has {table.height} rows for {items} items. "
             "Train the recommender again."
         )
-    counts: np.ndarray = table["count"].to_numpy().astype(np.int64)
+    with reading(folder / COUNTS, "counts", then="Train the recommender again."):
+        counts: np.ndarray = table["count"].to_numpy().astype(np.int64)
+        if (counts < 0).any():
+            raise ValueError("an item was chosen less than never")
     return counts
 
 
@@ -67,9 +71,5 @@ def read_table(path: Path, columns: list[str]) -> pl.DataFrame:
     Raises:
         ArtefactError: it is missing, damaged or lacks a column.
     """
-    try:
+    with reading(path, "table", then="Train the recommender again."):
         return pl.read_parquet(path, columns=columns)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise ArtefactError(
-            f"{path} cannot be read: {error}. Train the recommender again."
-        ) from error

@@ -17,6 +17,7 @@ import torch
 from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Holdout
+from genrec.data.reading import reading
 from genrec.data.sequences import Sequences
 from genrec.decoding.batches import Search
 from genrec.decoding.beam import beam_search
@@ -24,7 +25,7 @@ from genrec.decoding.folded import FoldedTrie
 from genrec.decoding.options import DecodeConfig
 from genrec.decoding.trie import Trie
 from genrec.encoders.base import ItemVectors
-from genrec.errors import ArtefactError, ConfigError
+from genrec.errors import ConfigError
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
@@ -302,11 +303,9 @@ class GenerativeRecommender(Recommender):
             ConfigError: made for another catalogue, or with another prompt than the one here.
         """
         open_artefact(folder, "recommender")
-        try:
+        with reading(folder, "recommender", then="Train it again."):
             about = json.loads((folder / "generative.json").read_text())
             config = GenerativeConfig.of(about["options"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArtefactError(f"{folder} holds no recommender ({error}).") from error
         recommender = GenerativeRecommender(
             Backbone.read(folder) if backbone is None else backbone,
             catalog,

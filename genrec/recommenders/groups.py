@@ -14,6 +14,7 @@ import polars as pl
 
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
+from genrec.data.reading import reading
 from genrec.data.sequences import History
 from genrec.errors import ArtefactError, ConfigError, nearest
 
@@ -102,12 +103,10 @@ class HistoryGroups:
         Raises:
             ArtefactError: the file is damaged or of another catalogue.
         """
-        try:
+        with reading(folder / FILE, "groups"):
             about = json.loads((folder / FILE).read_text())
             by_item = np.array(about["by_item"], np.int32)
             groups = HistoryGroups(tuple(about["names"]), about["by_user"], by_item)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArtefactError(f"{folder / FILE} cannot be read ({error}).") from error
         if len(by_item) not in (0, len(catalog)):
             raise ArtefactError(
                 f"{folder} has the groups of {len(by_item):,} items, the catalogue {len(catalog):,}"

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
+from genrec.data.reading import reading
 from genrec.data.sequences import Sequences
 from genrec.decoding.code_graph import CodeGraph
 from genrec.decoding.options import DecodeConfig
 from genrec.decoding.parallel import parallel_search
-from genrec.errors import ArtefactError, ConfigError, InputError
+from genrec.errors import ConfigError, InputError
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
@@ -241,13 +241,11 @@ class OnePassRecommender(Recommender):
             ConfigError: made for another catalogue, or with another prompt than the one here.
         """
         open_artefact(folder, "recommender")
-        try:
+        with reading(folder, "one-pass recommender", then="Train it again."):
             about = json.loads((folder / ABOUT).read_text())
             config = GenerativeConfig.of(about["options"])
             one_pass = OnePassConfig(**about["one_pass"])
             heads = load_file(folder / HEADS)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise ArtefactError(f"{folder} holds no one-pass recommender ({error}).") from error
         backbone, index = Backbone.read(folder), SemanticIndex.read(folder)
         recommender = OnePassRecommender(backbone, catalog, index, config, one_pass)
         with torch.no_grad():

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Holdout
+from genrec.data.reading import reading
 from genrec.data.sequences import Sequences
-from genrec.errors import ArtefactError
 from genrec.recommenders.card import read_card, write_card
 from genrec.recommenders.counts import item_counts
 from genrec.recommenders.sasrec_network import (
@@ -156,11 +155,7 @@ class SASRec(ScoredRecommender):
             ArtefactError: a file is missing or damaged, or belongs to another catalogue.
         """
         options = read_card(folder, cls.name, catalog)
-        try:
+        with reading(folder / WEIGHTS, "SASRec", then="Train SASRec again."):
             network = SASRecNetwork(len(catalog), SASRecConfig(**options))
             network.load_state_dict(load_file(folder / WEIGHTS))
-        except (OSError, SafetensorError, RuntimeError, TypeError) as error:
-            raise ArtefactError(
-                f"{folder / WEIGHTS} cannot be used: {error}. Train SASRec again."
-            ) from error
         return cls(catalog, network)

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from genrec.errors import ArtefactError, InputError
+from genrec.data.reading import reading
+from genrec.errors import InputError
 from genrec.workspace import open_artefact, write_artefact
 
 _WORDS = "words.json"
@@ -173,15 +174,13 @@ class SemanticIndex:
     @staticmethod
     def read(folder: Path) -> SemanticIndex:
         """Reads the bare files of a folder that is known to be whole."""
-        try:
+        with reading(folder, "semantic index"):
             sizes = tuple(int(size) for size in json.loads((folder / "levels.json").read_text()))
             table = pl.read_parquet(folder / "codes.parquet")
             codes = table.drop("item_id").to_numpy().astype(np.int32)
             named = folder / _WORDS
             words = json.loads(named.read_text()) if named.exists() else ()
             return SemanticIndex(table["item_id"].to_list(), codes, sizes, words)
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            raise ArtefactError(f"{folder} holds no semantic index ({error}).") from error
 
     def __len__(self) -> int:
         return len(self.item_ids)

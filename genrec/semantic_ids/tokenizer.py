@@ -11,6 +11,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from genrec.data.catalog import Catalog
+from genrec.data.reading import reading
 from genrec.errors import InputError
 from genrec.registry import Entry, Registry
 from genrec.semantic_ids.collisions import append_level, reassign
@@ -161,13 +162,14 @@ class SemanticIdTokenizer:
             ArtefactError: missing, truncated or changed.
         """
         open_artefact(folder, "semantic_ids")
-        tokenizer = SemanticIdTokenizer(
-            SemanticIdConfig.of(json.loads((folder / "config.json").read_text()))
-        )
-        tokenizer.quantizer.restore(load_file(folder / "codebooks.safetensors"))
-        quality = folder / "quality.json"
-        if quality.exists():
-            tokenizer.quality = QualityReport(**json.loads(quality.read_text()))
+        with reading(folder, "quantiser", then="Build the semantic IDs again."):
+            tokenizer = SemanticIdTokenizer(
+                SemanticIdConfig.of(json.loads((folder / "config.json").read_text()))
+            )
+            tokenizer.quantizer.restore(load_file(folder / "codebooks.safetensors"))
+            quality = folder / "quality.json"
+            if quality.exists():
+                tokenizer.quality = QualityReport(**json.loads(quality.read_text()))
         return tokenizer, SemanticIndex.read(folder)
 
 

@@ -83,3 +83,10 @@ def test_equal_ids_are_refused():
 def test_no_items_are_refused():
     with pytest.raises(InputError, match="at least one item"):
         Trie.build(np.zeros((0, 3), np.int32))
+
+
+def test_its_size_is_that_of_its_tensors():
+    trie = Trie.build(np.array([[0, 0], [0, 1], [1, 1]], np.int32))
+    tensors = [*trie.starts, *trie.codes, *trie.leaf_ranges, trie.items]
+    assert trie.megabytes == sum(one.numel() * one.element_size() for one in tensors) / 1e6
+    assert 0 < trie.megabytes < 0.001

@@ -141,3 +141,35 @@ def test_lists_and_users_must_be_as_many() -> None:
 def test_importing_the_metrics_does_not_import_torch() -> None:
     code = "import sys, genrec.evaluation.metrics; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_where_nothing_is_shown_nothing_is_covered_uneven_or_new() -> None:
+    nothing = metrics.exposure(np.full((2, 3), -1), 4, 3)
+    assert nothing.tolist() == [0, 0, 0, 0]
+    assert metrics.coverage(nothing) == metrics.gini(nothing) == 0.0
+    assert metrics.novelty(nothing, np.array([1, 2, 3, 4])) == 0.0
+    assert metrics.coverage(np.array([], np.int64)) == 0.0
+
+
+@given(st.lists(st.lists(st.integers(-2, 6), min_size=3, max_size=3), min_size=1, max_size=5))
+def test_exposure_counts_each_list_once_and_items_of_the_catalogue_only(rows) -> None:
+    for k in (1, 2, 3):
+        by_hand = [sum(item in row[:k] for row in rows) for item in range(4)]
+        assert metrics.exposure(np.array(rows), 4, k).tolist() == by_hand
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=12))
+def test_gini_is_the_mean_difference_of_all_pairs(exposed) -> None:
+    values = np.array(exposed)
+    if values.sum():
+        pairs = np.abs(values[:, None] - values[None, :]).mean()
+        assert metrics.gini(values) == pytest.approx(pairs / (2 * values.mean()))
+
+
+def test_every_cutoff_from_one_to_the_length_of_the_lists_is_taken_and_no_other() -> None:
+    ranked, targets = np.array([[3, 4]]), Sequences.of([[4]])
+    values = metrics.per_user(ranked, targets, (1, 2))
+    assert [values[f"recall@{k}"][0] for k in (1, 2)] == [0.0, 1.0]
+    for odd in (0, 3):
+        with pytest.raises(InputError, match=f"Cutoff {odd} does not fit lists of 2"):
+            metrics.per_user(ranked, targets, (1, odd))

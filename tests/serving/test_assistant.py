@@ -77,6 +77,7 @@ def test_a_forgotten_conversation_is_gone_through_again(server, sold, tmp_path):
     with (
         app_of(tmp_path, counter(tmp_path, Conversation(sold))) as app,
         on_thread(app) as address,
+        # pragma: allowlist nextline secret
         openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as fresh,
     ):
         assert ask(fresh, *messages).choices[0].message.content == one
@@ -159,4 +160,5 @@ def test_what_cannot_be_answered_is_an_error_of_the_client_s_own_kind(server):
         server.chat.completions.create(model="nobody", messages=[user("mugs")])
     assert caught.value.status_code == 501
     with pytest.raises(openai.AuthenticationError):
+        # pragma: allowlist nextline secret
         ask(server.with_options(api_key="gr_wrong_key"), user("mugs"))

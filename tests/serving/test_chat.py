@@ -54,6 +54,7 @@ def address(tmp_path, echo):
 
 @pytest.fixture
 def client(address):
+    # pragma: allowlist nextline secret
     with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client:
         yield client
 
@@ -170,6 +171,7 @@ def test_a_model_of_transformers_streams_what_it_generates(tmp_path):
     with (
         in_service(tmp_path, loaded(text_model=writer)) as service,
         on_thread(create_app(service)) as address,
+        # pragma: allowlist nextline secret
         openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client,
     ):
         whole = client.chat.completions.create(**asked).choices[0].message.content

@@ -201,7 +201,7 @@ def test_a_sighup_swaps_and_a_bad_run_leaves_the_old_one_in_service(tmp_path):
 
 
 def test_the_log_says_what_was_asked_and_nothing_of_whom(tmp_path):
-    secret = "somebodys-private-id"
+    secret = "somebodys-private-id"  # pragma: allowlist secret
     with as_process(*SERVER, str(tmp_path)) as (process, address):
         httpx.post(
             f"{address}/v1/events",

@@ -196,7 +196,8 @@ def inspect(content: bytes) -> Seen:
                 float(stream.duration * stream.time_base),
                 0 < content.find(b"moov") < content.find(b"mdat"),
             )
-    except (av.error.FFmpegError, IndexError) as error:
+    # A stream of an unknown codec has no width; one that says no duration has none to multiply.
+    except (av.error.FFmpegError, IndexError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"The film cannot be played: {error}") from error
 
 

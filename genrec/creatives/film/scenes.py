@@ -87,7 +87,7 @@ def storyboard(
         seed: which way the camera goes.
         room: where in a frame the product may be seen, as shares: where no words stand.
     """
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # nosec B311
     near = window(product, room, _NEAR)
     side = (chance.choice((0.0, 1.0)), chance.random())
     opening = Shot(

@@ -35,7 +35,7 @@ def read_policy(name_or_path: str | Path, seen: tuple[str, ...] = ()) -> Policy:
         raise InputError(f"Policies extend each other in a ring: {' -> '.join([*seen, path.stem])}")
     try:
         raw = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path.name} is not YAML: {error}") from None
     if not isinstance(raw, dict):
         raise InputError(f"{path.name} must hold keys and values; it holds {type(raw).__name__}.")

@@ -74,6 +74,7 @@ WORDS = {
     "oj": "orange juice", "orgnc": "organic", "pckgd": "packaged", "pk": "pack",
     "pkg": "package", "pkgd": "packaged", "pkld": "pickled", "plstc": "plastic",
     "pnt": "peanut", "prem": "premium", "prep": "prepared", "prod": "produce",
+    # pragma: allowlist nextline secret
     "pwdr": "powder", "refigerated": "refrigerated", "refrgratd": "refrigerated",
     "refrig": "refrigerated", "rts": "ready to serve", "sal": "salad", "sald": "salad",
     "saus": "sausage", "seafood-fre-misc": "other fresh seafood", "sft": "soft", "sgl": "single",

@@ -11,6 +11,7 @@ import ast
 import gzip
 import json
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -101,7 +102,7 @@ def _records(path: Path, problems: list[str]) -> Iterator[tuple[int, Record]]:
             number += 1
             try:
                 raw = file.readline()
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, zlib.error) as error:
                 problems.append(f"line {number}: the file is cut off or damaged ({error})")
                 return
             if not raw:

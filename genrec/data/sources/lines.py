@@ -8,6 +8,7 @@ compressed by gzip.
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def read_lines(path: Path, *, encoding: str = "utf-8") -> pl.DataFrame:
         wrong = undecodable(_bytes(path), encoding)
         reason = f"is not text in {encoding}" if wrong else f"cannot be read: {error}"
         raise InputError(f"{path} {reason}. Fetch it anew.", wrong) from None
-    except (OSError, EOFError) as error:
+    except OSError as error:
         raise InputError(f"{path} cannot be read: {error}. Fetch it anew.") from None
     return table.filter(pl.col("line").fill_null("").str.strip_chars(" \t\r") != "")
 
@@ -161,7 +162,10 @@ def _split(
 
 
 def _bytes(path: Path) -> bytes:
-    if path.suffix == ".gz":
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    try:
         with gzip.open(path, "rb") as file:
             return file.read()
-    return path.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} is cut off or damaged: {error}. Fetch it anew.") from None

@@ -15,6 +15,7 @@ from genrec.errors import ConfigError
 log = logging.getLogger(__name__)
 
 STARS = 5
+MOST = 2.0**53
 
 
 def sound_events(
@@ -56,7 +57,8 @@ def sound_events(
         table = table.with_columns(times.alias("time"))
     for name in numbers:
         values = table[name].cast(pl.Float64, strict=False)
-        wrong = values.is_null() | values.is_nan()
+        # Infinity, too, and what no whole number can be made of.
+        wrong = ~(values.abs() < MOST).fill_null(value=False)
         problems += found(wrong, table[name], f"{name} '{{value}}' is no number", rows)
         bad |= wrong
         table = table.with_columns(values.alias(name))

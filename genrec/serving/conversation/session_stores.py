@@ -32,6 +32,7 @@ Result = TypeVar("Result")
 # Does one statement, with ``?`` for its values, and gives the rows and how many it changed.
 Execute = Callable[[str, Sequence[Any]], tuple[list[Any], int]]
 
+# Put into statements below; whatever comes from outside is bound, never written into one.
 _SESSION = "id, owner, user_id, version, state, created, touched, expires"
 # Any number of bytes that nobody guesses; the id is all that opens a session without an owner.
 _ID_BYTES = 24
@@ -80,7 +81,7 @@ class SqlSessions(Sessions):
         )  # fmt: skip
         row = (session.id, owner, user, 0, session.state.to_json(), now, now, session.expires)
         marks = ", ".join("?" * len(row))
-        statement = f"INSERT INTO chat_sessions ({_SESSION}) VALUES ({marks})"
+        statement = f"INSERT INTO chat_sessions ({_SESSION}) VALUES ({marks})"  # nosec B608
         self._transaction(lambda execute: execute(statement, row))
         return session
 
@@ -160,7 +161,7 @@ class SqlSessions(Sessions):
 
     def of_user(self, user: str, *, owner: str = "") -> list[Session]:
         statement = (
-            f"SELECT {_SESSION} FROM chat_sessions WHERE user_id = ? AND owner = ? "
+            f"SELECT {_SESSION} FROM chat_sessions WHERE user_id = ? AND owner = ? "  # nosec B608
             "AND expires > ? ORDER BY touched DESC"
         )
         values = (user, owner, time.time())
@@ -195,7 +196,7 @@ class SqlSessions(Sessions):
 
     def _found(self, execute: Execute, session: str, owner: str, *, lock: bool = False) -> Session:
         # The owner is part of what is looked for: a stranger's id is as good as none.
-        statement = f"SELECT {_SESSION} FROM chat_sessions WHERE id = ? AND owner = ?"
+        statement = f"SELECT {_SESSION} FROM chat_sessions WHERE id = ? AND owner = ?"  # nosec B608
         rows, _ = execute(statement + (self._for_update if lock else ""), (session, owner))
         if rows and _session(rows[0]).expires > time.time():
             return _session(rows[0])

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from genrec.errors import InputError
 
 # So many earlier states can be gone back to.
@@ -24,6 +26,8 @@ class Pending:
         options: values to choose from; bounds in words where it is about a number.
         wheres: for each option, the constraint that it stands for.
     """
+
+    __pydantic_config__ = {"extra": "forbid"}
 
     attribute: str
     options: tuple[str, ...] = ()
@@ -49,6 +53,8 @@ class ChatState:
         turns: how many there were.
         before: what ``undo`` goes back to, latest last.
     """
+
+    __pydantic_config__ = {"extra": "forbid"}
 
     user: str = ""
     where: Mapping[str, Any] = field(default_factory=dict)
@@ -101,9 +107,13 @@ class ChatState:
             InputError: it is none.
         """
         try:
-            return ChatState(**_read(dict(values)))
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise InputError(f"This is no state of a chat: {error}.") from error
+            state = _STATE.validate_python(dict(values))
+            for earlier in state.before:
+                # It comes to be read when somebody goes back; too late to say that it is none.
+                _STATE.validate_python(dict(earlier))
+        except (ValidationError, ValueError) as error:
+            raise InputError(f"This is no state of a chat: {_problem(error)}.") from error
+        return state
 
     @staticmethod
     def from_json(text: str) -> ChatState:
@@ -114,11 +124,21 @@ class ChatState:
         """
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"This is no state of a chat: {error}.") from error
         if not isinstance(values, dict):
             raise InputError(f"This is no state of a chat but a {type(values).__name__}.")
         return ChatState.from_dict(values)
+
+
+_STATE: TypeAdapter[ChatState] = TypeAdapter(ChatState)
+
+
+def _problem(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 # What a change of mind takes back; the rest only grows.
@@ -140,13 +160,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read(values: dict[str, Any]) -> dict[str, Any]:
-    for name in ("likes", "dislikes", "rejected", "asked", "before"):
+    for name in ("likes", "dislikes", "rejected"):
         if name in values:
             values[name] = tuple(values[name])
-    if "shown" in values:
-        values["shown"] = tuple(tuple(cards) for cards in values["shown"])
-    if pending := values.get("pending"):
-        values["pending"] = Pending(
-            pending["attribute"], tuple(pending["options"]), tuple(pending["wheres"])
-        )
     return values

@@ -56,3 +56,8 @@ def test_hidden_things_are_named_with_their_place():
 def test_honest_texts_of_other_scripts_hide_nothing():
     for text in ("Красная чашка", "Ψηφιακό", "5 µm, 10 kΩ", "naïve café", "👩‍👩‍👧 family", "东京"):
         assert hidden(text) == []
+
+
+def test_plain_texts_are_folded_by_lower_case_alone_and_control_characters_are_not_plain():
+    assert fold("Cures ALL").places is None
+    assert fold("Cu\x00res\x07").text == "cures"

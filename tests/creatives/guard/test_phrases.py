@@ -75,3 +75,14 @@ def test_a_hidden_phrase_is_found_where_it_stands(phrase, mark, capitals, seed):
     folded = fold(text)
     spans = [folded.span(start, end) for start, end, _ in FINDER.find(folded.text)]
     assert (12, 12 + len(shown)) in spans
+
+
+def test_a_long_word_is_found_parted_and_a_short_one_is_not():
+    finder = PhraseFinder(["guaranteed", "kill"])
+
+    def numbers(text):
+        return [number for _, _, number in finder.find(fold(text).text)]
+
+    assert numbers("guaran teed") == [0]
+    assert numbers("kill") == [1]
+    assert numbers("ki llama") == []

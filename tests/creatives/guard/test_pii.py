@@ -53,3 +53,32 @@ def test_published_examples_pass_their_checks():
     assert luhn("4539 1488 0343 6467")
     assert iban("GB82 WEST 1234 5698 7654 32")
     assert not iban("GB83 WEST 1234 5698 7654 32")
+
+
+@given(st.text("0123456789", min_size=10, max_size=21))
+def test_the_check_of_cards_is_the_published_one(said):
+    total = 0
+    for place, sign in enumerate(reversed(said)):
+        value = int(sign) * (1 + place % 2)
+        total += sum(map(int, str(value)))
+    assert luhn(said) == (13 <= len(said) <= 19 and total % 10 == 0)
+
+
+@pytest.mark.parametrize(("length", "right"), [(12, False), (13, True), (19, True), (20, False)])
+def test_cards_have_thirteen_to_nineteen_digits(length, right):
+    assert luhn("0" * length) is right
+
+
+@pytest.mark.parametrize(("length", "right"), [(14, False), (15, True), (34, True), (35, False)])
+def test_accounts_have_fifteen_to_thirty_four_signs(length, right):
+    body = "1" * (length - 4)
+    numbers = (f"GB{check:02d}{body}" for check in range(2, 99))
+    assert any(map(iban, numbers)) is right
+
+
+def test_a_number_is_one_thing_only_and_names_are_of_two_letters_at_least():
+    assert [what for _, what in found("card 4111 1111 1111 1111")] == ["a card number"]
+    assert found("i am x", ["X"]) == []
+    assert found("i am xi", ["Xi"]) == [("xi", "a person's name")]
+    both = found("pay by 4111 1111 1111 1111 or call +49 30 1234567")
+    assert [what for _, what in both] == ["a card number", "a phone number"]

@@ -92,3 +92,77 @@ def test_lines_of_a_channel_come_with_those_of_all(tmp_path):
     assert policy.must_say() == ("Ad.",)
     assert policy.must_say("push") == ("Ad.", "Stop with X.")
     assert (policy.longest("email"), policy.longest("push")) == (100, 60)
+
+
+def test_every_wrong_entry_is_told_by_its_place(tmp_path):
+    text = "forbidden: [3, {idd: a, id: b, phrases: [x]}, {id: c, phrases: [y], wy: z}, no]"
+    with pytest.raises(InputError) as refused:
+        Policy.load(written(tmp_path, text))
+    assert refused.value.problems == [
+        "forbidden[1] must hold keys and values, not 3",
+        "forbidden[2]: unknown key 'idd'; did you mean 'id'?",
+        "forbidden[3]: unknown key 'wy'; did you mean 'why'?",
+        "forbidden[4] must hold keys and values, not False",
+    ]
+
+
+def test_values_that_are_no_dates_or_too_deep_are_no_yaml(tmp_path):
+    for text in ("market: 2024-13-45", "a: " + "[" * 3000):
+        with pytest.raises(InputError, match="is not YAML"):
+            Policy.load(written(tmp_path, text))
+
+
+def test_a_policy_keeps_its_own_single_values_and_adds_up_its_rules(tmp_path):
+    written(
+        tmp_path,
+        "pii: false\nprofanity: [german]\nlength: {push: 9, any: 50}\n"
+        "allowed: [a b]\nforbidden: [{id: a, phrases: [x1]}]",
+        "base",
+    )
+    own = Policy.load(
+        written(
+            tmp_path,
+            "extends: [base]\nlength: {push: 7}\nallowed: [c d]\n"
+            "forbidden: [{id: b, phrases: [y1]}]",
+        )
+    )
+    assert (own.pii, own.profanity) == (False, ("german",))
+    assert own.length == {"push": 7, "any": 50}
+    assert own.allowed == ("a b", "c d")
+    assert [rule.id for rule in own.forbidden] == ["b", "a"]
+    over = Policy.load(
+        written(tmp_path, "extends: [base]\npii: true\nprofanity: [english]", "over")
+    )
+    assert (over.pii, over.profanity) == (True, ("english",))
+
+
+def test_lines_must_fit_their_length_to_the_last_character(tmp_path):
+    text = "must_say: {{push: [Ad., Terms apply.]}}\nlength: {{push: {most}}}"
+    assert Policy.load(written(tmp_path, text.format(most=16))).longest("push") == 16
+    with pytest.raises(InputError, match="needs 16 characters, and length allows 15"):
+        Policy.load(written(tmp_path, text.format(most=15)))
+    with pytest.raises(InputError, match="at least 1"):
+        Policy.load(written(tmp_path, "length: {push: 0}"))
+    assert Policy.load(written(tmp_path, "length: {push: 1}")).longest("push") == 1
+
+
+def test_an_allowed_phrase_excuses_only_what_lies_within_it(tmp_path):
+    from genrec.creatives.facts import ItemFacts
+    from genrec.creatives.guard import Guard
+    from genrec.data.catalog import Item
+
+    text = """
+forbidden: [{id: risk, phrases: [risk free, no risk]}]
+allowed: [risk free trial]
+check_claims: []
+"""
+    guard = Guard(Policy.load(written(tmp_path, text)))
+    thing = ItemFacts.of(Item("1", "Thing"))
+
+    def refused(said):
+        return [one.said for one in guard.check(said, thing).findings if one.kind == "forbidden"]
+
+    assert refused("a risk free trial") == []
+    assert refused("a risk free thing") == ["risk free"]
+    assert refused("no risk free trial") == ["no risk"]
+    assert refused("a risk free trial and risk free") == ["risk free"]

@@ -181,7 +181,7 @@ class TestPostgresSessions(SessionsContract):
 
 def test_a_url_of_no_store_is_refused_without_repeating_its_password():
     with pytest.raises(ConfigError, match="mysql://") as told:
-        open_sessions("mysql://root:secret@host/shop")
+        open_sessions("mysql://root:secret@host/shop")  # pragma: allowlist secret
     assert "secret" not in str(told.value)
     with pytest.raises(ConfigError, match="is no URL"):
         open_sessions("sessions")
