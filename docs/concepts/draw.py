@@ -49,7 +49,9 @@ class Drawing:
 
     def dot(self, x, y, radius, *, fill=BLUE, edge="none") -> None:
         """A disc."""
-        self.shapes.append(f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{fill}" stroke="{edge}"/>')
+        self.shapes.append(
+            f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{fill}" stroke="{edge}"/>'
+        )
 
     def save(self, name: str) -> None:
         """Writes ``name.svg`` beside this script."""
@@ -67,7 +69,9 @@ class Drawing:
 
 def semantic_ids() -> None:
     """A vector, its nearest centre, and what is left over, three times."""
-    card = Drawing(820, 330, "Residual quantisation: three nearest centres, each of what is left over")
+    card = Drawing(
+        820, 330, "Residual quantisation: three nearest centres, each of what is left over"
+    )
     places = {"a": (120, 14), "b": (390, 11), "c": (660, 5)}
     points = ((-52, -30), (-20, 38), (40, -44), (55, 22), (8, -2))
     for level, (left, code) in places.items():
@@ -85,7 +89,9 @@ def semantic_ids() -> None:
         card.arrow(left + 20, 212, left + 20, 226)
         if level != "c":
             card.arrow(left + 114, 135, left + 196, 135, edge=RED, dash="3 2")
-    card.words(410, 26, "blue: the vector · orange: its nearest of 32 centres (5 drawn) · red: the rest")
+    card.words(
+        410, 26, "blue: the vector · orange: its nearest of 32 centres (5 drawn) · red: the rest"
+    )
     card.words(410, 298, "The item is called <a_14><b_11><c_5>. Items that share <a_14> are alike;")
     card.words(410, 317, "those that share <a_14><b_11> are more alike.")
     card.save("semantic_ids")
@@ -126,7 +132,13 @@ def constrained_decoding() -> None:
     card.words(530, 321, "(one beam alone would have lost the first)", anchor="start", size=12)
     card.words(20, 355, "blue: live beam", anchor="start", fill=BLUE)
     card.words(150, 355, "grey: real, but not among the best two", anchor="start", fill=LINE)
-    card.words(420, 355, "red: no item, or none that the filter allows: never entered", anchor="start", fill=RED)
+    card.words(
+        420,
+        355,
+        "red: no item, or none that the filter allows: never entered",
+        anchor="start",
+        fill=RED,
+    )
     card.save("constrained_decoding")
 
 
@@ -138,8 +150,22 @@ def packing() -> None:
     for row, (length, colour) in enumerate(zip(lengths, colours, strict=True)):
         for place in range(7):
             used = place < length
-            card.box(20 + 30 * place, 50 + 34 * row, 26, 26, "" if used else "·", fill=colour if used else "#fff", edge=colour if used else GREY)
-    card.words(20, 194, "packed: 1 row of 14 tokens; positions begin at 0 in each", anchor="start", bold=True)
+            card.box(
+                20 + 30 * place,
+                50 + 34 * row,
+                26,
+                26,
+                "" if used else "·",
+                fill=colour if used else "#fff",
+                edge=colour if used else GREY,
+            )
+    card.words(
+        20,
+        194,
+        "packed: 1 row of 14 tokens; positions begin at 0 in each",
+        anchor="start",
+        bold=True,
+    )
     place = 0
     for length, colour in zip(lengths, colours, strict=True):
         for number in range(length):
@@ -152,11 +178,25 @@ def packing() -> None:
     cell = 14
     for row in range(14):
         for column in range(14):
-            card.box(530 + cell * column, 46 + cell * row, cell - 1, cell - 1, fill="#fff", edge="#f3f4f6")
+            card.box(
+                530 + cell * column,
+                46 + cell * row,
+                cell - 1,
+                cell - 1,
+                fill="#fff",
+                edge="#f3f4f6",
+            )
     for length, colour in zip(lengths, colours, strict=True):
         for row in range(length):
             for column in range(row + 1):
-                card.box(530 + cell * (start + column), 46 + cell * (start + row), cell - 1, cell - 1, fill=colour, edge=colour)
+                card.box(
+                    530 + cell * (start + column),
+                    46 + cell * (start + row),
+                    cell - 1,
+                    cell - 1,
+                    fill=colour,
+                    edge=colour,
+                )
         start += length
     card.words(630, 262, "a row of the square sees what is filled:")
     card.words(630, 280, "its own history up to itself, never a neighbour's")
@@ -181,7 +221,11 @@ def hybrid() -> None:
     for y, end in ((60, 126), (140, 140), (220, 154)):
         card.arrow(650, y, 698, end)
     card.box(700, 110, 100, 60, "weighted\nsum", fill="#fff", edge=INK)
-    card.words(410, 282, "The weights are chosen on validation cases; 0 is among them. New items enter by their vectors.")
+    card.words(
+        410,
+        282,
+        "The weights are chosen on validation cases; 0 is among them. New items enter by their vectors.",
+    )
     card.save("hybrid")
 
 
@@ -189,12 +233,16 @@ def guard() -> None:
     """A text and an item, read by the same code, before anybody sees the text."""
     card = Drawing(820, 270, "The guard: what a text says is held against what the item says")
     card.box(20, 30, 170, 56, "the text\n“2 kg of oak, now $3”")
-    card.box(20, 150, 170, 56, "the item's record\ntitle, text, attributes", edge=GREEN, fill="#f0fdf4")
+    card.box(
+        20, 150, 170, 56, "the item's record\ntitle, text, attributes", edge=GREEN, fill="#f0fdf4"
+    )
     card.box(250, 90, 150, 56, "one reader of claims\nfor both", fill="#fff", edge=INK)
     card.arrow(190, 58, 248, 105)
     card.arrow(190, 178, 248, 132)
     card.box(450, 30, 160, 56, "says more than\nthe item?", edge=RED, fill="#fef2f2")
-    card.box(450, 110, 160, 56, "policy, profanity,\npersonal data, tricks?", edge=RED, fill="#fef2f2")
+    card.box(
+        450, 110, 160, 56, "policy, profanity,\npersonal data, tricks?", edge=RED, fill="#fef2f2"
+    )
     card.arrow(400, 112, 448, 60)
     card.arrow(400, 124, 448, 138)
     card.box(660, 30, 140, 56, "refused: where,\nwhat, which rule", edge=RED, fill="#fff")
@@ -204,7 +252,11 @@ def guard() -> None:
     card.arrow(530, 168, 530, 198, head=False)
     card.arrow(530, 198, 658, 198, edge=GREEN)
     card.words(594, 190, "nothing found", size=11, fill=LINE)
-    card.words(410, 252, "What is refused is left out and the rest written again; at the end the item's name alone is left.")
+    card.words(
+        410,
+        252,
+        "What is refused is left out and the rest written again; at the end the item's name alone is left.",
+    )
     card.save("guard")
 
 
