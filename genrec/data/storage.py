@@ -80,7 +80,7 @@ def read_dataset(folder: Path) -> Dataset:
 def _table(sequences: Sequences) -> pl.DataFrame:
     """One row per user, one list per array."""
     columns: dict[str, pl.Series] = {"user_id": pl.Series([str(u) for u in sequences.users])}
-    for name in ("items", "times", "baskets"):
+    for name in ("items", "times", "baskets", "kinds"):
         values = getattr(sequences, name)
         if values is not None:
             parts = np.split(values, sequences.offsets[1:-1])
@@ -104,4 +104,5 @@ def _sequences(table: pl.DataFrame) -> Sequences:
         items,
         joined("times", np.int64),
         joined("baskets", np.int32),
+        joined("kinds", np.uint8),
     )

@@ -86,6 +86,7 @@ def fit(
     on_validation: Callable[[int, float], None] | None = None,
     progress: Progress | None = None,
     job: str = "",
+    warm: Callable[[], None] | None = None,
 ) -> FitResult:
     """Trains the parameters of ``model`` that require gradients, in place.
 
@@ -100,6 +101,8 @@ def fit(
         on_validation: told the step and what ``validate`` said; may end training by raising.
         progress: called after every step with step, steps and the last loss.
         job: anything that identifies data and model, so that a resume never mixes two.
+        warm: called after the gradients of each of the first ``warm_rows_steps`` steps, to drop
+            those of what is not to learn yet.
 
     Raises:
         InputError: there are no rows.
@@ -119,6 +122,7 @@ def fit(
         data_collator=collate,
         callbacks=[watcher],
         loss=loss,
+        warm=warm,
         watcher=watcher,
         identity=identity,
     )
@@ -260,12 +264,14 @@ class _Trainer(Trainer):
         self,
         *,
         loss: Callable[[nn.Module, Batch], Tensor],
+        warm: Callable[[], None] | None,
         watcher: _Watcher,
         identity: dict[str, Any],
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.loss, self.watcher, self.identity = loss, watcher, identity
+        self.loss, self.warm = loss, warm
+        self.watcher, self.identity = watcher, identity
         # Our loss is already a mean over the batch; the stock code must not rescale it.
         self.model_accepts_loss_kwargs = False
 
@@ -280,6 +286,13 @@ class _Trainer(Trainer):
                 "Lower learning_rate, raise warmup_steps, or turn bf16 off."
             )
         self.watcher.last_loss = value.item()
+        return value
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        # Before gradients are clipped: what is dropped shall not shrink the rest.
+        value: Tensor = super().training_step(*args, **kwargs)
+        if self.warm is not None and self.state.global_step < self.watcher.config.warm_rows_steps:
+            self.warm()
         return value
 
     @property
