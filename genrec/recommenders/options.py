@@ -12,6 +12,8 @@ from genrec.errors import ConfigError, nearest
 from genrec.llm.options import SIDE_FEATURES, BackboneConfig, ItemTableConfig
 from genrec.training.options import FitConfig, SftConfig
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 
 @dataclass(frozen=True)
 class PromptConfig:
@@ -118,6 +120,41 @@ class HybridConfig:
                 f"generate is {self.generate}, follow {self.follow} and decay {self.decay}; the "
                 "first two may not be below 0, and the third lies from 0 to below 1."
             )
+
+
+@dataclass(frozen=True)
+class RerankConfig:
+    """How an LLM is asked to put a list into another order.
+
+    Attributes:
+        candidates: of each list are shown; the rest keeps its place.
+        permutations: orders in which they are shown, over which scores are averaged.
+        history: titles of the history that are shown, the latest.
+        order_weight: how much the given order counts beside: of minus the logarithm of the place.
+        template: name in ``prompts/``; it may use ``history`` and ``candidates``.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    candidates: int = 10
+    permutations: int = 4
+    history: int = 10
+    order_weight: float = 0.0
+    template: str = "rerank/choose_next"
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not 2 <= self.candidates <= len(LETTERS):
+            problems.append(
+                f"candidates is {self.candidates}; a letter each, it lies from 2 to {len(LETTERS)}"
+            )
+        for name in ("permutations", "history"):
+            if getattr(self, name) < 1:
+                problems.append(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.order_weight < 0:
+            problems.append(f"order_weight is {self.order_weight}; it must be at least 0")
+        if problems:
+            raise ConfigError("Lists cannot be re-ranked so: " + "; ".join(problems))
 
 
 @dataclass(frozen=True)
