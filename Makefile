@@ -3,6 +3,7 @@
 # make check     formatting, lint, types and the import layers
 # make install   everything above, nothing run
 # make test-vllm the tests of the vLLM back-end, in an environment of their own
+# make install-peers   Cornac and RecTools in theirs, for python -m benchmarks.peers
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -92,8 +93,11 @@ test-vllm: install-vllm
 install-peers:
 	$(MAKE) .venv-peers/.installed-peers VENV=.venv-peers
 
-.venv-peers/.installed-peers: pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet $(TORCH) implicit rectools
+PEERS := 'rectools[torch]' implicit cornac pyarrow faiss-cpu scikit-learn transformers
+
+.venv-peers/.installed-peers: constraints-peers.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint constraints-peers.txt $(TORCH)
+	$(PIP) install --quiet --constraint constraints-peers.txt --only-binary :all: $(PEERS)
 	@touch $@
 
 clean:

@@ -60,15 +60,20 @@ def small_recommender(folder, *, steps: int = 3, **options) -> GenerativeRecomme
     )
 
 
-def reviewed(dataset: Dataset) -> Dataset:
-    """The data with a review of every event: five stars for even items, one for odd ones."""
+def reviewed(dataset: Dataset, stars: np.ndarray | None = None) -> Dataset:
+    """The data with a review of every event: five stars for even items, one for odd ones.
+
+    Args:
+        stars: of every item, in their place.
+    """
+    stars = np.where(np.arange(ITEMS) % 2, 1.0, 5.0) if stars is None else stars
     users = dataset.events["user"].to_numpy()
     items = dataset.events["item"].to_numpy()
     table = pl.DataFrame(
         {
             "user_id": dataset.users[users].astype(str),
             "item_id": [f"i{item}" for item in items],
-            "rating": np.where(items % 2, 1.0, 5.0),
+            "rating": stars[items],
             "headline": [f"head {item}" for item in items],
             "text": [f"It is a\nthing {item}." for item in items],
         }

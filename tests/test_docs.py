@@ -41,6 +41,7 @@ PAGES = (
     "docs/shop_page.md",
     "docs/copy.md",
     "docs/sources.md",
+    "docs/tasks.md",
     "docs/tuning.md",
     "docs/layout.md",
 )

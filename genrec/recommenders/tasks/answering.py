@@ -178,7 +178,6 @@ class Answering:
             asked.append(prompt.tokens(**places))
         return asked
 
-    @torch.inference_mode()
     def _log_probabilities(
         self, prompts: Sequence[np.ndarray], answers: Sequence[np.ndarray]
     ) -> np.ndarray:
@@ -199,6 +198,7 @@ class Answering:
                 scores[rows, column] = said.sum(axis=1)
         return scores
 
+    @torch.inference_mode()
     def _logs(self, rows: Sequence[Sequence[int]], last: int) -> np.ndarray:
         """Log-probabilities of what follows each of the last tokens, shape (rows, last, words)."""
         ids, real, positions = left_padded(rows, self.backbone.device)

@@ -15,12 +15,13 @@ from tests.small import reviewed, small_dataset, small_index
 
 @pytest.fixture(scope="module")
 def dataset():
-    return reviewed(small_dataset(60))
+    """Items get five stars where their ID begins with one of the first codes, and else one."""
+    codes = small_index(levels=2, codebook_size=16).codes[:, 0]
+    return reviewed(small_dataset(60), np.where(codes < 8, 5.0, 1.0))
 
 
 @pytest.fixture(scope="module")
 def recommender(dataset, tmp_path_factory) -> GenerativeRecommender:
-    """Has seen even things get five stars and odd ones one."""
     train, _ = dataset.split("last-out")
     return GenerativeRecommender.train(
         "tiny",
@@ -29,7 +30,7 @@ def recommender(dataset, tmp_path_factory) -> GenerativeRecommender:
         folder=tmp_path_factory.mktemp("fit"),
         summaries={str(user): "Likes things." for user in train.users},
         adapt="full",
-        steps=40,
+        steps=50,
         batch_size=4,
         row_tokens=192,
         learning_rate=3e-3,
@@ -56,7 +57,7 @@ def test_stars_learned_beat_the_mean_on_held_out_choices(answering, dataset):
     train, test = dataset.split("last-out")
     found = judge_ratings(answering, train, test)
     assert found.ratings > 30
-    assert found.model < 0.8 * found.mean
+    assert found.model < 0.7 * found.mean
     assert 0 < found.biases <= found.mean * 1.05
     assert set(found.to_dict()) == {"model", "biases", "mean", "ratings"}
 
