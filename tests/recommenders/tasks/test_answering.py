@@ -30,7 +30,7 @@ def recommender(dataset, tmp_path_factory) -> GenerativeRecommender:
         folder=tmp_path_factory.mktemp("fit"),
         summaries={str(user): "Likes things." for user in train.users},
         adapt="full",
-        steps=50,
+        steps=30,
         batch_size=4,
         row_tokens=192,
         learning_rate=3e-3,
@@ -53,13 +53,36 @@ def answering(recommender) -> Answering:
     return Answering(recommender)
 
 
-def test_stars_learned_beat_the_mean_on_held_out_choices(answering, dataset):
+def test_stars_are_judged_beside_the_mean_and_biases(answering, dataset):
     train, test = dataset.split("last-out")
     found = judge_ratings(answering, train, test)
-    assert found.ratings > 30
-    assert found.model < 0.7 * found.mean
-    assert 0 < found.biases <= found.mean * 1.05
+    assert found.ratings == 60
+    # It has learned which digits there are, not yet of what.
+    assert found.model < 1.2 * found.mean
+    assert 0 < found.biases < 0.6 * found.mean
     assert set(found.to_dict()) == {"model", "biases", "mean", "ratings"}
+
+
+@pytest.mark.slow
+def test_stars_learned_beat_the_mean_on_held_out_choices(dataset, tmp_path):
+    train, test = dataset.split("last-out")
+    longer = GenerativeRecommender.train(
+        "tiny",
+        train,
+        small_index(levels=2, codebook_size=16),
+        folder=tmp_path,
+        adapt="full",
+        steps=120,
+        batch_size=4,
+        row_tokens=512,
+        learning_rate=2e-3,
+        warmup_steps=10,
+        next_item=0.0,
+        rating=6.0,
+        task_history=1,
+    )
+    found = judge_ratings(Answering(longer), train, test)
+    assert found.model < 0.7 * found.mean
 
 
 def test_expected_stars_are_the_mean_of_the_digits_chances(answering, dataset):
