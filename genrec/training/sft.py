@@ -56,7 +56,9 @@ def sft_loss(backbone: LevelScorer, batch: Batch, config: SftConfig) -> Tensor:
     total = torch.zeros((), device=hidden.device)
     if config.generate_weight:
         total = total + config.generate_weight * _codes_loss(backbone, hidden, batch, config)
-    if config.dense_weight and backbone.items is not None:
+    # Rows of other tasks hold no whole items, and a step may have such alone.
+    whole = backbone.items is not None and bool((batch["next_items"] >= 0).any())
+    if config.dense_weight and backbone.items is not None and whole:
         total = total + config.dense_weight * dense_loss(
             backbone.items, hidden, batch, negatives=config.negatives
         )
