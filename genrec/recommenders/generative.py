@@ -330,7 +330,7 @@ class GenerativeRecommender(Recommender):
             ),
         )
         recommender.prompt.check_unchanged(about["template_hash"])
-        recommender.learnt = LearntTasks(**about.get("learnt", {"prompts": {}}))
+        recommender.learnt = LearntTasks.of(about.get("learnt", {}))
         return recommender
 
 

@@ -263,6 +263,11 @@ class GenerativeConfig:
                 f"{self.fit.weight_decay}, which would shrink the rows that are to stay as they "
                 "are. Take weight_decay: 0, or adapt: lora."
             )
+        if self.fit.warm_rows_steps and not self.backbone.lora_rows:
+            raise ConfigError(
+                f"train.warm_rows_steps is {self.fit.warm_rows_steps} and llm.lora_rows false: no "
+                "rows would learn in these steps. Take warm_rows_steps: 0."
+            )
         if self.hybrid and self.backbone.pictures:
             raise ConfigError(
                 f"llm.pictures is {self.backbone.pictures} in a hybrid, whose histories are read "

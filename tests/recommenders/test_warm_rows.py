@@ -62,3 +62,15 @@ def test_a_run_stopped_in_the_warm_up_ends_as_one_that_was_not(tmp_path):
 def test_a_decay_that_would_move_what_stays_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="weight_decay"):
         small_recommender(tmp_path, warm_rows_steps=2, weight_decay=0.1)
+
+
+def test_an_adapter_waits_until_the_rows_are_warm(tmp_path):
+    recommender, after = trained_weights(tmp_path, steps=2, warm_rows_steps=2, adapt="lora")
+    late = [value for name, value in after.items() if "lora_B" in name]
+    assert late and not any(value.any() for value in late)
+    rows = [value for name, value in after.items() if "trainable_tokens_delta" in name]
+    start = base(recommender.backbone.model).get_input_embeddings().original_module.weight
+    moved = max(float((value - start[-len(value) :]).abs().max()) for value in rows)
+    assert moved > 1e-4
+    with pytest.raises(ConfigError, match="lora_rows"):
+        small_recommender(tmp_path, warm_rows_steps=2, adapt="lora", lora_rows=False)

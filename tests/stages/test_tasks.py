@@ -11,7 +11,7 @@ from genrec.errors import ConfigError
 from genrec.profiles.options import ProfileConfig
 from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
-from genrec.recommenders.tasks.mix import TASKS
+from genrec.recommenders.tasks.mix import TASKS, LearntTasks
 from genrec.stages.judge_tasks import judge_tasks
 from genrec.stages.pipeline import run_recipe
 from genrec.stages.profile_words import profile_words
@@ -60,11 +60,8 @@ def test_its_lists_are_judged_in_the_order_of_an_llm_beside_their_own(run, tmp_p
 
 
 def test_a_run_that_learned_none_of_it_says_how_to(run, monkeypatch):
-    from genrec.recommenders.tasks.mix import LearntTasks
-
-    monkeypatch.setattr(
-        "genrec.recommenders.generative.LearntTasks", lambda **_: LearntTasks({"title_to_id": ""})
-    )
+    titles = LearntTasks({"title_to_id": ""})
+    monkeypatch.setattr(LearntTasks, "of", staticmethod(lambda _: titles))
     with pytest.raises(ConfigError, match="neither 'rating' nor 'direct'"):
         judge_tasks(run.folder)
 

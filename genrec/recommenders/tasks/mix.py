@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,12 @@ class LearntTasks:
     stars: int = 0
     left_out: tuple[str, ...] = ()
     fingerprint: str = ""
+
+    @staticmethod
+    def of(values: Mapping[str, Any]) -> LearntTasks:
+        """From what ``dataclasses.asdict`` gave, or from nothing."""
+        left_out = tuple(values.get("left_out", ()))
+        return LearntTasks(**{"prompts": {}, **values, "left_out": left_out})
 
 
 class MixedRows:
