@@ -5,8 +5,9 @@ give lists back as files. What has a number of epochs to choose is trained with 
 users' events but the last two, and judged on the last but one; the refit takes the winner over.
 Cornac keeps the best epoch by itself. Our popularity, co-occurrence and SASRec stand beside.
 
-A full run takes hours on 2 cores; what was computed lies in ``runs/peers`` and is used again. A quick
-one shows that everything runs, on few users and without training to speak of: its figures say nothing.
+A full run takes hours on 2 cores; what was computed lies in ``runs/peers`` and is used again. A
+quick one shows that everything runs, on few users and without training to speak of: its figures
+say nothing.
 """
 
 from __future__ import annotations
