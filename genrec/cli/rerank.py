@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from genrec.cli.run import drawn
-
 
 def rerank_command(
     folder: Annotated[Path, typer.Argument(help="The run's folder.")],
@@ -26,6 +24,7 @@ def rerank_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Draw no progress.")] = False,
 ) -> None:
     """Have an LLM re-rank a run's lists by their titles, and judge it beside the given order."""
+    from genrec.cli.run import drawn
     from genrec.recommenders.options import RerankConfig
     from genrec.stages.judge_reranked import judge_reranked
 
