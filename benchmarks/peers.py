@@ -108,7 +108,8 @@ class Lists(Recommender):
         items = np.full((len(histories), n), NO_ITEM, np.int32)
         for row, history in enumerate(histories):
             given = self.lists.get(history.user, np.zeros(0, np.int32))
-            kept = given[rules.take([row]).dense()[0][given]][:n]
+            mask = rules.take([row]).dense()
+            kept = (given if mask is None else given[mask[0][given]])[:n]
             items[row, : len(kept)] = kept
         scores = np.where(items == NO_ITEM, -np.inf, -np.arange(n, dtype=np.float32))
         return Ranking(items, scores.astype(np.float32))
