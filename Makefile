@@ -12,6 +12,7 @@
 # make coverage  all tests, with the lines that none of them runs
 # make mutation  faults put into the code on purpose: how many do the tests notice
 # make test-vllm the tests of the vLLM back-end, in an environment of their own
+# make install-peers   Cornac and RecTools in theirs, for python -m benchmarks.peers
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -154,8 +155,11 @@ test-vllm: install-vllm
 install-peers:
 	$(MAKE) .venv-peers/.installed-peers VENV=.venv-peers
 
-.venv-peers/.installed-peers: pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet $(TORCH) implicit rectools
+PEERS := 'rectools[torch]' implicit cornac pyarrow faiss-cpu scikit-learn transformers
+
+.venv-peers/.installed-peers: constraints-peers.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint constraints-peers.txt $(TORCH)
+	$(PIP) install --quiet --constraint constraints-peers.txt --only-binary :all: $(PEERS)
 	@touch $@
 
 clean:

@@ -32,6 +32,7 @@ from genrec.recommenders.options import (
     HybridConfig,
     OnePassConfig,
     PromptConfig,
+    TaskConfig,
 )
 from genrec.search_space import SearchSpace
 from genrec.semantic_ids.options import SemanticIdConfig
@@ -129,6 +130,7 @@ class Recipe(BaseModel):
     llm: BackboneConfig = BackboneConfig()
     prompt: PromptConfig = PromptConfig()
     packing: SftConfig = SftConfig()
+    tasks: TaskConfig = TaskConfig()
     train: FitConfig = FitConfig()
     decode: DecodeConfig = DecodeConfig()
     one_pass: OnePassConfig | None = None
@@ -218,7 +220,13 @@ class Recipe(BaseModel):
     def generative(self) -> GenerativeConfig:
         """The options of the generative recommender."""
         return GenerativeConfig(
-            self.llm, self.prompt, self.packing, self.train, self.decode, self.hybrid
+            self.llm,
+            self.prompt,
+            self.packing,
+            self.train,
+            self.decode,
+            self.hybrid,
+            self.tasks,
         )
 
     @staticmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -56,3 +58,24 @@ def small_recommender(folder, *, steps: int = 3, **options) -> GenerativeRecomme
     return GenerativeRecommender.train(
         "tiny", small_dataset(), small_index(), folder=folder, steps=steps, **chosen
     )
+
+
+def reviewed(dataset: Dataset, stars: np.ndarray | None = None) -> Dataset:
+    """The data with a review of every event: five stars for even items, one for odd ones.
+
+    Args:
+        stars: of every item, in their place.
+    """
+    stars = np.where(np.arange(ITEMS) % 2, 1.0, 5.0) if stars is None else stars
+    users = dataset.events["user"].to_numpy()
+    items = dataset.events["item"].to_numpy()
+    table = pl.DataFrame(
+        {
+            "user_id": dataset.users[users].astype(str),
+            "item_id": [f"i{item}" for item in items],
+            "rating": stars[items],
+            "headline": [f"head {item}" for item in items],
+            "text": [f"It is a\nthing {item}." for item in items],
+        }
+    )
+    return replace(dataset, extras={"reviews": table})

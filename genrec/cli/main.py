@@ -21,6 +21,7 @@ from genrec.cli.ids import ids
 from genrec.cli.keys import keys_app
 from genrec.cli.launched import begin, say
 from genrec.cli.mcp import mcp_command
+from genrec.cli.rerank import rerank_command
 from genrec.cli.reward import reward_app
 from genrec.cli.search_prompt import search_prompt_command
 from genrec.cli.serve import serve_command
@@ -241,6 +242,7 @@ def evaluate(
         bool, typer.Option("--chat", help="Judge the run's chat by simulated shoppers.")
     ] = False,
     shoppers: Annotated[int, typer.Option(min=1, help="How many, with --chat.")] = 200,
+    tasks: Annotated[bool, typer.Option("--tasks", help="Judge stars and yes or no.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -249,6 +251,11 @@ def evaluate(
         from genrec.cli.evaluate_chat import evaluate_chat_command
 
         evaluate_chat_command(folder, against, shoppers, as_json=json, quiet=quiet)
+    elif tasks:
+        from genrec.cli.evaluate_tasks import evaluate_tasks_command
+
+        evaluate_tasks_command(folder, as_json=json, quiet=quiet)
+    if chat or tasks:
         return
     from genrec.cli.run import evaluate_command
 
@@ -308,6 +315,7 @@ app.command("search-prompt")(search_prompt_command)
 app.command("write")(write_command)
 app.command("tune")(tune_command)
 app.command("chat")(chat_command)
+app.command("rerank")(rerank_command)
 app.command("mcp")(mcp_command)
 
 

@@ -10,13 +10,14 @@ import polars as pl
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.rows import TABLE_ROWS, TIME_UNITS, RowNames, as_ids, as_times, found
+from genrec.data.sequences import EVENT_KINDS, kind_number
 from genrec.errors import ConfigError, InputError, nearest
 
 __all__ = ["INTERACTION_COLUMNS", "PARTS", "assemble"]
 
 log = logging.getLogger(__name__)
 
-INTERACTION_COLUMNS = ("user_id", "item_id", "time", "basket_id", "part")
+INTERACTION_COLUMNS = ("user_id", "item_id", "time", "basket_id", "kind", "part")
 PARTS = ("train", "validation", "test")
 UNKNOWN = ("error", "drop")
 
@@ -37,8 +38,8 @@ def assemble(
 
     Args:
         interactions: columns ``user_id``, ``item_id`` and, where known, ``time``, ``basket_id``
-            and ``part`` (of a published split); further columns are left out. Without ``time``
-            the order of the rows is the order of events.
+            ``kind`` (of ``EVENT_KINDS``) and ``part`` (of a published split); further columns are
+            left out. Without ``time`` the order of the rows is the order of events.
         unknown: what to do with events whose item the catalogue lacks: ``error``, or ``drop``
             them and log how many.
         time_unit: of numeric times: ``s``, ``ms``, ``us``, ``ns``. Numbers are never guessed at:
@@ -81,6 +82,8 @@ def assemble(
     if "basket_id" in interactions.columns:
         _, columns["basket"], more = _numbered(interactions["basket_id"], rows)
         problems += more
+    if "kind" in interactions.columns:
+        columns["kind"] = _kinds(interactions["kind"], name)
     if "part" in interactions.columns:
         columns["part"], more = _parts(interactions["part"], rows)
         problems += more
@@ -155,6 +158,25 @@ def _looked_up(column: pl.Series, numbers: pl.DataFrame) -> pl.Series:
     """Each row's number by its key, null where there is none."""
     frame = pl.DataFrame({"key": column})
     return frame.join(numbers, on="key", how="left", maintain_order="left")["number"]
+
+
+def _kinds(column: pl.Series, name: str) -> pl.Series:
+    """The kinds by their plain words, null where nobody said or in words that are not known."""
+    words = column.cast(pl.String)
+    words = words.set(words.str.strip_chars() == "", None)
+    numbers = {word: kind_number(word) for word in words.drop_nulls().unique()}
+    plain = {word: EVENT_KINDS[number - 1] for word, number in numbers.items() if number}
+    kinds = words.replace_strict(plain, default=None, return_dtype=pl.String)
+    strange = words.filter(words.is_not_null() & kinds.is_null())
+    if len(strange):
+        log.warning(
+            "%s: %d events are of a kind such as '%s', which is not known; known are %s",
+            name,
+            len(strange),
+            strange[0],
+            ", ".join(EVENT_KINDS),
+        )
+    return kinds
 
 
 def _parts(column: pl.Series, rows: RowNames) -> tuple[pl.Series, list[str]]:

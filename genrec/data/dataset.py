@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from genrec.data.catalog import Catalog
-from genrec.data.sequences import History, Sequences
+from genrec.data.sequences import History, Sequences, kind_number
 from genrec.errors import ConfigError, InputError, nearest
 
 SPLITS = ("last-out", "last-basket", "global-time", "published")
@@ -60,10 +60,11 @@ class Dataset:
         catalog: all items.
         users: user ids, shape (users,); a user's number is the row here.
         events: columns ``user`` (uint32), ``item`` (uint32, catalogue position), and where known
-            ``time`` (int64, seconds) and ``basket`` (uint32, ascending within a user); sorted by
-            user, then time, with the order of the source kept within equal times. The events of
-            one basket stand together, where the basket begins. Data with a published split may
-            have ``part`` too: ``train``, ``validation`` or ``test``.
+            ``time`` (int64, seconds), ``basket`` (uint32, ascending within a user) and ``kind``
+            (one of ``EVENT_KINDS``, or null); sorted by user, then time, with the order of the
+            source kept within equal times. The events of one basket stand together, where the
+            basket begins. Data with a published split may have ``part`` too: ``train``,
+            ``validation`` or ``test``.
         published: the cases of a published split, ``validation`` and ``test``, where the source
             gives them as they are and not as parts of ``events``.
         user_table: optional columns about users (``user_id`` first), e.g. demographics.
@@ -99,7 +100,7 @@ class Dataset:
         time_unit: str | None = None,
         time_format: str | None = None,
     ) -> Dataset:
-        """A data set from a table with ``user_id``, ``item_id`` and maybe ``time``, ``basket_id``.
+        """A data set of a table: ``user_id``, ``item_id``, maybe ``time``, ``basket_id``, ``kind``.
 
         Args:
             unknown: what to do with events whose item is not in the catalogue: ``error`` or
@@ -139,7 +140,16 @@ class Dataset:
             items,
             column("time", np.int64),
             column("basket", np.int32),
+            self._kinds,
         )
+
+    @property
+    def _kinds(self) -> np.ndarray | None:
+        if "kind" not in self.events.columns:
+            return None
+        words = self.events["kind"].fill_null("")
+        numbers = {word: kind_number(word) for word in words.unique()}
+        return words.replace_strict(numbers, return_dtype=pl.UInt8).to_numpy()
 
     def history(self, user: str) -> History:
         """One user's events.

@@ -8,6 +8,24 @@ from typing import overload
 
 import numpy as np
 
+EVENT_KINDS = ("view", "cart", "buy")
+_WORDS = {
+    "click": "view",
+    "pageview": "view",
+    "addtocart": "cart",
+    "add_to_cart": "cart",
+    "purchase": "buy",
+    "order": "buy",
+    "transaction": "buy",
+}
+
+
+def kind_number(word: str) -> int:
+    """1 and up for the kinds of ``EVENT_KINDS`` and other words for them; 0 for any other word."""
+    plain = word.strip().lower()
+    plain = _WORDS.get(plain, plain)
+    return EVENT_KINDS.index(plain) + 1 if plain in EVENT_KINDS else 0
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -19,12 +37,15 @@ class History:
         baskets: number of the basket of each event, shape (events,), int32, ascending;
             ``None`` when each event stands alone.
         user: whose it is; empty when nobody said.
+        kinds: what was done, 1 and up as ``kind_number`` says, 0 where nobody said, shape
+            (events,), uint8; ``None`` when no event has one.
     """
 
     items: np.ndarray
     times: np.ndarray | None = None
     baskets: np.ndarray | None = None
     user: str = ""
+    kinds: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -40,6 +61,7 @@ class Sequences(Sequence[History]):
         items: catalogue positions, shape (events,), int32.
         times: as in ``History``, shape (events,).
         baskets: as in ``History``, shape (events,); numbers are comparable within a user only.
+        kinds: as in ``History``, shape (events,).
     """
 
     users: np.ndarray
@@ -47,12 +69,15 @@ class Sequences(Sequence[History]):
     items: np.ndarray
     times: np.ndarray | None = None
     baskets: np.ndarray | None = None
+    kinds: np.ndarray | None = None
 
     @staticmethod
     def of(
         histories: Sequence[Sequence[int] | History], users: Sequence[str] | None = None
     ) -> Sequences:
-        """Sequences from lists of positions or from histories; baskets only if all have them.
+        """Sequences from lists of positions or from histories.
+
+        Times, baskets and kinds are kept only if all histories have them.
 
         Args:
             users: whose they are; as the histories say if left out.
@@ -77,6 +102,7 @@ class Sequences(Sequence[History]):
             np.zeros(0, np.int32) if items is None else items,
             joined("times", np.int64),
             joined("baskets", np.int32),
+            joined("kinds", np.uint8),
         )
 
     def __len__(self) -> int:
@@ -106,6 +132,7 @@ class Sequences(Sequence[History]):
             None if self.times is None else self.times[span],
             None if self.baskets is None else self.baskets[span],
             str(self.users[row]),
+            None if self.kinds is None else self.kinds[span],
         )
 
     def __iter__(self) -> Iterator[History]:
@@ -133,4 +160,5 @@ class Sequences(Sequence[History]):
             self.items[index],
             None if self.times is None else self.times[index],
             None if self.baskets is None else self.baskets[index],
+            None if self.kinds is None else self.kinds[index],
         )

@@ -94,7 +94,7 @@ def _numbered(events: pl.DataFrame, **most: int) -> pl.DataFrame:
 def _table(sequences: Sequences) -> pl.DataFrame:
     """One row per user, one list per array."""
     columns: dict[str, pl.Series] = {"user_id": pl.Series([str(u) for u in sequences.users])}
-    for name in ("items", "times", "baskets"):
+    for name in ("items", "times", "baskets", "kinds"):
         values = getattr(sequences, name)
         if values is not None:
             parts = np.split(values, sequences.offsets[1:-1])
@@ -116,4 +116,5 @@ def _sequences(table: pl.DataFrame) -> Sequences:
         table["items"].explode().drop_nulls().to_numpy().astype(np.int32),
         joined("times", np.int64),
         joined("baskets", np.int32),
+        joined("kinds", np.uint8),
     )

@@ -19,6 +19,7 @@ from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.media import MediaFolder
 from genrec.data.toy_pictures import COLOURS, PATTERNS, SHAPES, draw
+from genrec.data.toy_reviews import reviews as said_of
 from genrec.errors import ConfigError
 from genrec.shipped import user_cache
 from genrec.workspace import storage_errors
@@ -57,6 +58,7 @@ def load(
     *,
     pictures: bool = False,
     image_folder: str | Path | None = None,
+    reviews: bool = False,
 ) -> Dataset:
     """The shop: the same arguments give the same tables and the same pictures.
 
@@ -66,6 +68,7 @@ def load(
         pictures: whether to draw them.
         image_folder: where; ``None`` is the user's cache. Pictures that are there already are
             left alone. A folder that is named is drawn into in any case.
+        reviews: whether every choice is reviewed, in one more table ``reviews``.
 
     Returns:
         A data set with two more tables in ``extras``: ``oracle`` (item_id, kind, colour, pattern,
@@ -81,17 +84,23 @@ def load(
             "it needs at least 40 items and 1 shopper."
         )
     # One stream for each table: more shoppers leave the products as they are.
-    item_rng, taste_rng, choice_rng = (np.random.default_rng([seed, part]) for part in range(3))
+    item_rng, taste_rng, choice_rng, said_rng = (
+        np.random.default_rng([seed, part]) for part in range(4)
+    )
     oracle, table = _products(items, seed, item_rng)
     tastes = _tastes(shoppers, taste_rng)
     catalog = Catalog(table)
     scores = _match(oracle, catalog, tastes)
+    choices = _choices(scores, catalog, tastes, choice_rng)
+    extras = {"oracle": oracle, "tastes": tastes}
+    if reviews:
+        extras["reviews"] = said_of(choices, scores, oracle, table, tastes, said_rng)
     dataset = assemble(
         catalog,
-        _choices(scores, catalog, tastes, choice_rng),
+        choices,
         name="toy_shop",
         user_table=tastes.select("user_id"),
-        extras={"oracle": oracle, "tastes": tastes},
+        extras=extras,
     )
     if not (pictures or image_folder):
         return dataset

@@ -145,6 +145,7 @@ def select_cases(
         targets.items[keep],
         None if targets.times is None else targets.times[keep],
         None if targets.baskets is None else targets.baskets[keep],
+        None if targets.kinds is None else targets.kinds[keep],
     )
     return replace(test, targets=kept).take(users), len(test) - len(users)
 

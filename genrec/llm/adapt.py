@@ -229,6 +229,22 @@ def trained_rows(head: nn.Module) -> torch.Tensor | None:
     return rows[SHARED] if rows is not None and SHARED in rows else None
 
 
+def keep_rows_alone(model: Any, rows: Sequence[int]) -> None:
+    """Drops the gradients of all that trains but the rows of these tokens."""
+    whole = base(model)
+    tables = [whole.get_input_embeddings(), whole.get_output_embeddings()]
+    shared = {id(getattr(table, "weight", None)) for table in tables}
+    for name, parameter in model.named_parameters():
+        if parameter.grad is None or "trainable_tokens_delta" in name:
+            continue
+        if id(parameter) not in shared:
+            parameter.grad = None
+            continue
+        kept = torch.zeros(len(parameter), 1, dtype=parameter.dtype, device=parameter.device)
+        kept[list(rows)] = 1
+        parameter.grad.mul_(kept)
+
+
 def write_model(model: Any, folder: Path, config: BackboneConfig) -> None:
     """Writes a peft adapter folder, or the whole model where there is no adapter."""
     if hasattr(model, "peft_config"):

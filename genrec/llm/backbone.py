@@ -35,6 +35,7 @@ from genrec.llm.mixture import NO_DOMAIN, Mixture
 from genrec.llm.options import BackboneConfig, ItemTableConfig
 from genrec.llm.pictures import FIRST_ID, NO_PICTURE, PictureTokens
 from genrec.llm.presets import SCRATCH
+from genrec.llm.side_features import SHIFT, SideFeatures
 
 __all__ = ["BASKET", "Backbone", "base"]
 
@@ -58,6 +59,7 @@ class Backbone(nn.Module):
         mixture: how much of each domain's adapter acts; ``None`` if there are none.
         pictures: what the LLM sees of items; ``None`` before ``look`` and where it sees nothing.
         items: vectors of whole items, of a hybrid; else ``None``.
+        features: what is read of events beside their items; ``None`` without.
     """
 
     token_ids: Tensor
@@ -85,6 +87,7 @@ class Backbone(nn.Module):
             self.mixture = Mixture(model, domains, learned=config.gate == "learned")
         self.pictures: PictureTokens | None = None
         self.items: ItemTable | None = None
+        self.features: SideFeatures | None = None
         rows = text_tokenizer.convert_tokens_to_ids([*token_names, BASKET])
         self.basket_id = int(rows[-1])
         self.register_buffer("token_ids", torch.tensor(rows[:-1]), persistent=False)
@@ -150,13 +153,24 @@ class Backbone(nn.Module):
         Args:
             inputs: as of the transformers model (``input_ids``, a 4-D ``attention_mask``, …).
         """
-        looked_up = self.pictures is not None or self.items is not None
-        if looked_up and "input_ids" in inputs:
+        parts = (self.pictures, self.items, self.features)
+        if any(part is not None for part in parts) and "input_ids" in inputs:
             inputs["inputs_embeds"] = self.embed(inputs.pop("input_ids"))
         return base(self.model).get_decoder()(**inputs)
 
     def embed(self, input_ids: Tensor) -> Tensor:
-        """Input embeddings, shape (rows, tokens, width), of pictures' and items' ids too."""
+        """Input embeddings, shape (rows, tokens, width), of pictures' and items' ids too.
+
+        What stands in the upper bits of an id is read as side features, and added.
+        """
+        if self.features is not None:
+            numbers = input_ids >> SHIFT
+            plain = self._embed(input_ids & ((1 << SHIFT) - 1))
+            known = (numbers > 0)[..., None]
+            return plain + torch.where(known, self.features(numbers), 0.0).to(plain.dtype)
+        return self._embed(input_ids)
+
+    def _embed(self, input_ids: Tensor) -> Tensor:
         table = base(self.model).get_input_embeddings()
         if self.pictures is None and self.items is None:
             return table(input_ids)
@@ -208,12 +222,24 @@ class Backbone(nn.Module):
         rows = self.head_rows() if rows is None else rows
         start = sum(self.codebook_sizes[:level])
         rows = rows[start : start + self.codebook_sizes[level]]
-        logits = (hidden @ rows.to(hidden.dtype).T).float()
+        return self._scaled((hidden @ rows.to(hidden.dtype).T).float())
+
+    def text_logits(self, hidden: Tensor) -> Tensor:
+        """Logits over the whole vocabulary, shape (…, vocabulary rows), float32."""
+        return self._scaled(base(self.model).get_output_embeddings()(hidden).float())
+
+    def _scaled(self, logits: Tensor) -> Tensor:
         config = base(self.model).config.get_text_config()
         scale = getattr(config, "logit_scale", None)
         logits = logits if scale is None else logits * scale
         cap = getattr(config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    def learn_new_rows_alone(self) -> None:
+        """Drops the gradients of what the LLM knew before; new tokens and parts keep theirs."""
+        names = _extra_tokens(self.settings, self.soft)
+        extra = self.text_tokenizer.convert_tokens_to_ids(names)
+        adapt.keep_rows_alone(self.model, [*self.token_ids.tolist(), *extra])
 
     @property
     def sliding_window(self) -> int | None:
@@ -250,6 +276,8 @@ class Backbone(nn.Module):
             self.pictures.write(folder)
         if self.items is not None:
             self.items.write(folder)
+        if self.features is not None:
+            self.features.write(folder)
         self.text_tokenizer.save_pretrained(folder / adapt.TOKENIZER)
         self._describe(folder)
 
@@ -262,6 +290,7 @@ class Backbone(nn.Module):
             "soft": self.soft,
             "domains": [] if self.mixture is None else self.mixture.names,
             "items": None if self.items is None else asdict(self.items.settings),
+            "features": [] if self.features is None else self.features.names,
         }
         (folder / ABOUT).write_text(json.dumps(about))
 
@@ -291,6 +320,8 @@ class Backbone(nn.Module):
             backbone.pictures = PictureTokens.read(folder)
         if about.get("items"):
             backbone.items = ItemTable.read(folder, ItemTableConfig(**about["items"]))
+        if about.get("features"):
+            backbone.features = SideFeatures.read(folder, about["features"])
         return backbone.eval()
 
     def export_merged(self, folder: Path, *, domain: str | None = None) -> None:
@@ -305,16 +336,16 @@ class Backbone(nn.Module):
         Raises:
             ConfigError: a mixture without such a domain, or an LLM that sees pictures.
         """
-        if self.items is not None:
-            raise ConfigError(
-                "This LLM reads items as vectors that lie outside its vocabulary; other programs "
-                "cannot be handed them. Serve it with --backend transformers."
-            )
-        if self.pictures is not None:
-            raise ConfigError(
-                "This LLM sees pictures, whose tokens lie outside its vocabulary; other programs "
-                "cannot be handed them. Serve it with --backend transformers."
-            )
+        for part, what in (
+            (self.items, "reads items as vectors that lie"),
+            (self.pictures, "sees pictures, whose tokens lie"),
+            (self.features, "reads times, prices or kinds of events, which lie"),
+        ):
+            if part is not None:
+                raise ConfigError(
+                    f"This LLM {what} outside its vocabulary; other programs cannot be handed "
+                    "them. Serve it with --backend transformers."
+                )
         scales = None
         if self.mixture is not None:
             if domain not in ("", *self.mixture.names):

@@ -12,6 +12,8 @@ WITH_LORA = ("lora", "dora", "qlora", "mixture")
 DTYPES = ("float32", "bfloat16")
 QUANTIZED = ("none", "8bit", "4bit")
 GATES = ("domain", "learned")
+# What of an event an LLM may read beside its item.
+SIDE_FEATURES = ("gap", "price", "kind")
 _LAYERS = re.compile(r"(?:(?:last|first)-(\d+)|(\d+)-(\d+)|(\d+))(?::(\d+))?")
 
 

@@ -171,14 +171,26 @@ class TextModel(ABC):
             InputError: there is no choice, or one twice.
             ConfigError: the server cannot be held to a list.
         """
-        if not choices or len(set(choices)) < len(choices):
-            raise InputError(
-                f"A model can only choose among different texts; it was given {len(choices)}, of "
-                f"which {len(set(choices))} differ."
-            )
+        _check_choices(choices)
         if len(choices) == 1:
             return 0
         return self._choose(_checked(messages), choices, begun)
+
+    def weigh(self, messages: Sequence[Message], choices: Sequence[str]) -> list[float] | None:
+        """The log-probability of each text as the beginning of the answer.
+
+        Returns:
+            ``None`` where the model does not tell.
+
+        Raises:
+            InputError: there is no choice, or one twice.
+        """
+        _check_choices(choices)
+        return self._weigh(_checked(messages), choices)
+
+    def _weigh(self, _messages: Sequence[Message], _choices: Sequence[str]) -> list[float] | None:
+        """As ``weigh``; models that can tell do."""
+        return None
 
     def _choose(self, messages: Sequence[Message], choices: Sequence[str], begun: str) -> int:
         """Asks, and takes the choice that is most like the answer; models that can weigh do."""
@@ -227,6 +239,14 @@ def before_stop(text: str, stop: Sequence[str]) -> str:
     """The text before the first of the stop texts."""
     ends = [end for one in stop if (end := text.find(one)) >= 0]
     return text[: min(ends)] if ends else text
+
+
+def _check_choices(choices: Sequence[str]) -> None:
+    if not choices or len(set(choices)) < len(choices):
+        raise InputError(
+            f"A model can only choose among different texts; it was given {len(choices)}, of "
+            f"which {len(set(choices))} differ."
+        )
 
 
 def _texts(stop: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from genrec.errors import ConfigError, GenrecError, InputError, nearest
 from genrec.llm.text import Message, Sampling, TextModel, choice_question
 
 _NO_KEY = "none"
+# Tokens whose log-probabilities a server is asked for; OpenAI gives no more.
+LIKELIEST = 20
 
 
 class OpenAIText(TextModel):
@@ -123,6 +125,28 @@ class OpenAIText(TextModel):
                 f"{text[:80]!r}. It does not enforce response_format json_schema; use a server "
                 "that does, such as vLLM or OpenAI."
             ) from None
+
+    def _weigh(self, messages: Sequence[Message], choices: Sequence[str]) -> list[float] | None:
+        """By the server's likeliest first tokens; choices beyond these have the least of them."""
+        try:
+            reply = self._client.chat.completions.create(
+                **self._request(messages, Sampling(max_tokens=1)),
+                logprobs=True,
+                top_logprobs=LIKELIEST,
+            )
+        except (openai.BadRequestError, openai.UnprocessableEntityError):
+            return None
+        except openai.OpenAIError as error:
+            raise self._error(error) from None
+        logs = reply.choices[0].logprobs if reply.choices else None
+        if logs is None or not logs.content or not logs.content[0].top_logprobs:
+            return None
+        told: dict[str, float] = {}
+        for one in logs.content[0].top_logprobs:
+            told[one.token.strip()] = max(one.logprob, told.get(one.token.strip(), one.logprob))
+        if not any(one in told for one in choices):
+            return None
+        return [told.get(one, min(told.values())) for one in choices]
 
     def _stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
         with (

@@ -105,6 +105,10 @@ class TransformersText(TextModel):
         fair = [score / max(len(one), 1) for score, one in zip(scores, choices, strict=True)]
         return max(range(len(choices)), key=fair.__getitem__)
 
+    def _weigh(self, messages: Sequence[Message], choices: Sequence[str]) -> list[float] | None:
+        start = self.prompt_text(messages)
+        return self._log_probabilities([self._ids(start + self._harmless(one)) for one in choices])
+
     @torch.inference_mode()
     def _log_probabilities(self, rows: Sequence[Sequence[int]]) -> list[float]:
         """Log-probability of each row after the tokens that all of them share."""

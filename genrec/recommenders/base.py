@@ -74,11 +74,13 @@ class Recommender(ABC):
         catalog: the items that it can recommend.
         beams: beam width, if it generates; 0 if it scores every item.
         seed: of its training.
+        reads_events: whether times and kinds of events matter to it, beside their order.
     """
 
     name: str
     catalog: Catalog
     beams: int = 0
+    reads_events: bool = False
     seed: int = 0
 
     @abstractmethod
@@ -163,14 +165,15 @@ class Recommender(ABC):
     ) -> list[list[int]]:
         """Rows that change nothing about each other's answer when they are ranked together.
 
-        A batch of histories keeps baskets only where all have them, and a search is as wide as its
-        longest list. Times are dropped for all alike: no recommender reads them.
+        A batch of histories keeps baskets, times and kinds only where all have them, and a search
+        is as wide as its longest list.
         """
-        groups: dict[tuple[bool, int], list[int]] = {}
+        groups: dict[tuple[bool | int, ...], list[int]] = {}
         for row in rows:
             history = requests[row].history
             width = max(self.beams, lists[row].wanted) if self.beams else 0
-            key = (history.baskets is None, width)
+            told = (history.times is None, history.kinds is None) if self.reads_events else ()
+            key = (history.baskets is None, width, *told)
             groups.setdefault(key, []).append(row)
         return list(groups.values())
 

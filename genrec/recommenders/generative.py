@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
@@ -28,11 +28,13 @@ from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
+from genrec.llm.side_features import SideFeatures
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups
-from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
+from genrec.recommenders.history_prompt import HistoryPrompt
 from genrec.recommenders.hybrid import Hybrid, item_table
 from genrec.recommenders.options import GenerativeConfig
+from genrec.recommenders.tasks.mix import LearntTasks, training_rows
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.training.fit import Batch, FitResult, fit
 from genrec.training.options import SftConfig
@@ -95,7 +97,10 @@ class GenerativeRecommender(Recommender):
             groups=groups,
             picture_dropout=config.sft.picture_dropout,
             spelled=config.sft.spelled,
+            feature_dropout=config.sft.feature_dropout,
         )
+        self.reads_events = backbone.features is not None
+        self.learnt = LearntTasks({})
         self.hybrid = hybrid
         self.fitted: FitResult | None = None
 
@@ -114,6 +119,7 @@ class GenerativeRecommender(Recommender):
         folder: str | Path | None = None,
         config: GenerativeConfig | None = None,
         vectors: ItemVectors | None = None,
+        summaries: Mapping[str, str] | None = None,
         validate: Callable[[GenerativeRecommender], float] | None = None,
         on_validation: Callable[[int, float], None] | None = None,
         progress: Callable[[int, int, float], None] | None = None,
@@ -126,6 +132,8 @@ class GenerativeRecommender(Recommender):
             folder: for checkpoints; a killed run of the same data and options continues there.
                 A temporary one if not given.
             vectors: of the catalogue's items; a hybrid reads and ranks items by them.
+            summaries: what is said in words of what users did before their last event, by user;
+                the task ``preference_summary`` learns from them.
             validate: higher is better; looked at every ``validate_every`` steps.
             on_validation: told the step and what ``validate`` said; may end training by raising.
             options: any option of ``GenerativeConfig``'s parts, such as ``lora_rank=16``.
@@ -150,19 +158,14 @@ class GenerativeRecommender(Recommender):
                 torch.manual_seed(chosen.fit.seed)
                 llm.items = item_table(chosen.hybrid, dataset, vectors, llm.width)
             hybrid = Hybrid.of(chosen.hybrid, dataset, window=chosen.prompt.history)
+        if chosen.prompt.features:
+            llm.features = SideFeatures.of(chosen.prompt.features, dataset, llm.width)
         if torch.cuda.is_available():
             llm.cuda()
         recommender = cls(llm, dataset.catalog, index, chosen, groups=groups, hybrid=hybrid)
-        rows = PackedRows(
-            HistoryRows(
-                recommender.prompt,
-                dataset.sequences,
-                seed=chosen.fit.seed,
-                windows=chosen.sft.windows,
-            ),
-            row_tokens=chosen.sft.row_tokens,
-            seed=chosen.fit.seed,
-        )
+        source, learnt = training_rows(recommender.prompt, llm, dataset, chosen, summaries)
+        recommender.learnt = learnt
+        rows = PackedRows(source, row_tokens=chosen.sft.row_tokens, seed=chosen.fit.seed)
         place = nullcontext(str(folder)) if folder else tempfile.TemporaryDirectory()
         with place as name:
             recommender.fitted = fit(
@@ -176,9 +179,10 @@ class GenerativeRecommender(Recommender):
                 validate=None if validate is None else (lambda: validate(recommender)),
                 on_validation=on_validation,
                 progress=progress,
+                warm=llm.learn_new_rows_alone,
                 job=f"{dataset.fingerprint} {groups.fingerprint} "
                 f"{recommender.prompt.template_hash} "
-                f"{'' if vectors is None else vectors.fingerprint} "
+                f"{'' if vectors is None else vectors.fingerprint} {learnt} "
                 f"{asdict(replace(chosen, decode=DecodeConfig()))}",
             )
         return recommender
@@ -280,6 +284,8 @@ class GenerativeRecommender(Recommender):
         if self.hybrid is not None:
             self.hybrid.write(folder)
             about["weights"] = list(self.hybrid.weights)
+        if self.learnt.prompts:
+            about["learnt"] = asdict(self.learnt)
         if self.fitted is not None:
             about["fit"] = asdict(self.fitted)
         (folder / "generative.json").write_text(json.dumps(about, indent=1))
@@ -324,6 +330,7 @@ class GenerativeRecommender(Recommender):
             ),
         )
         recommender.prompt.check_unchanged(about["template_hash"])
+        recommender.learnt = LearntTasks.of(about.get("learnt", {}))
         return recommender
 
 

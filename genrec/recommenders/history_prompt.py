@@ -33,6 +33,7 @@ class HistoryPrompt:
         groups: which soft prefix a history gets.
         picture_dropout: of training rows, the share of items whose picture is not shown.
         spelled: of a hybrid's training rows, the share of items whose codes are all written out.
+        feature_dropout: of training rows, the share that is written without times and kinds.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class HistoryPrompt:
         groups: HistoryGroups | None = None,
         picture_dropout: float = 0.0,
         spelled: float = 1.0,
+        feature_dropout: float = 0.0,
     ) -> None:
         self.picture_dropout, self.spelled = picture_dropout, spelled
+        self.feature_dropout, self.features = feature_dropout, backbone.features
         self.config, self.index, self.groups = config, index, groups or HistoryGroups()
         self.basket_id = backbone.basket_id
         self.item_tokens = backbone.token_ids.cpu().numpy()[index.token_numbers]
@@ -137,13 +140,17 @@ class HistoryPrompt:
     ) -> TokenRow:
         items = history.items[start:end]
         baskets = None if history.baskets is None else history.baskets[start:end]
+        beside = self._beside(history, order)[start:end]
         if baskets is not None and order is not None:
             # The order within a basket says nothing; a new one each epoch keeps it from being
             # learned.
-            items = items[np.lexsort((order.random(len(items)), baskets))]
+            shuffled = np.lexsort((order.random(len(items)), baskets))
+            items, beside = items[shuffled], beside[shuffled]
         if self.by_items and order is not None:
-            return self._chained(items, baskets, order)
+            return self._chained(items, baskets, beside, order)
         tokens = self.item_blocks[items]
+        # Where the item is known: at its last code, or at its only token.
+        tokens[:, 0 if self.by_items else self.index.levels - 1] += beside
         if order is not None and self.picture_dropout:
             hidden = order.random(len(items)) < self.picture_dropout
             tokens[hidden, self.index.levels :] = self.absent
@@ -163,8 +170,20 @@ class HistoryPrompt:
             np.insert(codes.ravel(), places, 0),
         )
 
+    def _beside(self, history: History, order: np.random.Generator | None) -> np.ndarray:
+        """What side features add to the number of each event's token, shape (events,), int64."""
+        if self.features is None:
+            return np.zeros(len(history), np.int64)
+        if order is not None and order.random() < self.feature_dropout:
+            history = History(history.items)
+        return self.features.numbers(history)
+
     def _chained(
-        self, items: np.ndarray, baskets: np.ndarray | None, draw: np.random.Generator
+        self,
+        items: np.ndarray,
+        baskets: np.ndarray | None,
+        beside: np.ndarray,
+        draw: np.random.Generator,
     ) -> TokenRow:
         """Training tokens of a hybrid: of each item its codes but the last, then the item whole.
 
@@ -174,7 +193,7 @@ class HistoryPrompt:
         levels, number = self.index.levels, len(items)
         short = draw.permutation(number)[self.spelled_out(number) :]
         tokens = self.item_tokens[items]
-        tokens[:, -1] = self.item_blocks[items, 0]
+        tokens[:, -1] = self.item_blocks[items, 0] + beside
         code_levels = np.broadcast_to(np.arange(levels), tokens.shape).copy()
         codes = self.index.codes[items].astype(np.int64)
         code_levels[short, -1], codes[short, -1] = 0, codes[short, 0]

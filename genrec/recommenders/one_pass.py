@@ -264,6 +264,10 @@ def _check_options(config: GenerativeConfig) -> None:
         problems.append(f"llm.pictures is {config.backbone.pictures}; one pass shows none, take 0")
     if config.prompt.group_by:
         problems.append(f"prompt.group_by is '{config.prompt.group_by}'; leave it out")
+    if config.prompt.features:
+        problems.append(f"prompt.features is {config.prompt.features}; one pass reads none")
+    if config.tasks.beside:
+        problems.append(f"tasks has {', '.join(config.tasks.beside)}; it learns next_item alone")
     if problems:
         raise ConfigError("One pass for all codes cannot do this: " + "; ".join(problems))
 

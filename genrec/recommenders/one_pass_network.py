@@ -51,7 +51,7 @@ class OnePassNetwork(nn.Module):
         self.offsets = nn.Parameter(torch.zeros(levels, width))
         self.basket_id, self.text_tokenizer = backbone.basket_id, backbone.text_tokenizer
         # What prompts ask of a backbone: nothing but text and items is shown.
-        self.soft, self.pictures, self.items = backbone.soft, None, None
+        self.soft, self.pictures, self.items, self.features = backbone.soft, None, None, None
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Input embeddings, shape (rows, tokens, width)."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from math import isfinite
 from typing import Any
 
 from genrec.decoding.options import DecodeConfig
 from genrec.errors import ConfigError, nearest
-from genrec.llm.options import BackboneConfig, ItemTableConfig
+from genrec.llm.options import SIDE_FEATURES, BackboneConfig, ItemTableConfig
 from genrec.training.options import FitConfig, SftConfig
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class PromptConfig:
             beside the one that all have; a history of no known group has that one alone.
         soft_tokens: tokens of each soft prefix, with ``adapt: prompt``.
         soft_text: a soft prefix starts from the words of this text.
+        features: what is read of each event beside its item: ``gap`` (time since the event before),
+            ``price`` (of the item) and ``kind`` (view, cart or buy). A history that comes without
+            times or kinds is read all the same.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -39,8 +45,12 @@ class PromptConfig:
     group_by: str = ""
     soft_tokens: int = 16
     soft_text: str = "Recommend what this customer will choose next."
+    features: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        for name in self.features:
+            if name not in SIDE_FEATURES:
+                raise ConfigError(f"No feature '{name}'; {nearest(name, SIDE_FEATURES)}")
         if self.history < 1 or self.favourites < 0 or self.soft_tokens < 1:
             raise ConfigError(
                 f"history is {self.history}, favourites {self.favourites} and soft_tokens "
@@ -118,6 +128,111 @@ class HybridConfig:
 
 
 @dataclass(frozen=True)
+class RerankConfig:
+    """How an LLM is asked to put a list into another order.
+
+    Attributes:
+        candidates: of each list are shown; the rest keeps its place.
+        permutations: orders in which they are shown, over which scores are averaged.
+        history: titles of the history that are shown, the latest.
+        order_weight: how much the given order counts beside: of minus the logarithm of the place.
+        template: name in ``prompts/``; it may use ``history`` and ``candidates``.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    candidates: int = 10
+    permutations: int = 4
+    history: int = 10
+    order_weight: float = 0.0
+    template: str = "rerank/choose_next"
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not 2 <= self.candidates <= len(LETTERS):
+            problems.append(
+                f"candidates is {self.candidates}; a letter each, it lies from 2 to {len(LETTERS)}"
+            )
+        for name in ("permutations", "history"):
+            if getattr(self, name) < 1:
+                problems.append(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.order_weight < 0:
+            problems.append(f"order_weight is {self.order_weight}; it must be at least 0")
+        if problems:
+            raise ConfigError("Lists cannot be re-ranked so: " + "; ".join(problems))
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """What is learned beside the next item, and how much of it.
+
+    A weight says how many rows of a task there are in an epoch, for each window of a history;
+    ``next_item: 1`` is every position of every history once. 0 leaves a task out.
+
+    Attributes:
+        next_item: the next item of a history, at every position.
+        title_to_id: an item's semantic ID from its title.
+        id_to_title: its title from its semantic ID.
+        mixed_history: the next item, of a history of which some items are written as titles.
+        preference_summary: the next item, from what a profile says in words.
+        item_to_item: what was chosen right after an item.
+        rating: the stars that a user gives to an item.
+        direct: whether a user chooses an item next, yes or no.
+        explanation: why a user liked an item, in the words of their review.
+        review_summary: the headline and the stars of a review.
+        task_history: events of a history in prompts that are no windows.
+        task_words: tokens of a title, and four times as many of a review, that are read at most.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    next_item: float = 1.0
+    title_to_id: float = 0.0
+    id_to_title: float = 0.0
+    mixed_history: float = 0.0
+    preference_summary: float = 0.0
+    item_to_item: float = 0.0
+    rating: float = 0.0
+    direct: float = 0.0
+    explanation: float = 0.0
+    review_summary: float = 0.0
+    task_history: int = 10
+    task_words: int = 24
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} is {weight}; it must be a number of at least 0"
+            for name, weight in self.weights.items()
+            if not (weight >= 0 and isfinite(weight))
+        ]
+        if not any(self.weights.values()):
+            problems.append("all weights are 0; give one of them more, such as next_item: 1")
+        if self.task_history < 1 or self.task_words < 1:
+            problems.append(
+                f"task_history is {self.task_history} and task_words {self.task_words}; both must "
+                "be at least 1"
+            )
+        if problems:
+            raise ConfigError("The tasks do not fit: " + "; ".join(problems))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of every task, by its name."""
+        others = ("task_history", "task_words")
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in others}
+
+    @property
+    def beside(self) -> list[str]:
+        """Names of the tasks beside the next item that are to be learned."""
+        return [name for name, weight in self.weights.items() if weight and name != "next_item"]
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing but the next item is learned, at every position once."""
+        return not self.beside and self.next_item == 1
+
+
+@dataclass(frozen=True)
 class GenerativeConfig:
     """Everything that shapes a generative recommender.
 
@@ -128,6 +243,7 @@ class GenerativeConfig:
         fit: optimisation.
         decode: how semantic IDs are chosen.
         hybrid: how whole items are ranked beside them; ``None`` ranks by semantic IDs alone.
+        tasks: what is learned beside the next item.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -138,12 +254,24 @@ class GenerativeConfig:
     fit: FitConfig = field(default_factory=FitConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     hybrid: HybridConfig | None = None
+    tasks: TaskConfig = field(default_factory=TaskConfig)
 
     def __post_init__(self) -> None:
         if self.prompt.group_by and self.backbone.adapt not in ("prompt", "mixture"):
             raise ConfigError(
                 f"prompt.group_by is '{self.prompt.group_by}', which says nothing to adapt: "
                 f"{self.backbone.adapt}. Take adapt: prompt or mixture, or leave it out."
+            )
+        if self.fit.warm_rows_steps and self.fit.weight_decay and self.backbone.adapt == "full":
+            raise ConfigError(
+                f"train.warm_rows_steps is {self.fit.warm_rows_steps} and train.weight_decay "
+                f"{self.fit.weight_decay}, which would shrink the rows that are to stay as they "
+                "are. Take weight_decay: 0, or adapt: lora."
+            )
+        if self.fit.warm_rows_steps and not self.backbone.lora_rows:
+            raise ConfigError(
+                f"train.warm_rows_steps is {self.fit.warm_rows_steps} and llm.lora_rows false: no "
+                "rows would learn in these steps. Take warm_rows_steps: 0."
             )
         if self.hybrid and self.backbone.pictures:
             raise ConfigError(
@@ -192,4 +320,5 @@ class GenerativeConfig:
             fit=FitConfig(**values["fit"]),
             decode=DecodeConfig(**values["decode"]),
             hybrid=hybrid,
+            tasks=TaskConfig(**values.get("tasks", {})),
         )

@@ -20,7 +20,7 @@ import numpy as np
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.filters import CompiledFilter, ItemFilter
-from genrec.data.sequences import History
+from genrec.data.sequences import History, kind_number
 from genrec.errors import ConfigError, GenrecError, InputError
 from genrec.llm.text import TextModel
 from genrec.recommenders.base import Recommendation, Recommender, Request
@@ -71,18 +71,19 @@ class Loaded:
             return None
         known = [event for event in later if self.catalog.has(event.item)]
         items = self.catalog.positions([event.item for event in known])
+        times = np.array([event.row[-1] for event in known], np.int64)
+        kinds = np.array([kind_number(event.kind) for event in known], np.uint8)
         if row is None:
-            return History(items, user=user)
+            return History(items, times, user=user, kinds=kinds)
         before = self.dataset.sequences[row]
         if not known:
             return before
-        times = np.array([event.row[-1] for event in known], np.int64)
         if before.times is not None:
             # A data set that was made after they were posted holds them already.
             there = set(zip(before.items.tolist(), before.times.tolist(), strict=True))
             new = [pair not in there for pair in zip(items.tolist(), times.tolist(), strict=True)]
-            items, times = items[new], times[new]
-        return _merged(before, items, times)
+            items, times, kinds = items[new], times[new], kinds[new]
+        return _merged(before, items, times, kinds)
 
     def verify(self) -> None:
         """Computes one list.
@@ -314,7 +315,7 @@ class Service:
         self.events.close()
 
 
-def _merged(past: History, items: np.ndarray, times: np.ndarray) -> History:
+def _merged(past: History, items: np.ndarray, times: np.ndarray, kinds: np.ndarray) -> History:
     """One history, by time where there are times; each later event is a basket of its own."""
     joined = np.append(past.items, items).astype(np.int32)
     order, all_times = np.arange(len(joined)), None
@@ -328,7 +329,8 @@ def _merged(past: History, items: np.ndarray, times: np.ndarray) -> History:
         numbers = np.append(past.baskets, first + np.arange(len(items)))[order]
         opens = np.append(True, numbers[1:] != numbers[:-1])
         baskets = (np.cumsum(opens) - 1).astype(np.int32)
-    return History(joined[order], all_times, baskets, past.user)
+    before = np.zeros(len(past), np.uint8) if past.kinds is None else past.kinds
+    return History(joined[order], all_times, baskets, past.user, np.append(before, kinds)[order])
 
 
 def _available(compiled: CompiledFilter, history: History, items: int, *, hide_seen: bool) -> int:

@@ -13,13 +13,18 @@ from genrec.decoding.options import DecodeConfig
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.loading import folder_hash
 from genrec.evaluation.metrics import distinct_targets, hit_matrix, ndcg
+from genrec.profiles.sensitive import SensitiveRules
 from genrec.prompting import PromptLibrary
+from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.groups import HistoryGroups
+from genrec.recommenders.tasks.mix import TASKS
+from genrec.recommenders.tasks.reviews import TABLE
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.prepare import files_of
+from genrec.stages.profile_words import profile_words
 from genrec.stages.run import Run, Stage
-from genrec.workspace import Workspace, seal_of
+from genrec.workspace import Workspace, content_key, seal_of
 
 SFT = "sft"
 """A trained recommender whose place is taken by what it learned from preference."""
@@ -40,7 +45,7 @@ def train(
         run.keys["semantic_ids"],
         # How IDs are chosen later needs no training.
         asdict(replace(recipe.generative, decode=DecodeConfig())),
-        PromptLibrary().hash(recipe.prompt.template),
+        *_prompt_hashes(recipe),
         [recipe.evaluate.refit, recipe.evaluate.split, recipe.evaluate.validation_users],
         *_further_inputs(run, training),
     )
@@ -57,13 +62,13 @@ def train(
             if run.company.main:
                 with run.write("recommender", dataset=run.keys["dataset"]) as folder:
                     recommender.write(folder)
-            stage.note = (
-                f"{recommender.fitted.steps} steps, "
-                f"{recommender.backbone.trained_parameters:,} trained numbers, "
-                f"last loss {recommender.fitted.losses[-1]:.3f}"
-                if recommender.fitted.losses
-                else f"{recommender.fitted.steps} steps"
-            )
+            fitted = recommender.fitted
+            stage.note = f"{fitted.steps} steps"
+            if fitted.losses:
+                trained = recommender.backbone.trained_parameters
+                stage.note += f", {trained:,} trained numbers, last loss {fitted.losses[-1]:.3f}"
+            for line in recommender.learnt.left_out:
+                stage.note += f"; left out {line}"
     return recommender
 
 
@@ -83,6 +88,11 @@ def _trained_before(run: Run) -> str:
     return "recommender"
 
 
+def _prompt_hashes(recipe: Recipe) -> list[str]:
+    names = [recipe.prompt.template, *(TASKS[task].prompt for task in recipe.tasks.beside)]
+    return [PromptLibrary().hash(name) for name in names]
+
+
 def _further_inputs(run: Run, training: Dataset) -> list[str]:
     """What else the recommender is made from, where the recipe asks for it."""
     recipe, found = run.recipe, []
@@ -97,6 +107,11 @@ def _further_inputs(run: Run, training: Dataset) -> list[str]:
         found.append(HistoryGroups.of(training, recipe.prompt.group_by).fingerprint)
     if recipe.hybrid is not None:
         found.append(run.keys["item_vectors"])
+    if recipe.tasks.preference_summary:
+        rules = SensitiveRules.load(recipe.profiles.rules).version
+        found.append(content_key(asdict(recipe.profiles), rules))
+    if recipe.tasks.beside and (reviews := training.extras.get(TABLE)) is not None:
+        found.append(content_key(reviews.to_dict(as_series=False)))
     return found
 
 
@@ -116,6 +131,7 @@ def _trained(
             index,
             config=config,
             vectors=vectors,
+            summaries=_summaries(recipe, training),
             folder=checkpoints / "fit",
             progress=stage.training(),
         )
@@ -131,6 +147,7 @@ def _trained(
         index,
         config=replace(config, fit=fit),
         vectors=vectors,
+        summaries=_summaries(recipe, training),
         folder=checkpoints / "refit",
         progress=stage.training("refit,"),
     )
@@ -165,6 +182,7 @@ def train_validated(
         index,
         config=config,
         vectors=vectors,
+        summaries=_summaries(recipe, fitting),
         folder=run.workspace.folder / "checkpoints" / "fit",
         validate=lambda recommender: float(ndcg10(recommender, cases).mean()),
         on_validation=on_validation,
@@ -174,6 +192,13 @@ def train_validated(
         # In the order of the draw, since large catalogues are weighed on the first of them alone.
         chosen.tune(validation.take(rows))
     return chosen
+
+
+def _summaries(recipe: Recipe, training: Dataset) -> dict[str, str] | None:
+    """What profiles say in words, where a task learns from it."""
+    if not recipe.tasks.preference_summary:
+        return None
+    return profile_words(training, recipe.profiles)
 
 
 def ndcg10(recommender: GenerativeRecommender, cases: Holdout) -> np.ndarray:

@@ -73,6 +73,7 @@ def fit(
     progress: Progress | None = None,
     job: str = "",
     targets: Targets | None = None,
+    warm: Callable[[], None] | None = None,
 ) -> FitResult:
     """Trains the parameters of ``model`` that require gradients, in place.
 
@@ -91,6 +92,8 @@ def fit(
         job: anything that identifies data and model, so that a resume never mixes two.
         targets: how many targets the loss of a batch is the mean of; several processes need it.
             See ``parts_of`` for a loss of several means.
+        warm: called after the gradients of each of the first ``warm_rows_steps`` steps, to drop
+            those of what is not to learn yet.
 
     Raises:
         InputError: there are no rows.
@@ -109,6 +112,11 @@ def fit(
     identity = {"job": job, "config": {**asdict(config)}}
     learner = Learner(model, loss)
     shards = not company.alone and wants_sharding()
+    if shards and warm is not None and config.warm_rows_steps:
+        raise ConfigError(
+            f"warm_rows_steps is {config.warm_rows_steps} in a training whose weights are sharded, "
+            "where single rows cannot be told apart. Set it to 0, or launch with DDP."
+        )
     started = time.perf_counter()
     with accelerate_leaves_it():
         arguments = _arguments(config, folder, company)
@@ -135,6 +143,7 @@ def fit(
             watcher=watcher,
             identity=identity,
             targets=targets,
+            warm=warm,
         )
         trainer.remove_callback(PrinterCallback)
         if resume_from is not None:

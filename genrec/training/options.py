@@ -21,6 +21,8 @@ class FitConfig:
         schedule: ``cosine``, ``linear`` (both fall to 0) or ``constant``, after the warm-up.
         weight_decay: decoupled; biases and norms are left out.
         max_grad_norm: gradients are clipped to this norm.
+        warm_rows_steps: first steps in which only the rows of new tokens learn, and the rest of the
+            LLM stays as it is; 0 trains all from the start.
         seed: of data order, dropout and initial weights.
         validate_every: steps between validations; 0 turns them off.
         patience: validations without a new best before training stops; 0 never stops early.
@@ -38,6 +40,7 @@ class FitConfig:
     schedule: str = "cosine"
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
+    warm_rows_steps: int = 0
     seed: int = 0
     validate_every: int = 0
     patience: int = 0
@@ -48,7 +51,13 @@ class FitConfig:
     def __post_init__(self) -> None:
         problems = [
             f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in (("steps", 1), ("batch_size", 1), ("log_every", 1), ("patience", 0))
+            for name, low in (
+                ("steps", 1),
+                ("batch_size", 1),
+                ("log_every", 1),
+                ("patience", 0),
+                ("warm_rows_steps", 0),
+            )
             if getattr(self, name) < low
         ]
         if self.schedule not in SCHEDULES:
@@ -73,7 +82,11 @@ class SftConfig:
             missing when it recommends is then nothing new.
         spelled: in a hybrid, the share of items whose codes are all written out in a training row,
             others each time; of the rest the first code alone is learned, and rows are shorter.
+        feature_dropout: share of rows that are written without times and kinds of events, where
+            the LLM reads them; a history that comes without is then nothing new.
         generate_weight: of the loss of codes.
+        text_weight: of the loss of each token of text that is to be written, against that of a
+            code; only tasks beside the next item have such.
         dense_weight: of the loss of whole items, where the recommender is a hybrid.
         negatives: items that each next item is told from; 0 takes all.
     """
@@ -86,22 +99,23 @@ class SftConfig:
     embedding_dropout: float = 0.0
     picture_dropout: float = 0.1
     spelled: float = 1.0
+    feature_dropout: float = 0.1
     generate_weight: float = 1.0
+    text_weight: float = 1.0
     dense_weight: float = 1.0
     negatives: int = 2048
 
     def __post_init__(self) -> None:
-        shares = ("label_smoothing", "embedding_dropout", "picture_dropout")
+        shares = ("label_smoothing", "embedding_dropout", "picture_dropout", "feature_dropout")
         if wrong := [name for name in shares if not 0 <= getattr(self, name) < 1]:
             said = " and ".join(f"{name} is {getattr(self, name)}" for name in wrong)
             raise ConfigError(f"{said}; all of them lie from 0 to below 1.")
         if not 0 <= self.spelled <= 1:
             raise ConfigError(f"spelled is {self.spelled}; it lies from 0 to 1.")
-        if min(self.generate_weight, self.dense_weight, self.negatives) < 0:
-            raise ConfigError(
-                f"generate_weight is {self.generate_weight}, dense_weight {self.dense_weight} and "
-                f"negatives {self.negatives}; none of them may be below 0."
-            )
+        amounts = ("generate_weight", "text_weight", "dense_weight", "negatives")
+        if wrong := [name for name in amounts if getattr(self, name) < 0]:
+            said = " and ".join(f"{name} is {getattr(self, name)}" for name in wrong)
+            raise ConfigError(f"{said}; none of them may be below 0.")
         if self.row_tokens < 8 or self.windows < 0:
             raise ConfigError(
                 f"row_tokens is {self.row_tokens} and windows {self.windows}; they must be at "

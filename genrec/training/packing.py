@@ -17,6 +17,8 @@ from torch import Tensor
 from genrec.errors import ConfigError
 
 NO_TARGET = -1
+# In the place of a level: the token is text that is to be learned.
+TEXT_TARGET = -2
 IN_VIEW = -1
 
 
@@ -26,9 +28,11 @@ class TokenRow:
 
     Attributes:
         tokens: vocabulary rows, shape (tokens,), int64.
-        levels: which level of a semantic ID each token is, if it is to be learned; ``NO_TARGET``
-            for text, structure and context, shape (tokens,), int64.
-        codes: the token's code at that level, shape (tokens,), int64; 0 where there is no target.
+        levels: which level of a semantic ID each token is, if it is to be learned; ``TEXT_TARGET``
+            for text that is to be learned; ``NO_TARGET`` for structure and context, shape
+            (tokens,), int64.
+        codes: the token's code at that level, for text its row of the vocabulary, shape (tokens,),
+            int64; 0 where there is no target.
         group: number of the group that the row belongs to; -1 for none.
         items: which items the tokens spell and hold, where more than codes is learned.
     """
@@ -79,7 +83,7 @@ class RowSource(Protocol):
     @property
     def token_counts(self) -> np.ndarray: ...
 
-    def row(self, number: int, epoch: int) -> TokenRow: ...
+    def row(self, number: int, epoch: int, /) -> TokenRow: ...
 
 
 class PackedRows:
@@ -94,7 +98,7 @@ class PackedRows:
         if len(counts) and counts.max() > row_tokens:
             raise ConfigError(
                 f"A row has {counts.max()} tokens but row_tokens is {row_tokens}. "
-                "Raise row_tokens or lower history."
+                "Raise row_tokens or lower history (of tasks: task_history or task_words)."
             )
         self.source, self.row_tokens, self.epoch = source, row_tokens, 0
         self.packs = _first_fit(counts, row_tokens, np.random.default_rng(seed))
@@ -137,8 +141,9 @@ def collate_packed(packs: Sequence[Sequence[TokenRow]]) -> dict[str, Tensor]:
     Returns:
         ``input_ids``; ``position_ids``, from 0 in each row; ``segments``, the number of the row
         within the pack, -1 for padding; ``target_levels`` and ``target_codes`` of the *next*
-        token, ``NO_TARGET`` where it is none; ``groups``, the group of each token's row. Where
-        rows have ``items`` also ``next_items``, ``held_items`` and ``chains``.
+        token, ``NO_TARGET`` where it is none and ``TEXT_TARGET`` where it is text; ``groups``, the
+        group of each token's row. Where rows have ``items`` also ``next_items``, ``held_items`` and
+        ``chains``.
     """
     longest = max(sum(len(row.tokens) for row in pack) for pack in packs)
     shape = (len(packs), longest)

@@ -1,6 +1,7 @@
 """Supervised fine-tuning on packed rows: cross-entropy over the codes of each level only.
 
-Where the backbone has a table of items, the next item as a whole is learned beside its codes.
+Text that is to be written is learned over the whole vocabulary, as in any language model. Where the
+backbone has a table of items, the next item as a whole is learned beside its codes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch.nn import functional
 from genrec.training.dense import ItemScorer, dense_loss
 from genrec.training.fit import Batch
 from genrec.training.options import SftConfig
-from genrec.training.packing import packed_mask
+from genrec.training.packing import TEXT_TARGET, packed_mask
 from genrec.training.together import SHARES
 
 
@@ -33,9 +34,11 @@ class LevelScorer(Protocol):
 
     def level_logits(self, hidden: Tensor, level: int, rows: Tensor | None = None) -> Tensor: ...
 
+    def text_logits(self, hidden: Tensor) -> Tensor: ...
+
 
 def sft_loss(backbone: LevelScorer, batch: Batch, config: SftConfig) -> Tensor:
-    """Mean cross-entropy of target codes, each over its own level, and of whole items.
+    """Mean cross-entropy of target codes, each over its own level, of text, and of whole items.
 
     Under the trie only codes of that level are ever legal, so the rest of the vocabulary is
     neither computed nor learned against. Of a batch that is one process's part of a larger one,
@@ -57,8 +60,9 @@ def sft_loss(backbone: LevelScorer, batch: Batch, config: SftConfig) -> Tensor:
     if config.generate_weight:
         loss = _codes_loss(backbone, hidden, batch, config)
         total = total + config.generate_weight * of_codes * loss
-    # A part may have no item to learn, whose mean is no number.
-    if config.dense_weight and backbone.items is not None and of_items:
+    # A part of a batch, or one of other tasks alone, may have no whole item to learn.
+    whole = backbone.items is not None and bool((batch["next_items"] >= 0).any())
+    if config.dense_weight and backbone.items is not None and whole:
         loss = dense_loss(backbone.items, hidden, batch, negatives=config.negatives)
         total = total + config.dense_weight * of_items * loss
     return total
@@ -77,4 +81,9 @@ def _codes_loss(backbone: LevelScorer, hidden: Tensor, batch: Batch, config: Sft
                 label_smoothing=config.label_smoothing,
                 reduction="sum",
             )
-    return total / (levels >= 0).sum().clamp(min=1)
+    spoken = levels == TEXT_TARGET
+    if config.text_weight and spoken.any():
+        total = total + config.text_weight * functional.cross_entropy(
+            backbone.text_logits(hidden[spoken]), batch["target_codes"][spoken], reduction="sum"
+        )
+    return total / ((levels >= 0) | spoken).sum().clamp(min=1)

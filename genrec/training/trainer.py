@@ -156,10 +156,12 @@ class CheckpointingTrainer(Trainer):
         watcher: Watcher,
         identity: dict[str, Any],
         targets: Targets | None,
+        warm: Callable[[], None] | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.watcher, self.identity, self.targets = watcher, identity, targets
+        self.watcher, self.identity = watcher, identity
+        self.targets, self.warm = targets, warm
         # Our loss is already a mean over the batch; the stock code must not rescale it.
         self.model_accepts_loss_kwargs = False
 
@@ -209,6 +211,13 @@ class CheckpointingTrainer(Trainer):
                 "Lower learning_rate, raise warmup_steps, or turn bf16 off."
             )
         self.watcher.last_loss = told
+        return value
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        # Before gradients are clipped: what is dropped shall not shrink the rest.
+        value: Tensor = super().training_step(*args, **kwargs)
+        if self.warm is not None and self.state.global_step < self.watcher.config.warm_rows_steps:
+            self.warm()
         return value
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:

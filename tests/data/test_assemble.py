@@ -6,6 +6,7 @@ import pytest
 
 from genrec.data.assemble import assemble
 from genrec.data.catalog import Catalog
+from genrec.data.sequences import Sequences
 from genrec.errors import ConfigError, InputError
 
 CATALOG = Catalog.of_ids(["a", "b", "c"])
@@ -165,3 +166,17 @@ def test_dates_beyond_all_calendars_are_no_ids():
     with pytest.raises(InputError) as caught:
         assemble(Catalog.of_ids(["a"]), events)
     assert "'basket_id' holds Date that cannot be read" in str(caught.value)
+
+
+def test_kinds_are_known_by_many_words_and_others_are_counted(caplog):
+    words = ["Purchase", "view", "", None, "wished", "add_to_cart"]
+    events = pl.DataFrame(
+        {"user_id": ["u"] * 6, "item_id": ["a"] * 6, "kind": pl.Series(words, dtype=pl.String)}
+    )
+    data = assemble(CATALOG, events)
+    assert data.events["kind"].to_list() == ["buy", "view", None, None, None, "cart"]
+    assert data.sequences[0].kinds.tolist() == [3, 1, 0, 0, 0, 2]
+    assert "1 events are of a kind such as 'wished'" in caplog.text
+    kept = Sequences.of([data.sequences[0], data.sequences[0]]).last(2)
+    assert kept.kinds.tolist() == [0, 2, 0, 2]
+    assert Sequences.of([data.sequences[0], [0]]).kinds is None

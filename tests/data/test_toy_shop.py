@@ -131,3 +131,17 @@ def test_pictures_that_are_asked_for_lie_in_the_cache_and_the_catalogue_knows_wh
     assert media.root.is_relative_to(tmp_path)
     assert media.read(drawn.catalog[0].image).startswith(b"\x89PNG")
     assert Dataset.load("toy_shop", items=40, shoppers=2).catalog.media is None
+
+
+def test_reviews_change_nothing_else_and_their_stars_follow_the_tastes(shop):
+    said = load(items=120, shoppers=200, reviews=True)
+    assert said.fingerprint == shop.fingerprint
+    table = said.extras["reviews"]
+    assert table.height == len(said)
+    rows = {str(user): row for row, user in enumerate(said.users)}
+    places = said.catalog.positions(table["item_id"].to_list())
+    owners = np.array([rows[user] for user in table["user_id"]])
+    scores = match(said)[owners, places]
+    stars = table["rating"].to_numpy()
+    assert set(stars) <= {1.0, 2.0, 3.0, 4.0, 5.0}
+    assert np.corrcoef(scores, stars)[0, 1] > 0.8

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import torch
+
 from genrec.errors import InputError
 from genrec.llm.text import Message, TextModel
+from genrec.llm.text_transformers import TransformersText
 
 KEY = "sk-test-abcdef"
 
@@ -67,8 +70,17 @@ class _Handler(BaseHTTPRequestHandler):
             }
             for number, t in enumerate(texts)
         ]
+        if body.get("logprobs") and self.server.tells:
+            choices[0]["logprobs"] = {"content": [self._first(messages, body["top_logprobs"])]}
         reply = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
         self._reply(200, {**reply, "choices": choices})
+
+    def _first(self, messages: list[Message], count: int) -> dict:
+        """The likeliest first tokens of an answer, as OpenAI's servers tell them."""
+        model = self.server.model
+        found = likeliest(model, messages, count)
+        tops = [{"token": token, "logprob": log, "bytes": None} for token, log in found]
+        return {**tops[0], "top_logprobs": tops}
 
     def _choose(self, body: dict, messages: list[Message], schema: dict) -> None:
         """What a server with guided decoding does: one of the values, whatever the model wants."""
@@ -111,6 +123,7 @@ class ChatServer(ThreadingHTTPServer):
         knows_n: whether it gives as many choices as were asked for.
         failures: statuses that the next requests get instead of an answer, last first.
         guides: whether it keeps to a JSON schema that it is given.
+        tells: whether it gives log-probabilities when it is asked for them.
         requests: bodies of all requests so far.
     """
 
@@ -121,6 +134,7 @@ class ChatServer(ThreadingHTTPServer):
         self.model, self.knows_n = model, knows_n
         self.failures: list[int] = []
         self.guides = True
+        self.tells = True
         self.requests: list[dict] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -129,6 +143,16 @@ class ChatServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+def likeliest(model: TransformersText, messages: list[Message], n: int) -> list[tuple[str, float]]:
+    """The likeliest first tokens of an answer with their log-probabilities."""
+    ids = model.text_tokenizer(model.prompt_text(messages), add_special_tokens=False)["input_ids"]
+    with torch.inference_mode():
+        logs = model.model(torch.tensor([ids])).logits[0, -1].float().log_softmax(0)
+    best = logs.topk(n)
+    tokens = [model.text_tokenizer.decode([number]) for number in best.indices.tolist()]
+    return list(zip(tokens, best.values.tolist(), strict=True))
 
 
 @contextmanager

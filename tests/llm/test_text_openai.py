@@ -7,7 +7,7 @@ from genrec.errors import ConfigError, InputError
 from genrec.llm.text import Message
 from genrec.llm.text_transformers import TransformersText
 from tests.contracts.text_model import HELLO, TALK, TextModelContract
-from tests.llm.openai_server import KEY, chat_server
+from tests.llm.openai_server import KEY, chat_server, likeliest
 from tests.small_chat import write_chat_model
 
 pytest.importorskip("openai", reason="needs the extra 'openai'")
@@ -171,3 +171,19 @@ def test_a_server_that_does_not_enforce_a_schema_is_told_of(behind):
         running.guides = False
         with pytest.raises(ConfigError, match="does not enforce response_format"):
             client(running).choose(HELLO, ["red apples", "two ripe plums"])
+
+
+def test_a_server_tells_what_the_first_letters_of_an_answer_are_worth(server, behind):
+    letters = [token for token, _ in likeliest(behind, HELLO, 20) if token.isalnum()]
+    assert len(letters) >= 2
+    found = client(server).weigh(HELLO, letters)
+    assert found == pytest.approx(behind.weigh(HELLO, letters), abs=1e-3)
+    least = likeliest(behind, HELLO, 20)[-1][1]
+    assert client(server).weigh(HELLO, [letters[0], "no such token"])[1] == pytest.approx(least)
+    assert client(server).weigh(HELLO, ["no such token", "nor this"]) is None
+
+
+def test_a_server_that_tells_no_probabilities_is_asked_for_a_choice_instead(behind):
+    with chat_server(behind) as running:
+        running.tells = False
+        assert client(running).weigh(HELLO, ["A", "B"]) is None

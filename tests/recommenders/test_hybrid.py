@@ -340,3 +340,11 @@ def test_a_fused_score_is_the_weighted_sum():
     assert signals.fused(0.5, 0.25, 1.5).tolist() == [[3.0, 4.5]]
     without = Hybrid(HybridConfig(transitions=False), None, window=5)
     assert without.transitions is None
+
+
+def test_a_step_of_other_tasks_alone_is_learned_by_a_hybrid_too(tmp_path):
+    options = {"steps": 2, "row_tokens": 128, "log_every": 1, "next_item": 0.0, "mixed_history": 1}
+    trained = hybrid_of(small_dataset(20), small_index(), tmp_path, **options)
+    assert np.isfinite(trained.fitted.losses).all()
+    assert set(trained.learnt.prompts) == {"mixed_history"}
+    assert (trained.rank(small_dataset(3).sequences, 4).items != NO_ITEM).all()

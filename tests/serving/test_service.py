@@ -60,6 +60,14 @@ def test_later_events_join_by_time_and_those_of_the_data_set_count_once():
     assert (np.diff(grown.times) >= 0).all()
 
 
+def test_kinds_of_later_events_are_read_and_those_before_are_unknown():
+    model = loaded()
+    posted = [Event("a", "u1", "p9", "buy", 2_000_000), Event("b", "u1", "p2", "choose", 2_000_001)]
+    assert model.history("u1", posted).kinds.tolist()[-2:] == [3, 0]
+    new = model.history("new", [Event("a", "new", "p9", "view", 7)])
+    assert (new.kinds.tolist(), new.times.tolist()) == ([1], [7])
+
+
 def test_only_the_named_kinds_of_events_count(tmp_path):
     with in_service(tmp_path) as service:
         service.post([Event("a", "new", "p9", "view", 5), Event("b", "new", "p2", "buy", 6)])

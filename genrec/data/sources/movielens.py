@@ -22,6 +22,7 @@ def load(
     folder: str | Path | None = None,
     *,
     min_rating: float = 0.0,
+    ratings: bool = False,
     broken: str = "error",
 ) -> Dataset:
     """Raters and films, with year and genres; 100K and 1M have their raters' demographics.
@@ -32,6 +33,7 @@ def load(
             ``ml-latest-small`` there are both: its files need ``folder``.
         folder: holds GroupLens's files; by default the edition's of the benchmark data.
         min_rating: leave out ratings of fewer stars (of 5).
+        ratings: keep the stars of each event as the table ``reviews``.
         broken: lines of GroupLens's files that cannot be read: ``error`` or ``drop``.
 
     Raises:
@@ -40,13 +42,15 @@ def load(
     """
     one_of("edition", edition, EDITIONS)
     if folder is None and edition in PREPARED:
-        films, ratings, raters = _prepared(edition)
+        films, rated, raters = _prepared(edition)
         extras: dict[str, pl.DataFrame] = {}
     else:
         files = "ml-100k" if edition == "ml100k" else edition
-        films, ratings, raters, extras = read_edition(files, folder, broken)
-    kept = at_least_stars(ratings, min_rating)
+        films, rated, raters, extras = read_edition(files, folder, broken)
+    kept = at_least_stars(rated, min_rating)
     events = kept.select("user_id", "item_id", "time")
+    if ratings:
+        extras = {**extras, "reviews": kept.select("user_id", "item_id", "rating", "time")}
     name = f"movielens-{edition}"
     return assemble(films, events, name=name, time_unit="s", user_table=raters, extras=extras)
 

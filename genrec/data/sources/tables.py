@@ -43,7 +43,7 @@ def load(
 
     Args:
         interactions: a file with ``user_id``, ``item_id`` and, if known, ``time``, ``basket_id``,
-            ``part``.
+            ``kind``, ``part``.
         items: a file with ``item_id``, ``title`` and, if known, ``text``, ``image``, ``audio``,
             ``video``, ``price``; every further column is an attribute. Without it items are known
             by their ids alone.

@@ -245,4 +245,5 @@ def _latest(history: History) -> History:
         return history
     baskets = None if history.baskets is None else history.baskets[-LATEST:]
     times = None if history.times is None else history.times[-LATEST:]
-    return History(history.items[-LATEST:], times, baskets, history.user)
+    kinds = None if history.kinds is None else history.kinds[-LATEST:]
+    return History(history.items[-LATEST:], times, baskets, history.user, kinds)

@@ -337,3 +337,14 @@ def test_the_wrong_unit_of_times_is_said(tmp_path):
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(InputError, match="outside the years 1900 to 2200"):
         Dataset.load("amazon_reviews", domain="Tools", folder=tmp_path)
+
+
+def test_the_stars_of_movielens_are_kept_on_request(tmp_path):
+    small.ml_1m(tmp_path)
+    plain = Dataset.load("movielens", edition="ml-1m", folder=tmp_path)
+    data = Dataset.load("movielens", edition="ml-1m", folder=tmp_path, ratings=True)
+    said = data.extras["reviews"]
+    assert "reviews" not in plain.extras
+    assert said.height == len(data)
+    films = said["item_id"].cast(int).to_numpy() - 1
+    assert said["rating"].to_list() == (1 + films % 5).tolist()
