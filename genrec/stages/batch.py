@@ -58,7 +58,7 @@ def recommend_all(
     dataset = stored_data(run)
     check_filter(dataset, options.where)
     job = Job(
-        run.workspace.folder.resolve(),
+        run.workspace.place.resolve(),
         run.recipe,
         into.resolve(),
         options,
