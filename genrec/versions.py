@@ -48,8 +48,8 @@ class Versions:
             return Versions(folder)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(
-                f"{pointer} says which version is in use and cannot be read ({error}). Delete it to "
-                "go back to what the recipe made, or restore it from a backup."
+                f"{pointer} says which version is in use and cannot be read ({error}). Delete it "
+                "to go back to what the recipe made, or restore it from a backup."
             ) from error
         if number > FORMAT:
             raise ArtefactError(

@@ -1,8 +1,8 @@
 """One run's folder: artefacts by name, each whole and verified, or absent.
 
 An artefact is a folder that holds its files and ``artefact.json`` (see ``seals``). It is written
-beside its place and renamed when complete. A run that was updated has its artefacts in the folder of
-the version in use (see ``versions``).
+beside its place and renamed when complete. A run that was updated has its artefacts in the folder
+of the version in use (see ``versions``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from genrec.errors import ArtefactError, ConfigError, StorageError
-from genrec.seals import SEAL, Seal, package_versions
+from genrec.seals import Seal, package_versions
 from genrec.versions import POINTER, Versions, root_of
 
 RUN_FILE, LOCK = "run.json", ".lock"
@@ -117,7 +117,7 @@ def content_key(*parts: Any) -> str:
 class Workspace:
     """A run's folder.
 
-    Which version is in use is looked up once, so that all that one workspace opens belongs together.
+    Which version is in use is looked up once, so that what one workspace opens belongs together.
 
     Args:
         folder: made when first written to; of a run, or of one version of it.

@@ -2,7 +2,7 @@
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 a bug, 2 wrong input or
 options, 3 an artefact is missing or damaged, 4 a package is missing, 5 the disk is full or
-read-only, 6 the guard refuses a text, 130 stopped by Ctrl-C.
+read-only, 6 the guard refuses a text, 7 an update is worse and not used, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from genrec.cli.mcp import mcp_command
 from genrec.cli.reward import reward_app
 from genrec.cli.serve import serve_command
 from genrec.cli.tune import tune_command
+from genrec.cli.update import update_command
 from genrec.cli.write import write_command
 from genrec.errors import ArtefactError, GenrecError, InputError, MissingExtra, StorageError
 
@@ -318,6 +319,7 @@ def ablate(
 
 app.command("write")(write_command)
 app.command("tune")(tune_command)
+app.command("update")(update_command)
 app.command("chat")(chat_command)
 app.command("mcp")(mcp_command)
 

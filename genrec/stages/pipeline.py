@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from genrec.data.dataset import Dataset, Holdout
+from genrec.errors import ConfigError
 from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.one_pass import OnePassRecommender
@@ -47,6 +48,7 @@ def run_recipe(
     Returns:
         ``None`` when the run was told to end before the evaluation.
     """
+    _refuse_updated(workspace)
     run = Run(recipe, workspace, observer or Observer())
     with workspace.lock():
         workspace.record("recipe", recipe.model_dump(mode="json"))
@@ -80,6 +82,12 @@ def evaluate_again(
     Raises:
         ArtefactError: the workspace has no data set or no recommender, or they are damaged.
     """
+    if workspace.place != workspace.root and recipe.evaluate.split == "global-time":
+        raise ConfigError(
+            f"{workspace.folder} was updated, and its version in use was trained on events of the "
+            "last tenth, by which this recipe judges. Its own held-out cases are in "
+            f"{workspace.path('update') / 'report.txt'}."
+        )
     run = Run(recipe, workspace, observer or Observer())
     with workspace.lock():
         dataset, recommender = open_recommender(run)
@@ -105,6 +113,16 @@ def _outcome(
         exclude_seen=recipe.evaluate.exclude_seen,
     )
     return Outcome(report, replace(shown, before_test=True))
+
+
+def _refuse_updated(workspace: Workspace) -> None:
+    # Its data are those of the recipe no more, and trained anew it would lack what came since.
+    if workspace.place != workspace.folder:
+        raise ConfigError(
+            f"{workspace.folder} is at version {workspace.place.name}, which an update made of "
+            "further events. Go back first (genrec update "
+            f"{workspace.folder} --rollback), or choose another folder with --into."
+        )
 
 
 def judged_cases(recipe: Recipe, test: Holdout) -> Holdout:

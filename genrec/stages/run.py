@@ -21,6 +21,7 @@ STAGE_VERSIONS = {
     "instruction": 1,
     "control_sasrec": 1,
     "report": 1,
+    "update": 1,
     "tower": 1,
     "seeing_llm": 1,
     "content": 1,
@@ -71,15 +72,21 @@ class Run:
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Stage]:
-        """Times a stage and tells the observer."""
+        """Times a stage, tells the observer and keeps the time in the workspace."""
+        with self.watched(title) as stage:
+            yield stage
+        if not stage.reused:
+            self.workspace.record("seconds", {title: round(stage.seconds, 1)})
+
+    @contextmanager
+    def watched(self, title: str) -> Iterator[Stage]:
+        """Times a stage and tells the observer; nothing is written."""
         self.observer.started(title)
         stage = Stage(title, self.observer)
         started = time.perf_counter()
         yield stage
-        seconds = time.perf_counter() - started
-        if not stage.reused:
-            self.workspace.record("seconds", {title: round(seconds, 1)})
-        self.observer.finished(title, stage.note, seconds, reused=stage.reused)
+        stage.seconds = time.perf_counter() - started
+        self.observer.finished(title, stage.note, stage.seconds, reused=stage.reused)
 
     def write(self, name: str, **about: Any) -> Any:
         """A folder to write the artefact into; see ``Workspace.write``."""
@@ -96,12 +103,14 @@ class Stage:
     Attributes:
         note: what came of it, for the line at its end.
         reused: whether an artefact made earlier was up to date.
+        seconds: that it took, once it is over.
     """
 
     title: str
     observer: Observer
     note: str = ""
     reused: bool = False
+    seconds: float = 0.0
 
     def progress(self, done: float, total: float, note: str = "") -> None:
         self.observer.progressed(self.title, done, total, note)
