@@ -17,6 +17,7 @@ import typer
 
 from genrec.cli.ads import ads_app
 from genrec.cli.chat import chat_command
+from genrec.cli.doctor import doctor
 from genrec.cli.ids import ids
 from genrec.cli.keys import keys_app
 from genrec.cli.mcp import mcp_command
@@ -363,15 +364,7 @@ def cp(
     copy_command(name, to)
 
 
-@app.command()
-def doctor(json: Json = False) -> None:
-    """Say what is installed, what is missing and how to get it."""
-    from genrec.cli.doctor import doctor_command
-
-    if not doctor_command(as_json=json):
-        raise typer.Exit(4)
-
-
+app.command()(doctor)
 app.command()(ids)
 
 

@@ -15,6 +15,7 @@ from genrec.errors import ConfigError
 from genrec.llm.adapt import base
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import WITH_LORA
+from genrec.llm.presets import SCRATCH
 
 
 def with_tokens(
@@ -33,6 +34,12 @@ def with_tokens(
     if tuple(codebook_sizes) == tuple(backbone.codebook_sizes):
         return backbone
     config = backbone.settings
+    if config.name in SCRATCH and config.adapt != "full" and not config.start_from:
+        raise ConfigError(
+            f"The new items need further codes, and llm.name is {config.name} with adapt: "
+            f"{config.adapt}: frozen random weights that depend on the number of tokens. Make the "
+            "run anew with semantic_ids.collisions: reassign, or adapt: full."
+        )
     if config.adapt in WITH_LORA and not config.lora_rows:
         raise ConfigError(
             "The new items need further codes, and llm.lora_rows is off: their tokens would never "

@@ -109,7 +109,7 @@ class ItemTable(nn.Module):
         own = torch.zeros(len(features), self.own.weight.shape[1])
         own[: len(self)] = state["own.weight"] * self.trained.cpu()[:, None]
         table.load_state_dict({**state, "own.weight": own})
-        return table.to(self.own.weight.device)
+        return table.train(mode=self.training).to(self.own.weight.device)
 
     def write(self, folder: Path) -> None:
         """Writes the bare file into a folder that somebody else seals."""

@@ -14,16 +14,16 @@ from genrec.recommenders.counts import item_counts
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.hybrid import Hybrid
 from genrec.recommenders.one_pass import OnePassRecommender
+from genrec.recommenders.options import GenerativeConfig
 from genrec.semantic_ids.index import SemanticIndex
 
 
-def check_can_grow(recommender: GenerativeRecommender | OnePassRecommender) -> None:
+def check_can_grow(config: GenerativeConfig) -> None:
     """Refuses what cannot take in new items or users.
 
     Raises:
         ConfigError: each group of users or items has an adapter or a prefix of its own.
     """
-    config = recommender.config
     if config.prompt.group_by:
         raise ConfigError(
             f"prompt.group_by is '{config.prompt.group_by}': each group has weights of its own, "
@@ -48,7 +48,7 @@ def grown(
     Raises:
         ConfigError: see ``check_can_grow``, or a hybrid without vectors.
     """
-    check_can_grow(recommender)
+    check_can_grow(recommender.config)
     backbone = with_tokens(recommender.backbone, index.token_names, index.codebook_sizes)
     # Looked at again with the new items' pictures, where the LLM sees any.
     backbone.pictures = None

@@ -137,6 +137,7 @@ def _named(folder: Path) -> Workspace:
 def _opened(folder: Path, overrides: Sequence[str], observer: Observer | None) -> Run:
     _named(folder)
     run = stored_run(folder)
+    check_can_grow(run.recipe.generative)
     if strange := [one for one in overrides if not one.startswith("update.")]:
         raise ConfigError(
             f"'{strange[0]}' cannot be changed: a version continues what the run was made with. "
@@ -181,7 +182,6 @@ def _updated(run: Run, growth: Growth) -> Updated:
                 write_dataset(growth.after, folder)
     vectors, ids = _items(run, made, growth)
     _, recommender = open_recommender(run)
-    check_can_grow(recommender)
     before = _measure(run, recommender, material, "Measure before")
     recommender = _trained_on(run, made, recommender, material, vectors, ids)
     after = _measure(made, recommender, material, "Measure after")
