@@ -42,6 +42,8 @@ PAGES = (
     "docs/copy.md",
     "docs/sources.md",
     "docs/tuning.md",
+    "docs/updates.md",
+    "docs/upgrading.md",
     "docs/layout.md",
 )
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

@@ -1,6 +1,5 @@
 """What a machine has of what genrec can use: packages, weights, fonts, data, room.
 
-
 Nothing heavy is loaded: packages are looked up, not imported.
 """
 
