@@ -91,7 +91,11 @@ def _hybrid(
     chosen = torch.from_numpy(item_counts(training) > 0)
     chosen[: len(backbone.items)] |= backbone.items.trained.cpu()
     backbone.items = backbone.items.grown(features, chosen)
-    transitions = Cooccurrence.train(training) if before.config.transitions else None
+    transitions = before.transitions
+    if transitions is not None:
+        transitions = Cooccurrence.train(
+            training, backoff=transitions.backoff, decay=transitions.decay
+        )
     hybrid = Hybrid(before.config, transitions, window=before.window)
     hybrid.generate, hybrid.follow = before.generate, before.follow
     return hybrid

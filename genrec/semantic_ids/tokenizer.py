@@ -104,16 +104,11 @@ class SemanticIdTokenizer:
 
     def judge(
         self, index: SemanticIndex, catalog: Catalog, vectors: Any, evidence: Evidence | None = None
-    ) -> np.ndarray:
-        """Makes the quality report of an index that has grown.
-
-        Returns:
-            The codes as quantised, before collisions were resolved, shape (items, levels), int32.
-        """
+    ) -> None:
+        """Makes the quality report of an index that has grown; arguments as of ``encode``."""
         values = _values(vectors, len(catalog))
         raw = self.quantizer.encode(self.quantizer.inputs(catalog, values))
         self._judge(index, raw, values, evidence)
-        return raw
 
     def _judge(
         self,

@@ -31,7 +31,7 @@ from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer, Run
 from genrec.stages.shop import stored_run
 from genrec.stages.update_cases import Material, divided, with_steps
-from genrec.stages.update_items import GrownIds, GrownVectors, grown_ids, grown_vectors
+from genrec.stages.update_items import GrownIds, grown_ids, grown_vectors
 from genrec.versions import Versions
 from genrec.workspace import Workspace, content_key, open_artefact
 
@@ -180,10 +180,10 @@ def _updated(run: Run, growth: Growth) -> Updated:
         if not stage.reused:
             with made.write("dataset") as folder:
                 write_dataset(growth.after, folder)
-    vectors, ids = _items(run, made, growth)
+    ids = _items(run, made, growth)
     _, recommender = open_recommender(run)
     before = _measure(run, recommender, material, "Measure before")
-    recommender = _trained_on(run, made, recommender, material, vectors, ids)
+    recommender = _trained_on(run, made, recommender, material, ids)
     after = _measure(made, recommender, material, "Measure after")
     report = replace(
         _report(run, growth, ids),
@@ -234,8 +234,8 @@ def _version(run: Run, growth: Growth) -> Run:
     return Run(run.recipe, made, run.observer)
 
 
-def _items(run: Run, made: Run, growth: Growth) -> tuple[GrownVectors, GrownIds]:
-    """Vectors and semantic IDs of all items, those of old ones as they were."""
+def _items(run: Run, made: Run, growth: Growth) -> GrownIds:
+    """Semantic IDs of all items, by their vectors; those of old ones as they were."""
     made.key("item_vectors", _key_of(run, "item_vectors"), growth.after.catalog.fingerprint)
     with made.stage("Encode new items") as stage:
         vectors = grown_vectors(run, growth, stage.progress)
@@ -251,7 +251,7 @@ def _items(run: Run, made: Run, growth: Growth) -> tuple[GrownVectors, GrownIds]
             with made.write("semantic_ids", made_of=ids.made_of) as folder:
                 ids.write(folder)
         stage.note = f"{len(growth.new_items):,} new ones, {ids.fit.moved:,} of them were taken"
-    return vectors, ids
+    return ids
 
 
 def _measure(run: Run, recommender: Trained, material: Material, title: str) -> dict[str, Result]:
@@ -271,11 +271,11 @@ def _trained_on(
     made: Run,
     recommender: Trained,
     material: Material,
-    vectors: GrownVectors,
     ids: GrownIds,
 ) -> Trained:
-    """The recommender with the new items, trained on new events and replay; a kill costs no step
-    before its last checkpoint.
+    """The recommender with the new items, trained on new events and replay.
+
+    A killed training goes on from its last checkpoint.
     """
     recipe, training = made.recipe, material.training
     inputs = [made.keys["semantic_ids"], made.keys["dataset"], _decides_training(recipe.update)]
@@ -284,7 +284,7 @@ def _trained_on(
         stage.reused = made.is_current("recommender")
         if stage.reused:
             return open_recommender(made)[1]
-        recommender = grown(recommender, ids.index, training, vectors.joined)
+        recommender = grown(recommender, ids.index, training, ids.vectors)
         rows = recommender.rows(training.sequences.take(material.users), material.windows)
         options = with_steps(recipe.update, len(rows), recipe.train.batch_size)
         config = replace(

@@ -16,7 +16,7 @@ from genrec.errors import ConfigError
 from genrec.evaluation.drift import Fit
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
-from genrec.stages.collaborate import FUSION, evidence_of, fused_as_before
+from genrec.stages.collaborate import FUSED, FUSION, evidence_of, fused_as_before
 from genrec.stages.prepare import LEFT_OUT, stored_modalities, write_left_out
 from genrec.stages.run import Run
 
@@ -46,6 +46,7 @@ class GrownIds:
     """The semantic IDs of all items, the old ones as they were.
 
     Attributes:
+        vectors: that a hybrid reads items by.
         made_of: number of items that the codebooks were made of.
         fit: how well they fit the rest.
         source: the folder of the IDs before.
@@ -53,6 +54,7 @@ class GrownIds:
 
     tokenizer: SemanticIdTokenizer
     index: SemanticIndex
+    vectors: ItemVectors
     made_of: int
     fit: Fit
     source: Path
@@ -62,6 +64,9 @@ class GrownIds:
         self.tokenizer.write(folder, self.index)
         if (self.source / FUSION).exists():
             (folder / FUSION).write_bytes((self.source / FUSION).read_bytes())
+        if (self.source / FUSED).exists():
+            (folder / FUSED).mkdir()
+            self.vectors.write(folder / FUSED)
 
 
 def grown_vectors(run: Run, growth: Growth, progress: Progress | None = None) -> GrownVectors:
@@ -121,37 +126,47 @@ def grown_ids(run: Run, growth: Growth, vectors: GrownVectors) -> GrownIds:
     source = run.workspace.open("semantic_ids")
     tokenizer, index = SemanticIdTokenizer.load(source)
     made_of = int(run.workspace.about("semantic_ids").get("made_of", len(index)))
-    # Nobody has chosen the new items, so a collaborative part is foretold, here for old ones too:
-    # only like can be compared with like.
+    # Nobody has chosen the new items, so a collaborative part is foretold.
     _, told = fused_as_before(source, vectors.joined)
     assert told is not None
-    old = len(index)
+    old, read_by = len(index), vectors.joined
     if len(growth.new_items):
         mine = replace(
             told,
             item_ids=told.item_ids[old:],
             vectors=told.vectors[old:],
             mask=told.mask[old:],
+            problems=(),
         )
         index = tokenizer.add(index, growth.new_items, mine)
+        if (source / FUSED).exists():
+            read_by = _behind(ItemVectors.read(source / FUSED), mine, growth.new_items)
+    elif (source / FUSED).exists():
+        read_by = ItemVectors.read(source / FUSED)
     catalog = growth.after.catalog
-    raw = tokenizer.judge(index, catalog, told, evidence_of(growth.before_on(catalog)))
-    return GrownIds(tokenizer, index, made_of, _fit(tokenizer, told, index, raw, old), source)
+    exact = read_by if (source / FUSED).exists() else told
+    tokenizer.judge(index, catalog, exact, evidence_of(growth.before_on(catalog)))
+    fit = _fit(tokenizer, growth, told, index)
+    return GrownIds(tokenizer, index, read_by, made_of, fit, source)
 
 
 def _fit(
-    tokenizer: SemanticIdTokenizer,
-    vectors: ItemVectors,
-    index: SemanticIndex,
-    raw: np.ndarray,
-    old: int,
+    tokenizer: SemanticIdTokenizer, growth: Growth, told: ItemVectors, index: SemanticIndex
 ) -> Fit:
+    """How far items lie from what their codes stand for.
+
+    Args:
+        told: vectors of all items, a collaborative part foretold for old ones too: only like can be
+            compared with like.
+    """
+    old, quantizer = len(growth.before.catalog), tokenizer.quantizer
+    raw = quantizer.encode(quantizer.inputs(growth.after.catalog, told.vectors))
     if tokenizer.config.collisions == "append":
         moved = int((index.codes[old:, -1] > 0).sum())
     else:
         moved = int((index.codes[old:] != raw[old:]).any(axis=1).sum())
-    rebuilt = tokenizer.quantizer.rebuilt(raw)
+    rebuilt = quantizer.rebuilt(raw)
     if rebuilt is None:
         return Fit(np.zeros(0), np.zeros(0), moved)
-    far = np.linalg.norm(vectors.vectors - rebuilt, axis=1)
+    far = np.linalg.norm(told.vectors - rebuilt, axis=1)
     return Fit(far[:old], far[old:], moved)
