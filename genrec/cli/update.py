@@ -114,7 +114,7 @@ def _print(updated: Updated, folder: Path, *, as_json: bool) -> None:
         return
     print(f"\nReport with plots: {updated.page}")
     if updated.promoted:
-        print(f"Version {updated.version} is in use. A server takes it up: POST /v1/admin/reload")
+        print(f"Version {updated.version} is in use. A server takes it up on SIGHUP.")
         print(f"Back: genrec update {folder} --rollback")
     else:
         kept = folder / "versions" / updated.version

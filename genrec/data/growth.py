@@ -6,7 +6,7 @@ of problem is told with how often it occurs and what can be done about it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,46 +15,17 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
-from genrec.data.assemble import INTERACTION_COLUMNS, assemble, in_order
-from genrec.data.catalog import ITEM_COLUMNS, Catalog
+from genrec.data.assemble import assemble, in_order
+from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
+from genrec.data.growth_files import Choices, new_events, new_items
 from genrec.data.rows import as_ids, as_times
-from genrec.data.sources.files import TableFile, read_table
-from genrec.errors import ConfigError, InputError, nearest
+from genrec.data.sources.files import TableFile
+from genrec.errors import ConfigError, InputError
 
-LATE = ("error", "keep", "drop")
-UNKNOWN = ("error", "drop", "add")
 SHOWN = 5
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How a file of new events is read.
-
-    Attributes:
-        late: what to do with events before the last known one: ``error``, ``keep`` or ``drop``.
-        unknown: what to do with events of items that nobody described: ``error``, ``drop``, or
-            ``add`` the items by their ids alone.
-        columns: what the files call our columns, where they do not use our names.
-        time_unit: of numeric times, as of ``assemble``.
-        time_format: of times in text, likewise.
-    """
-
-    late: str = "error"
-    unknown: str = "error"
-    columns: Mapping[str, str] | None = None
-    time_unit: str | None = None
-    time_format: str | None = None
-
-    def __post_init__(self) -> None:
-        for name, value, valid in (
-            ("late", self.late, LATE),
-            ("unknown", self.unknown, UNKNOWN),
-        ):
-            if value not in valid:
-                raise ConfigError(f"{name} is '{value}'; {nearest(value, valid)}")
 
 
 @dataclass(frozen=True)
@@ -125,8 +96,8 @@ def grow(
     notes: list[str] = []
     new = None
     if items is not None:
-        new = _tried(lambda: _new_items(dataset.catalog, items, chosen, notes), problems)
-    file = _tried(lambda: _events(dataset, events, chosen, notes), problems)
+        new = _tried(lambda: new_items(dataset.catalog, items, chosen, notes), problems)
+    file = _tried(lambda: new_events(dataset, events, chosen, notes), problems)
     if file is None:
         raise _refused(events, items, problems)
     catalog = dataset.catalog if new is None else joined(dataset.catalog, new)
@@ -168,93 +139,6 @@ def _refused(events: Path, items: Path | None, problems: list[str]) -> InputErro
         f"{files} cannot be added to the run: {len(problems)} problem(s). Nothing was changed.",
         problems,
     )
-
-
-def _new_items(catalog: Catalog, path: Path, choices: Choices, notes: list[str]) -> Catalog:
-    """The items of a file that the catalogue lacks, with its columns in its types."""
-    file = read_table(path)
-    table = file.table
-    for key, own in (choices.columns or {}).items():
-        if key in ITEM_COLUMNS and own in table.columns and key not in table.columns:
-            table = table.rename({own: key})
-    wanted = catalog.table.schema
-    problems = []
-    if "item_id" not in table.columns:
-        close = nearest("item_id", table.columns)
-        raise InputError(f"{path.name} has no column item_id; {close}")
-    if lacking := [name for name in wanted if name not in table.columns and name != "item_id"]:
-        notes.append(f"{path.name} lacks {', '.join(lacking)}: empty for the new items")
-    if unused := [name for name in table.columns if name not in wanted]:
-        notes.append(f"{path.name}: not used, since the catalogue lacks them: {', '.join(unused)}")
-    ids, trouble = as_ids(table["item_id"])
-    if trouble:
-        raise InputError(f"{path.name}: {trouble}")
-    there = ids.is_in(catalog.ids).fill_null(value=False)
-    if there.any():
-        notes.append(
-            f"{int(there.sum()):,} items of {path.name} are in the catalogue and stay as they were"
-        )
-    rows = file.rows.of((~there).arg_true())
-    table = table.with_columns(ids.alias("item_id")).filter(~there)
-    columns: list[pl.Series] = []
-    for name, kind in wanted.items():
-        if name not in table.columns:
-            columns.append(pl.Series(name, [None] * table.height, dtype=kind))
-            continue
-        given = table[name]
-        column = _as(given, kind)
-        wrong = given.is_not_null() & column.is_null() & (given.cast(pl.String, strict=False) != "")
-        if wrong.any():
-            problems.append(
-                f"{path.name}: {int(wrong.sum()):,} values of '{name}' are not {kind}, as they are "
-                f"in the catalogue, the first in {rows(int(wrong.arg_true()[0]))}"
-            )
-        columns.append(column)
-    if problems:
-        raise InputError(f"{path.name} cannot be used.", problems)
-    return Catalog(pl.DataFrame(columns), media=catalog.media, rows=rows)
-
-
-def _as(column: pl.Series, kind: pl.DataType) -> pl.Series:
-    """A column in another type, null where a value is none."""
-    try:
-        if kind == pl.Boolean and column.dtype == pl.String:
-            low = column.str.to_lowercase()
-            return (low == "true").set(~low.is_in(["true", "false"]), None)
-        return column.cast(kind, strict=False)
-    except (pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError):
-        return pl.Series(column.name, [None] * len(column), dtype=kind)
-
-
-def _events(dataset: Dataset, path: Path, choices: Choices, notes: list[str]) -> TableFile:
-    """The columns of a file that a data set's events have, under our names."""
-    file = read_table(path)
-    if not file.table.height:
-        raise InputError(f"{path.name} has no events.")
-    mapping = choices.columns or {}
-    present = {}
-    for key in INTERACTION_COLUMNS[:4]:
-        for name in (mapping.get(key, key), key):
-            if name in file.table.columns:
-                present[key] = name
-                break
-    needed = ["user_id", "item_id"]
-    needed += [key for key in ("time",) if "time" in dataset.events.columns]
-    needed += [key for key in ("basket_id",) if "basket" in dataset.events.columns]
-    problems = [
-        f"{path.name} has no column '{mapping.get(key, key)}' for {key}, which the run's events "
-        f"have; {nearest(mapping.get(key, key), file.table.columns)} Rename it, or say what it is "
-        f"called: --column {key}=…"
-        for key in needed
-        if key not in present
-    ]
-    if problems:
-        raise InputError(f"{path.name} cannot be used.", problems)
-    kept = [key for key in present if key in needed]
-    used = {present[key] for key in kept}
-    if unused := [name for name in file.table.columns if name not in used]:
-        notes.append(f"{path.name}: columns not used: {', '.join(unused)}")
-    return TableFile(pl.DataFrame([file.table[present[key]].alias(key) for key in kept]), file.rows)
 
 
 def _without_forgotten(

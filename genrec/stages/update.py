@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from genrec.data.growth import Choices, Growth, grow
+from genrec.data.growth import Growth, grow
+from genrec.data.growth_files import Choices
 from genrec.data.storage import write_dataset
 from genrec.errors import ArtefactError, ConfigError
 from genrec.evaluation.drift import drift

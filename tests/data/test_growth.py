@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
-from genrec.data.growth import Choices, grow
+from genrec.data.growth import grow
+from genrec.data.growth_files import Choices
 from genrec.errors import ConfigError, InputError
 
 DAY = 86_400
