@@ -24,7 +24,8 @@ from genrec.workspace import Workspace
 
 NEW_SHARE, NEW_ITEMS, SEED = 0.01, 100, 0
 QUICK_SHARE, QUICK_ITEMS = 0.05, 20
-FULL, QUICK = ("quickstart", ["train.steps=300"]), ("toy-shop", ["train.steps=60"])
+FULL = ("quickstart", ["train.steps=300"])
+QUICK = ("toy-shop", ["train.steps=60", "train.batch_size=8"])
 
 
 def main() -> None:
