@@ -48,7 +48,7 @@ class SealedFile:
             return "missing"
         there = path.stat().st_size
         if self.size is not None and there != self.size:
-            return f"{there:,} of {self.size:,} bytes"
+            return f"changed or truncated: {there:,} of {self.size:,} bytes"
         return "" if sha256_of(path) == self.sha256 else "changed or truncated"
 
 

@@ -51,7 +51,7 @@ def test_a_truncated_file_is_told_by_its_size(tmp_path):
     with write_artefact(tmp_path / "x", "numbers") as folder:
         (folder / "a.bin").write_bytes(b"12345678")
     (tmp_path / "x" / "a.bin").write_bytes(b"123")
-    with pytest.raises(ArtefactError, match=r"a\.bin \(3 of 8 bytes\)"):
+    with pytest.raises(ArtefactError, match=r"a\.bin \(changed or truncated: 3 of 8 bytes\)"):
         open_artefact(tmp_path / "x", "numbers")
 
 

@@ -80,7 +80,7 @@ def test_damage_leftovers_and_a_held_lock_are_told(run):
         checks = named(examine_run(run))
     assert "held" in checks["lock"].found
     assert checks["artefact dataset"].needed
-    assert "events.parquet (0 of" in checks["artefact dataset"].found
+    assert "events.parquet (changed or truncated: 0 of" in checks["artefact dataset"].found
     (run / ".dataset.2.new").mkdir()
     assert ".dataset.2.new" in named(examine_run(run))["leftovers"].found
     assert named(examine_run(run))["lock"].ok

@@ -1,6 +1,5 @@
 """A trained run in service, through the real command line."""
 
-import json
 import shutil
 import signal
 import sqlite3
