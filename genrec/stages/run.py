@@ -68,7 +68,14 @@ class Run:
         return self.keys[name]
 
     def is_current(self, name: str) -> bool:
-        return self.workspace.is_current(name, self.keys[name])
+        """Whether the artefact is there, whole, and made from the inputs of today."""
+        key = self.keys[name]
+        if not self.workspace.is_current(name, key):
+            return False
+        if self.workspace.run.get("artefacts", {}).get(name, {}).get("key") != key:
+            # Whoever wrote it was killed before it could be recorded.
+            self.workspace.record("artefacts", {name: {"key": key}})
+        return True
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Stage]:
