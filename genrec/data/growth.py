@@ -103,6 +103,8 @@ def grow(
     catalog = dataset.catalog if new is None else joined(dataset.catalog, new)
     file = _without_forgotten(file, forgotten, notes)
     file, catalog = _sifted(dataset, catalog, file, chosen, problems, notes)
+    if not file.table.height:
+        raise _refused(events, items, problems)
     later = _tried(
         lambda: assemble(
             catalog,

@@ -205,6 +205,8 @@ for number in numbers:
     how = os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
     pointer = shop / "run" / "versions.json"
     print(number, how, "new" if pointer.exists() else "old", flush=True)
+    if not how:
+        break
 '''
 
 
@@ -240,8 +242,9 @@ def test_no_kill_at_any_rename_loses_the_version_in_use(shop):
     run, apart = shop / "run", ("versions", "checkpoints", POINTER, ".lock")
     before, version = contents(run, *apart), open_run(run).version
     # Each goes on from where the one before was killed, so that the numbers wander over the work.
-    found = killed(shop, [1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13, 1000])
-    assert found[:-1] == [(signal.SIGKILL, "old")] * 11
+    found = killed(shop, [1, 2, 4, 5, 6, 7, 3, 1, 2, 1, 1000])
+    assert len(found) > 6
+    assert set(found[:-1]) == {(signal.SIGKILL, "old")}
     assert found[-1] == (0, "new")
     assert contents(run, *apart) == before
     assert open_run(run).version != version
