@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from genrec.errors import ArtefactError, ConfigError, StorageError
-from genrec.seals import Seal, package_versions
+from genrec.seals import SEAL, Seal, package_versions
 from genrec.versions import POINTER, Versions, root_of
 
 RUN_FILE, LOCK = "run.json", ".lock"
