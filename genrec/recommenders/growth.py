@@ -97,5 +97,5 @@ def _hybrid(
             training, backoff=transitions.backoff, decay=transitions.decay
         )
     hybrid = Hybrid(before.config, transitions, window=before.window)
-    hybrid.generate, hybrid.follow = before.generate, before.follow
+    hybrid.weights = before.weights
     return hybrid
