@@ -25,6 +25,7 @@ from genrec.decoding.options import DecodeConfig
 from genrec.encoders.options import EncodeConfig
 from genrec.errors import ConfigError, nearest
 from genrec.evaluation.controls import CONTROLS
+from genrec.evaluation.update_options import UpdateConfig
 from genrec.llm.options import BackboneConfig
 from genrec.profiles.options import ProfileConfig, SegmentConfig
 from genrec.recommenders.options import (
@@ -46,8 +47,8 @@ from genrec.training.pretrain_options import PretrainConfig
 # What a search leaves alone: other data or another protocol would make other figures of it, and a
 # lucky seed, or more looks at the validation cases, would win by chance.
 NOT_SEARCHED = (
-    "name", "data", "evaluate", "pretrain", "finetune", "preference", "profiles", "segments",
-    "tune",
+    "name", "data", "evaluate", "update", "pretrain", "finetune", "preference", "profiles",
+    "segments", "tune",
 )  # fmt: skip
 NOT_DRAWN = ("train.seed", "train.validate_every", "train.patience", "train.checkpoint_every")
 
@@ -137,6 +138,7 @@ class Recipe(BaseModel):
     hybrid: HybridConfig | None = None
     preference: PreferenceConfig | None = None
     evaluate: EvaluateConfig = EvaluateConfig()
+    update: UpdateConfig = UpdateConfig()
     profiles: ProfileConfig = ProfileConfig()
     segments: SegmentConfig = SegmentConfig()
     tune: dict[str, Any] | None = None

@@ -1,7 +1,8 @@
 """One run's folder: artefacts by name, each whole and verified, or absent.
 
-An artefact is a folder that holds its files and ``artefact.json`` (kind, format, key, the
-SHA-256 of every file). It is written beside its place and renamed when complete.
+An artefact is a folder that holds its files and ``artefact.json`` (see ``seals``). It is written
+beside its place and renamed when complete. A run that was updated has its artefacts in the folder
+of the version in use (see ``versions``).
 """
 
 from __future__ import annotations
@@ -11,21 +12,18 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from genrec.errors import ArtefactError, ConfigError, StorageError
+from genrec.seals import SEAL, Seal, package_versions
+from genrec.versions import POINTER, Versions, root_of
 
-FORMAT = 1
-SEAL = "artefact.json"
-RUN_FILE = "run.json"
+RUN_FILE, LOCK = "run.json", ".lock"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-_VERSIONED = ("genrec", "torch", "transformers", "peft", "faiss-cpu", "polars", "numpy")
 
 
 @contextmanager
@@ -74,9 +72,7 @@ def write_artefact(folder: Path, kind: str, **about: Any) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         try:
             yield temporary
-            files = {name: _sha256(temporary / name) for name in _files(temporary)}
-            seal = {"kind": kind, "format": FORMAT, "about": about, "files": files}
-            (temporary / SEAL).write_text(json.dumps(seal, indent=1))
+            Seal.of(temporary, kind, about).write(temporary)
             shutil.rmtree(replaced, ignore_errors=True)
             if folder.exists():
                 os.rename(folder, replaced)
@@ -97,42 +93,19 @@ def open_artefact(folder: Path, kind: str) -> dict[str, Any]:
         os.rename(replaced, folder)
     if not folder.is_dir():
         raise ArtefactError(f"There is no {kind} in {folder}. Make it first: genrec run")
-    try:
-        seal = json.loads((folder / SEAL).read_text())
-        files, about = dict(seal["files"]), dict(seal["about"])
-        found, version = seal["kind"], int(seal["format"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(f"{folder / SEAL} is missing or damaged. Delete {folder}.") from error
-    if found != kind:
-        raise ArtefactError(f"{folder} holds a {found}, not a {kind}. Name another folder.")
-    if version > FORMAT:
-        raise ArtefactError(
-            f"{folder} is of format {version}; this genrec reads up to {FORMAT}. Upgrade genrec."
-        )
-    damaged = [
-        f"{name} ({'missing' if not (folder / name).is_file() else 'changed or truncated'})"
-        for name, digest in files.items()
-        if not (folder / name).is_file() or _sha256(folder / name) != digest
-    ]
-    if damaged:
+    seal = Seal.read(folder)
+    if seal.kind != kind:
+        raise ArtefactError(f"{folder} holds a {seal.kind}, not a {kind}. Name another folder.")
+    if damaged := seal.harmed(folder):
         raise ArtefactError(
             f"{folder} is damaged: {', '.join(damaged)}. Delete it and make it again."
         )
-    return about
+    return dict(seal.about)
 
 
 def seal_of(folder: Path) -> str:
-    """A hash of what a whole artefact holds."""
-    return content_key(json.loads((folder / SEAL).read_text())["files"])
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """A hash of what a whole artefact holds, the same in every format of its seal."""
+    return content_key({name: one.sha256 for name, one in Seal.read(folder).files.items()})
 
 
 def content_key(*parts: Any) -> str:
@@ -144,16 +117,36 @@ def content_key(*parts: Any) -> str:
 class Workspace:
     """A run's folder.
 
+    Which version is in use is looked up once, so that what one workspace opens belongs together.
+
     Args:
-        folder: made when first written to.
+        folder: made when first written to; of a run, or of one version of it.
+
+    Attributes:
+        place: where the artefacts of the version in use lie; the folder itself before any update.
+        root: the run's folder, where what all versions share lies.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self.root = root_of(self.folder)
+        versions = Versions.read(self.folder)
+        self.place = versions.place(versions.current)
 
     def path(self, name: str) -> Path:
         """Where the artefact of that name lies."""
-        return self.folder / name
+        return self.place / name
+
+    @property
+    def places(self) -> list[Path]:
+        """The folders of all versions of the run, that of its recipe first."""
+        versions = Versions.read(self.root)
+        return [versions.place(name) for name in ("", *versions.there)]
+
+    def point_to(self, versions: Versions) -> None:
+        """Says which version is in use, in one step."""
+        write_text(self.root / POINTER, versions.to_json())
+        self.place = versions.place(versions.current)
 
     @contextmanager
     def write(self, name: str, key: str, *, kind: str = "", **about: Any) -> Iterator[Path]:
@@ -183,8 +176,8 @@ class Workspace:
     def about(self, name: str) -> dict[str, Any]:
         """What was written about an artefact, its files not verified; empty if there is none."""
         try:
-            return dict(json.loads((self.path(name) / SEAL).read_text())["about"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return dict(Seal.read(self.path(name)).about)
+        except ArtefactError:
             return {}
 
     def copy(self, name: str, to: str, *, kind: str = "") -> None:
@@ -212,11 +205,11 @@ class Workspace:
     def run(self) -> dict[str, Any]:
         """What ``run.json`` says: recipe, versions, and a record for each artefact."""
         try:
-            return dict(json.loads((self.folder / RUN_FILE).read_text()))
+            return dict(json.loads((self.place / RUN_FILE).read_text()))
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            raise ArtefactError(f"{self.folder / RUN_FILE} is damaged. Run again.") from error
+            raise ArtefactError(f"{self.place / RUN_FILE} is damaged. Run again.") from error
 
     def record(self, section: str, facts: dict[str, Any]) -> None:
         """Adds facts to a section of ``run.json``; those of the same name are replaced."""
@@ -224,9 +217,9 @@ class Workspace:
             run = self.run
         except ArtefactError:
             run = {}
-        run.setdefault("versions", {}).update(_versions())
+        run.setdefault("versions", {}).update(package_versions())
         run.setdefault(section, {}).update(facts)
-        write_text(self.folder / RUN_FILE, json.dumps(run, indent=1, default=str))
+        write_text(self.place / RUN_FILE, json.dumps(run, indent=1, default=str))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -235,27 +228,17 @@ class Workspace:
         Raises:
             ConfigError: another process works in this folder.
         """
-        with storage_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle = (self.folder / ".lock").open("w")
+        with storage_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle = (self.root / LOCK).open("w")
         with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ConfigError(
-                    f"Another genrec run is writing to {self.folder}. Wait for it, or choose "
+                    f"Another genrec run is writing to {self.root}. Wait for it, or choose "
                     "another folder with --into."
                 ) from None
-            for left in self.folder.glob(".*.new"):
+            for left in (left for place in self.places for left in place.glob(".*.new")):
                 shutil.rmtree(left, ignore_errors=True)
             yield
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _VERSIONED:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

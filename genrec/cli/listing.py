@@ -74,15 +74,17 @@ def _show_run(workspace: Workspace, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(run, indent=1))
         return
-    print(f"{workspace.folder}: recipe {run.get('recipe', {}).get('name', '?')}")
+    version = f", version {workspace.place.name}" if workspace.place != workspace.folder else ""
+    print(f"{workspace.folder}: recipe {run.get('recipe', {}).get('name', '?')}{version}")
     for name, facts in run.get("artefacts", {}).items():
         size = sum(f.stat().st_size for f in workspace.path(name).rglob("*") if f.is_file())
         print(f"  {name:<16} {size / 1e6:>8.1f} MB  {facts['key']}")
     for title, seconds in run.get("seconds", {}).items():
         print(f"  {title:<22} {seconds:>8.1f} s")
     print("  " + ", ".join(f"{name} {version}" for name, version in run["versions"].items()))
-    report = workspace.path("report") / "report.txt"
-    if report.is_file():
+    names = ("report", "update")
+    found = (workspace.path(name) / "report.txt" for name in names)
+    if report := next((path for path in found if path.is_file()), None):
         print(f"\n{report.read_text(encoding='utf-8').rstrip()}")
 
 

@@ -2,7 +2,7 @@
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 a bug, 2 wrong input or
 options, 3 an artefact is missing or damaged, 4 a package is missing, 5 the disk is full or
-read-only, 6 the guard refuses a text, 130 stopped by Ctrl-C.
+read-only, 6 the guard refuses a text, 7 an update is worse and not used, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import typer
 
 from genrec.cli.ads import ads_app
 from genrec.cli.chat import chat_command
+from genrec.cli.doctor import doctor
 from genrec.cli.ids import ids
 from genrec.cli.keys import keys_app
 from genrec.cli.launched import begin, say
@@ -26,6 +27,7 @@ from genrec.cli.reward import reward_app
 from genrec.cli.search_prompt import search_prompt_command
 from genrec.cli.serve import serve_command
 from genrec.cli.tune import tune_command
+from genrec.cli.update import update_command
 from genrec.cli.write import write_command
 from genrec.errors import ArtefactError, GenrecError, InputError, MissingExtra, StorageError
 
@@ -314,6 +316,7 @@ def ablate(
 app.command("search-prompt")(search_prompt_command)
 app.command("write")(write_command)
 app.command("tune")(tune_command)
+app.command("update")(update_command)
 app.command("chat")(chat_command)
 app.command("rerank")(rerank_command)
 app.command("mcp")(mcp_command)
@@ -358,15 +361,7 @@ def cp(
     copy_command(name, to)
 
 
-@app.command()
-def doctor(json: Json = False) -> None:
-    """Say what is installed, what is missing and how to get it."""
-    from genrec.cli.doctor import doctor_command
-
-    if not doctor_command(as_json=json):
-        raise typer.Exit(4)
-
-
+app.command()(doctor)
 app.command()(ids)
 
 

@@ -13,7 +13,7 @@ from genrec.data.rows import TABLE_ROWS, TIME_UNITS, RowNames, as_ids, as_times,
 from genrec.data.sequences import EVENT_KINDS, kind_number
 from genrec.errors import ConfigError, InputError, nearest
 
-__all__ = ["INTERACTION_COLUMNS", "PARTS", "assemble"]
+__all__ = ["INTERACTION_COLUMNS", "PARTS", "assemble", "in_order"]
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def assemble(
         name=name,
         catalog=catalog,
         users=users,
-        events=_sorted(events),
+        events=in_order(events),
         user_table=user_table,
         extras=extras or {},
     )
@@ -194,8 +194,11 @@ def _renumbered(users: np.ndarray, events: pl.DataFrame) -> tuple[np.ndarray, pl
     return users[kept], events.with_columns(pl.Series("user", numbers[user]))
 
 
-def _sorted(events: pl.DataFrame) -> pl.DataFrame:
-    """By user, then time, stable; a basket's events together, where the basket begins."""
+def in_order(events: pl.DataFrame) -> pl.DataFrame:
+    """Events by user, then time, stable; a basket's together, where the basket begins.
+
+    Baskets are numbered anew within each user.
+    """
     if "basket" not in events.columns:
         keys = [key for key in ("user", "time") if key in events.columns]
         return events.sort(keys, maintain_order=True)

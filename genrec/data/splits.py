@@ -17,7 +17,7 @@ from genrec.data.dataset import Dataset, Holdout
 from genrec.data.sequences import Sequences
 from genrec.errors import ConfigError, InputError, nearest
 
-__all__ = ["split"]
+__all__ = ["hold_out", "split"]
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,19 @@ def split(data: Dataset, protocol: str) -> tuple[Dataset, Holdout]:
         return _given(data)
     if not len(data):
         raise InputError(f"{data.name} has no events to split.")
-    held = rules[protocol](data)
+    return hold_out(data, rules[protocol](data), protocol)
+
+
+def hold_out(data: Dataset, held: np.ndarray, protocol: str) -> tuple[Dataset, Holdout]:
+    """What is left to train on, and the cases of the events that are held out.
+
+    Args:
+        held: of each event, bool, shape (events,).
+        protocol: the name that the cases carry.
+
+    Raises:
+        InputError: no user has both a history and something held out after it.
+    """
     user = data.events["user"].to_numpy()
     targets = np.bincount(user[held], minlength=len(data.users))
     histories = np.bincount(user[~held], minlength=len(data.users))

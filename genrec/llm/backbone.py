@@ -260,6 +260,11 @@ class Backbone(nn.Module):
         return int(base(self.model).get_input_embeddings().weight.shape[1])
 
     @property
+    def extra_tokens(self) -> list[str]:
+        """New tokens beside those of semantic IDs, in the order of their rows."""
+        return _extra_tokens(self.settings, self.soft)
+
+    @property
     def trained_parameters(self) -> int:
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
@@ -286,7 +291,7 @@ class Backbone(nn.Module):
             "config": asdict(self.settings),
             "token_names": self.token_names,
             "codebook_sizes": self.codebook_sizes,
-            "extra_tokens": _extra_tokens(self.settings, self.soft),
+            "extra_tokens": self.extra_tokens,
             "soft": self.soft,
             "domains": [] if self.mixture is None else self.mixture.names,
             "items": None if self.items is None else asdict(self.items.settings),

@@ -94,6 +94,23 @@ class ItemTable(nn.Module):
         """Vectors of all items for scoring, shape (items, width), float32."""
         return functional.normalize(self.vectors(), dim=-1)
 
+    def grown(self, features: Tensor, trained: Tensor) -> ItemTable:
+        """The table of more items; those of this one keep their vectors.
+
+        Args:
+            features: content vectors of all items, the new ones behind.
+            trained: which of all items are trained on. One that was not trained on before has a
+                vector of its own that starts at zero, so that it is what its content says until
+                events say more.
+        """
+        with torch.random.fork_rng(devices=[]):
+            table = ItemTable(features, self.own.weight.shape[1], self.settings, trained=trained)
+        state = {name: value.detach().cpu() for name, value in self.state_dict().items()}
+        own = torch.zeros(len(features), self.own.weight.shape[1])
+        own[: len(self)] = state["own.weight"] * self.trained.cpu()[:, None]
+        table.load_state_dict({**state, "own.weight": own})
+        return table.train(mode=self.training).to(self.own.weight.device)
+
     def write(self, folder: Path) -> None:
         """Writes the bare file into a folder that somebody else seals."""
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.named_tensors()}

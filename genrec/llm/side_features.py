@@ -83,6 +83,14 @@ class SideFeatures(nn.Module):
             prices[known] = 1 + np.searchsorted(np.unique(bounds), column[known], side="right")
         return SideFeatures(names, torch.from_numpy(prices), width)
 
+    def grow_to(self, items: int) -> None:
+        """Makes room for further items; their prices are unknown until a training from the start.
+
+        What a price means is learned by the buckets that the first items were sorted into.
+        """
+        added = self.prices.new_full((items - len(self.prices),), UNKNOWN)
+        self.prices = torch.cat([self.prices, added])
+
     def numbers(self, history: History) -> np.ndarray:
         """The buckets of each event, joined to one number above all tokens, shape (events,)."""
         found = {

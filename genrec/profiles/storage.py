@@ -43,7 +43,7 @@ class Tombstones:
         Raises:
             ArtefactError: the file is damaged; nothing is built then, or they would come back.
         """
-        path = workspace.path(FORGOTTEN)
+        path = workspace.root / FORGOTTEN
         try:
             content = json.loads(path.read_text())
             return Tombstones(str(content["key"]), frozenset(map(str, content["users"])))
@@ -63,7 +63,7 @@ class Tombstones:
     def write(self, workspace: Workspace) -> None:
         """Writes them whole."""
         content = {"key": self.key, "users": sorted(self.hashes)}
-        write_text(workspace.path(FORGOTTEN), json.dumps(content, indent=1))
+        write_text(workspace.root / FORGOTTEN, json.dumps(content, indent=1))
 
     def __contains__(self, user: object) -> bool:
         return bool(self.hashes) and _hash(self.key, str(user)) in self.hashes
@@ -88,16 +88,13 @@ def bury(workspace: Workspace, user: str) -> None:
 
 
 def purge(workspace: Workspace) -> None:
-    """Deletes profiles, segments and summaries, whole or half written."""
-    for name in (PROFILES, SEGMENTS, SUMMARIES):
-        for folder in (name, f".{name}.old", *_half_written(workspace, name)):
-            with storage_errors(workspace.path(folder)):
-                if workspace.path(folder).is_dir():
-                    shutil.rmtree(workspace.path(folder))
-
-
-def _half_written(workspace: Workspace, name: str) -> list[str]:
-    return [path.name for path in workspace.folder.glob(f".{name}.*.new")]
+    """Deletes profiles, segments and summaries of every version, whole or half written."""
+    for place in workspace.places:
+        for name in (PROFILES, SEGMENTS, SUMMARIES):
+            for folder in (place / name, place / f".{name}.old", *place.glob(f".{name}.*.new")):
+                with storage_errors(folder):
+                    if folder.is_dir():
+                        shutil.rmtree(folder)
 
 
 def write_profiles(profiles: Profiles, folder: Path) -> None:

@@ -31,13 +31,13 @@ from genrec.llm.options import BackboneConfig
 from genrec.llm.side_features import SideFeatures
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups
-from genrec.recommenders.history_prompt import HistoryPrompt
+from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
 from genrec.recommenders.hybrid import Hybrid, item_table
 from genrec.recommenders.options import GenerativeConfig
 from genrec.recommenders.tasks.mix import LearntTasks, training_rows
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.training.fit import Batch, FitResult, fit
-from genrec.training.options import SftConfig
+from genrec.training.options import FitConfig, SftConfig
 from genrec.training.packing import PackedRows, collate_packed, target_counts
 from genrec.training.sft import sft_loss
 from genrec.workspace import open_artefact, write_artefact
@@ -165,27 +165,62 @@ class GenerativeRecommender(Recommender):
         recommender = cls(llm, dataset.catalog, index, chosen, groups=groups, hybrid=hybrid)
         source, learnt = training_rows(recommender.prompt, llm, dataset, chosen, summaries)
         recommender.learnt = learnt
-        rows = PackedRows(source, row_tokens=chosen.sft.row_tokens, seed=chosen.fit.seed)
+        recommender.fit(
+            PackedRows(source, row_tokens=chosen.sft.row_tokens, seed=chosen.fit.seed),
+            chosen.fit,
+            folder=folder,
+            validate=validate,
+            on_validation=on_validation,
+            progress=progress,
+            job=f"{dataset.fingerprint} {groups.fingerprint} "
+            f"{'' if vectors is None else vectors.fingerprint} {learnt}",
+        )
+        return recommender
+
+    def rows(self, sequences: Sequences, windows: int) -> PackedRows:
+        """Histories as training rows.
+
+        Args:
+            windows: of each history, counted from its end; 0 takes all.
+        """
+        seed = self.config.fit.seed
+        source = HistoryRows(self.prompt, sequences, seed=seed, windows=windows)
+        return PackedRows(source, row_tokens=self.config.sft.row_tokens, seed=seed)
+
+    def fit(
+        self,
+        rows: PackedRows,
+        config: FitConfig,
+        *,
+        folder: str | Path | None = None,
+        validate: Callable[[GenerativeRecommender], float] | None = None,
+        on_validation: Callable[[int, float], None] | None = None,
+        progress: Callable[[int, int, float], None] | None = None,
+        job: str = "",
+    ) -> None:
+        """Trains on rows, from the weights as they are.
+
+        Args:
+            folder: for checkpoints, as of ``train``; likewise what follows.
+            job: names the data, so that no other's checkpoint is continued.
+        """
+        chosen = replace(self.config, fit=config, decode=DecodeConfig())
         place = nullcontext(str(folder)) if folder else tempfile.TemporaryDirectory()
         with place as name:
-            recommender.fitted = fit(
-                llm,
+            self.fitted = fit(
+                self.backbone,
                 rows,
                 collate=collate_packed,
                 targets=target_counts,
                 loss=partial(_loss, config=chosen.sft),
-                config=chosen.fit,
+                config=config,
                 folder=Path(name),
-                validate=None if validate is None else (lambda: validate(recommender)),
+                validate=None if validate is None else (lambda: validate(self)),
                 on_validation=on_validation,
                 progress=progress,
-                warm=llm.learn_new_rows_alone,
-                job=f"{dataset.fingerprint} {groups.fingerprint} "
-                f"{recommender.prompt.template_hash} "
-                f"{'' if vectors is None else vectors.fingerprint} {learnt} "
-                f"{asdict(replace(chosen, decode=DecodeConfig()))}",
+                warm=self.backbone.learn_new_rows_alone,
+                job=f"{job} {self.prompt.template_hash} {asdict(chosen)}",
             )
-        return recommender
 
     def rank(
         self,

@@ -33,7 +33,7 @@ from genrec.recommenders.one_pass_network import OnePassNetwork
 from genrec.recommenders.options import GenerativeConfig, OnePassConfig
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.training.fit import Batch, FitResult, fit
-from genrec.training.options import SftConfig
+from genrec.training.options import FitConfig, SftConfig
 from genrec.training.packing import PackedRows, collate_packed, target_count
 from genrec.workspace import open_artefact, write_artefact
 
@@ -142,29 +142,58 @@ class OnePassRecommender(Recommender):
         if torch.cuda.is_available():
             llm.cuda()
         recommender = cls(llm, dataset.catalog, index, chosen, one_pass or OnePassConfig())
-        source = HistoryRows(
-            recommender.prompt,
-            dataset.sequences,
-            seed=chosen.fit.seed,
-            windows=chosen.sft.windows,
+        recommender.fit(
+            recommender.rows(dataset.sequences, chosen.sft.windows),
+            chosen.fit,
+            folder=folder,
+            validate=validate,
+            progress=progress,
+            job=dataset.fingerprint,
         )
-        rows = PackedRows(source, row_tokens=chosen.sft.row_tokens, seed=chosen.fit.seed)
+        return recommender
+
+    def rows(self, sequences: Sequences, windows: int) -> PackedRows:
+        """Histories as training rows.
+
+        Args:
+            windows: of each history, counted from its end; 0 takes all.
+        """
+        seed = self.config.fit.seed
+        source = HistoryRows(self.prompt, sequences, seed=seed, windows=windows)
+        return PackedRows(source, row_tokens=self.config.sft.row_tokens, seed=seed)
+
+    def fit(
+        self,
+        rows: PackedRows,
+        config: FitConfig,
+        *,
+        folder: str | Path | None = None,
+        validate: Callable[[OnePassRecommender], float] | None = None,
+        progress: Callable[[int, int, float], None] | None = None,
+        job: str = "",
+    ) -> None:
+        """Trains on rows, from the weights as they are.
+
+        Args:
+            folder: for checkpoints, as of ``train``; likewise what follows.
+            job: names the data, so that no other's checkpoint is continued.
+        """
+        chosen = replace(self.config, fit=config, decode=DecodeConfig())
         place = nullcontext(str(folder)) if folder else tempfile.TemporaryDirectory()
         with place as name:
-            recommender.fitted = fit(
-                recommender.network,
+            self.fitted = fit(
+                self.network,
                 rows,
                 collate=collate_packed,
                 targets=target_count,
                 loss=partial(_loss, config=chosen.sft),
-                config=chosen.fit,
+                config=config,
                 folder=Path(name),
-                validate=None if validate is None else (lambda: validate(recommender)),
+                validate=None if validate is None else (lambda: validate(self)),
                 progress=progress,
-                job=f"one-pass {dataset.fingerprint} {recommender.prompt.template_hash} "
-                f"{asdict(recommender.one_pass)} {asdict(replace(chosen, decode=DecodeConfig()))}",
+                job=f"one-pass {job} {self.prompt.template_hash} {asdict(self.one_pass)} "
+                f"{asdict(chosen)}",
             )
-        return recommender
 
     def rank(
         self,

@@ -100,6 +100,24 @@ class SemanticIdTokenizer:
         inputs = self.quantizer.inputs(catalog, values)
         raw = self.quantizer.encode(inputs)
         index = self._resolved(catalog.ids, inputs, raw, taken=None)
+        self._judge(index, raw, values, evidence)
+        return index
+
+    def judge(
+        self, index: SemanticIndex, catalog: Catalog, vectors: Any, evidence: Evidence | None = None
+    ) -> None:
+        """Makes the quality report of an index that has grown; arguments as of ``encode``."""
+        values = _values(vectors, len(catalog))
+        raw = self.quantizer.encode(self.quantizer.inputs(catalog, values))
+        self._judge(index, raw, values, evidence)
+
+    def _judge(
+        self,
+        index: SemanticIndex,
+        raw: np.ndarray,
+        values: np.ndarray,
+        evidence: Evidence | None,
+    ) -> None:
         self.quality = report_quality(
             raw,
             index.codes,
@@ -110,7 +128,6 @@ class SemanticIdTokenizer:
             name=self.config.quantizer,
             evidence=evidence,
         )
-        return index
 
     def add(self, index: SemanticIndex, catalog: Catalog, vectors: Any) -> SemanticIndex:
         """The index with new items at its end; the old items and the codebooks stay as they are.

@@ -110,7 +110,7 @@ class Desk:
 
     def job(self, store: AdStore) -> AdJob:
         """For other processes."""
-        return AdJob(self.run.workspace.folder.resolve(), self.run.recipe, self.campaign, store)
+        return AdJob(self.run.workspace.place.resolve(), self.run.recipe, self.campaign, store)
 
     @property
     def variants(self) -> tuple[Variant, ...]:

@@ -118,7 +118,7 @@ class MediaDesk:
     def work(self, store: MediaStore) -> MediaWork:
         """For other processes."""
         run = self.desk.run
-        return MediaWork(run.workspace.folder.resolve(), run.recipe, self.desk.campaign, store)
+        return MediaWork(run.workspace.place.resolve(), run.recipe, self.desk.campaign, store)
 
     def jobs(
         self, ads: Mapping[str, Ad], deliveries: pl.DataFrame

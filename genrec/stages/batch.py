@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,11 +15,12 @@ from genrec.data.dataset import Dataset
 from genrec.data.filters import FilterCompiler
 from genrec.errors import ConfigError, InputError
 from genrec.recommenders.base import Recommender, Request
+from genrec.seals import Seal
 from genrec.stages.batch_folder import SCHEMA, BatchOptions, Job, Shard
 from genrec.stages.engines import ENGINES, Progress
 from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
-from genrec.workspace import SEAL, Workspace, content_key
+from genrec.workspace import Workspace, content_key
 
 # Users that are decoded together; progress is told after each such part of a shard.
 _TOGETHER = 500
@@ -58,7 +58,7 @@ def recommend_all(
     dataset = stored_data(run)
     check_filter(dataset, options.where)
     job = Job(
-        run.workspace.folder.resolve(),
+        run.workspace.place.resolve(),
         run.recipe,
         into.resolve(),
         options,
@@ -174,5 +174,7 @@ def check_filter(dataset: Dataset, where: Mapping[str, Any] | None) -> None:
 def _recommender_key(run: Run) -> str:
     """A hash of the bytes of recommender and data: what is trained again is another one."""
     folders = [run.workspace.open(name) for name in ("recommender", "dataset")]
-    files = [json.loads((folder / SEAL).read_text())["files"] for folder in folders]
+    files = [
+        {name: one.sha256 for name, one in Seal.read(folder).files.items()} for folder in folders
+    ]
     return content_key(files, asdict(run.recipe.decode))

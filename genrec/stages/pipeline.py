@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from genrec.data.dataset import Dataset, Holdout
+from genrec.errors import ConfigError
 from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.one_pass import OnePassRecommender
@@ -63,6 +64,7 @@ def run_recipe(
         ConfigError: there is no such engine; the processes do not find each other, or cannot share
             the batches.
     """
+    _refuse_updated(workspace)
     ENGINES.entry((engine or Engine()).name)
     company = Company.of_environment()
     company.check_batch(recipe.train.batch_size)
@@ -109,6 +111,12 @@ def evaluate_again(
     Raises:
         ArtefactError: the workspace has no data set or no recommender, or they are damaged.
     """
+    if workspace.place != workspace.root and recipe.evaluate.split == "global-time":
+        raise ConfigError(
+            f"{workspace.folder} was updated, and its version in use was trained on events of the "
+            "last tenth, by which this recipe judges. Its own held-out cases are in "
+            f"{workspace.path('update') / 'report.txt'}."
+        )
     run = Run(recipe, workspace, observer or Observer())
     with workspace.lock():
         dataset, recommender = open_recommender(run)
@@ -134,6 +142,16 @@ def _outcome(
         exclude_seen=recipe.evaluate.exclude_seen,
     )
     return Outcome(report, replace(shown, before_test=True))
+
+
+def _refuse_updated(workspace: Workspace) -> None:
+    # Its data are those of the recipe no more, and trained anew it would lack what came since.
+    if workspace.place != workspace.folder:
+        raise ConfigError(
+            f"{workspace.folder} is at version {workspace.place.name}, which an update made of "
+            "further events. Go back first (genrec update "
+            f"{workspace.folder} --rollback), or choose another folder with --into."
+        )
 
 
 def judged_cases(recipe: Recipe, test: Holdout) -> Holdout:

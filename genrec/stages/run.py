@@ -23,6 +23,7 @@ STAGE_VERSIONS = {
     "instruction": 1,
     "control_sasrec": 1,
     "report": 1,
+    "update": 1,
     "tower": 1,
     "seeing_llm": 1,
     "content": 1,
@@ -91,11 +92,18 @@ class Run:
         return self.keys[name]
 
     def is_current(self, name: str) -> bool:
-        return self.workspace.is_current(name, self.keys[name])
+        """Whether the artefact is there, whole, and made from the inputs of today."""
+        key = self.keys[name]
+        if not self.workspace.is_current(name, key):
+            return False
+        if self.workspace.run.get("artefacts", {}).get(name, {}).get("key") != key:
+            # Whoever wrote it was killed before it could be recorded.
+            self.workspace.record("artefacts", {name: {"key": key}})
+        return True
 
     @contextmanager
     def stage(self, title: str, *, together: bool = False) -> Iterator[Stage]:
-        """Times a stage and tells the observer.
+        """Times a stage, tells the observer and keeps the time in the workspace.
 
         Args:
             together: all processes do it at a time; otherwise the others begin when the main one
@@ -103,24 +111,29 @@ class Run:
         """
         if not self.company.main and not together:
             self.company.wait_for(title)
-        self.observer.started(title)
-        stage = Stage(title, self.observer)
-        started = time.perf_counter()
         # What a stage trains that is not done together is the main process's alone.
         own = self.company.main and not self.company.alone and not together
         try:
-            with self.company.apart() if own else nullcontext():
+            with self.watched(title) as stage, self.company.apart() if own else nullcontext():
                 yield stage
         except BaseException:
             if self.company.main:
                 self.company.tell(title, failed=True)
             raise
-        seconds = time.perf_counter() - started
         if self.company.main:
             if not stage.reused:
-                self.workspace.record("seconds", {title: round(seconds, 1)})
+                self.workspace.record("seconds", {title: round(stage.seconds, 1)})
             self.company.tell(title)
-        self.observer.finished(title, stage.note, seconds, reused=stage.reused)
+
+    @contextmanager
+    def watched(self, title: str) -> Iterator[Stage]:
+        """Times a stage and tells the observer; nothing is written."""
+        self.observer.started(title)
+        stage = Stage(title, self.observer)
+        started = time.perf_counter()
+        yield stage
+        stage.seconds = time.perf_counter() - started
+        self.observer.finished(title, stage.note, stage.seconds, reused=stage.reused)
 
     @contextmanager
     def write(self, name: str, **about: Any) -> Iterator[Path]:
@@ -149,12 +162,14 @@ class Stage:
     Attributes:
         note: what came of it, for the line at its end.
         reused: whether an artefact made earlier was up to date.
+        seconds: that it took, once it is over.
     """
 
     title: str
     observer: Observer
     note: str = ""
     reused: bool = False
+    seconds: float = 0.0
 
     def progress(self, done: float, total: float, note: str = "") -> None:
         self.observer.progressed(self.title, done, total, note)

@@ -13,6 +13,7 @@ from genrec.decoding.options import DecodeConfig
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.loading import folder_hash
 from genrec.evaluation.metrics import distinct_targets, hit_matrix, ndcg
+from genrec.llm.adapt import earlier
 from genrec.profiles.sensitive import SensitiveRules
 from genrec.prompting import PromptLibrary
 from genrec.recipe import Recipe
@@ -24,7 +25,7 @@ from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.prepare import files_of
 from genrec.stages.profile_words import profile_words
 from genrec.stages.run import Run, Stage
-from genrec.workspace import Workspace, content_key, seal_of
+from genrec.workspace import content_key, seal_of
 
 SFT = "sft"
 """A trained recommender whose place is taken by what it learned from preference."""
@@ -102,7 +103,7 @@ def _further_inputs(run: Run, training: Dataset) -> list[str]:
     if recipe.llm.pictures:
         found.append(files_of(training, "image"))
     if recipe.llm.start_from:
-        found.append(seal_of(Workspace(recipe.llm.start_from).open("recommender")))
+        found.append(seal_of(earlier(recipe.llm.start_from)))
     if recipe.prompt.group_by:
         found.append(HistoryGroups.of(training, recipe.prompt.group_by).fingerprint)
     if recipe.hybrid is not None:

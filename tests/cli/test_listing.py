@@ -3,7 +3,6 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from genrec.cli.doctor import doctor_command
 from genrec.cli.listing import KINDS
 from genrec.cli.main import app
 from genrec.errors import ConfigError, InputError
@@ -47,13 +46,6 @@ def test_a_recipe_is_copied_once(tmp_path):
 def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="quickstart"):
         call("show", "quickstat")
-
-
-def test_the_doctor_tells_how_to_get_what_is_missing(capsys):
-    assert doctor_command(as_json=True)
-    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
-    assert checks["torch"]["ok"]
-    assert all(check["fix"] for check in checks.values() if not check["ok"])
 
 
 def test_the_version_is_the_package_s():

