@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from genrec.cli.main import app
 from genrec.data.growth_files import Choices
-from genrec.errors import ConfigError, InputError
+from genrec.errors import ArtefactError, ConfigError, InputError
 from genrec.recipe import Recipe
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.serving.batching import Batcher
@@ -24,8 +24,10 @@ from genrec.serving.events import open_events
 from genrec.serving.service import Service
 from genrec.stages.loaded import open_run
 from genrec.stages.pipeline import run_recipe
+from genrec.stages.recommend import open_recommender
+from genrec.stages.shop import stored_run
 from genrec.stages.update import roll_back, update
-from genrec.versions import POINTER
+from genrec.versions import POINTER, Versions
 from genrec.workspace import Workspace
 from tests.small import ITEMS, next_item
 
@@ -142,6 +144,21 @@ def test_a_version_that_is_no_worse_is_promoted_served_and_rolled_back(shop):
     with pytest.raises(ConfigError, match="no version before"):
         roll_back(run)
     service.close(1)
+
+
+def test_an_update_between_data_and_model_does_not_mix_two_versions(shop):
+    run, newest = stored_run(shop / "run"), Versions.read(shop / "run").with_promoted("0001")
+    other = shop / "run" / "versions" / "0001"
+    shutil.copytree(run.path("recommender"), other / "recommender")
+    (other / "recommender" / "generative.json").write_text("{}")
+    for one in ("run.json", "dataset"):
+        copy = shutil.copytree if (shop / "run" / one).is_dir() else shutil.copy
+        copy(shop / "run" / one, other / one)
+    Workspace(shop / "run").point_to(newest)
+    dataset, recommender = open_recommender(run)
+    assert recommender.catalog.ids == dataset.catalog.ids
+    with pytest.raises(ArtefactError, match="0001"):
+        open_recommender(stored_run(shop / "run"))
 
 
 def test_a_version_that_is_worse_is_kept_and_not_used(shop):
