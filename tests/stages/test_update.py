@@ -178,6 +178,16 @@ def test_a_version_that_is_worse_is_kept_and_not_used(shop):
     assert contents(shop / "run" / "versions" / "0001" / "recommender") == trained
 
 
+def test_a_run_that_trains_another_model_is_refused_and_left_as_it_is(shop):
+    run = Workspace(shop / "run")
+    content = {**run.run["recipe"], "pretrain": {"masked_tokens": {}}}
+    run.record("recipe", {"pretrain": Recipe.parse(content).model_dump(mode="json")["pretrain"]})
+    before = contents(shop / "run")
+    with pytest.raises(ConfigError, match="section 'pretrain'"):
+        updated(shop)
+    assert contents(shop / "run") == before
+
+
 def test_unknown_options_and_versions_are_refused(shop):
     with pytest.raises(ConfigError, match="cannot be changed"):
         updated(shop, "train.steps=5")
