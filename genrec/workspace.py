@@ -133,6 +133,11 @@ class Workspace:
         versions = Versions.read(self.folder)
         self.place = versions.place(versions.current)
 
+    @staticmethod
+    def of(run: str | Path | Workspace) -> Workspace:
+        """The workspace of a folder, or the one that is open already, at its version."""
+        return run if isinstance(run, Workspace) else Workspace(run)
+
     def path(self, name: str) -> Path:
         """Where the artefact of that name lies."""
         return self.place / name

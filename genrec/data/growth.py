@@ -271,6 +271,8 @@ def _appended(dataset: Dataset, later: Dataset, notes: list[str]) -> Growth:
         behind = new["basket"].to_numpy() + opened[new["user"].to_numpy()]
         new = new.with_columns(pl.Series("basket", behind.astype(np.uint32)))
     columns = dataset.events.columns
+    if "kind" in columns and "kind" not in new.columns:
+        new = new.with_columns(kind=pl.lit(None, pl.String))
     events = in_order(
         pl.concat(
             [

@@ -110,7 +110,7 @@ def new_events(dataset: Dataset, path: Path, choices: Choices, notes: list[str])
         raise InputError(f"{path.name} has no events.")
     mapping = choices.columns or {}
     present = {}
-    for key in INTERACTION_COLUMNS[:4]:
+    for key in INTERACTION_COLUMNS:
         for name in (mapping.get(key, key), key):
             if name in file.table.columns:
                 present[key] = name
@@ -127,7 +127,10 @@ def new_events(dataset: Dataset, path: Path, choices: Choices, notes: list[str])
     ]
     if problems:
         raise InputError(f"{path.name} cannot be used.", problems)
-    kept = [key for key in present if key in needed]
+    wanted = [*needed, "kind"] if "kind" in dataset.events.columns else needed
+    if lacking := [key for key in wanted if key not in present]:
+        notes.append(f"{path.name} lacks {', '.join(lacking)}: nobody said it of the new events")
+    kept = [key for key in present if key in wanted]
     used = {present[key] for key in kept}
     if unused := [name for name in file.table.columns if name not in used]:
         notes.append(f"{path.name}: columns not used: {', '.join(unused)}")

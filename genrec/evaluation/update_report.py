@@ -196,6 +196,7 @@ def known_only(histories: Sequences, items: int) -> Sequences:
         histories.items[keep],
         None if histories.times is None else histories.times[keep],
         None if histories.baskets is None else histories.baskets[keep],
+        None if histories.kinds is None else histories.kinds[keep],
     )
 
 

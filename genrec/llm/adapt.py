@@ -24,7 +24,7 @@ from genrec.errors import ArtefactError, ConfigError
 from genrec.llm.loading import add_tokens, frozen_dtype, load_base
 from genrec.llm.options import BackboneConfig
 from genrec.llm.sight import model_class, projector, sees
-from genrec.workspace import open_artefact, seal_of
+from genrec.workspace import Workspace, open_artefact, seal_of
 
 ADAPTER, MODEL, TOKENIZER, START = "adapter", "model", "tokenizer", "start_from.json"
 # peft's own name for the only adapter; in a mixture, the one that every row has.
@@ -58,8 +58,18 @@ def _dtype_name(config: BackboneConfig) -> str:
     return str(frozen_dtype(config)).removeprefix("torch.")
 
 
+def in_use(config: BackboneConfig) -> BackboneConfig:
+    """The options with the folder of the version that the earlier run has in use.
+
+    What is trained on it stays on it, whichever version an update puts into use later.
+    """
+    if not config.start_from:
+        return config
+    return replace(config, start_from=str(Workspace(config.start_from).place))
+
+
 def earlier(run: str) -> Path:
-    """The recommender of an earlier run, checked.
+    """The recommender in the folder of an earlier run, or of one version of it, checked.
 
     Raises:
         ArtefactError: it is missing or damaged.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from genrec.recommenders.generative import GenerativeRecommender
     from genrec.recommenders.one_pass import OnePassRecommender
 
-# Each takes the run's folder, the catalogue and its own options.
+# Each takes the run's folder or its open workspace, the catalogue and its own options.
 BACKENDS = Registry(
     "back-end",
     {
@@ -31,7 +31,7 @@ BACKENDS = Registry(
 
 
 def open_here(
-    run: str | Path, catalog: Catalog, **options: object
+    run: str | Path | Workspace, catalog: Catalog, **options: object
 ) -> GenerativeRecommender | OnePassRecommender:
     """The recommender of a finished run, on transformers.
 
@@ -48,7 +48,7 @@ def open_here(
     from genrec.recommenders.generative import GenerativeRecommender
     from genrec.recommenders.one_pass import ABOUT, OnePassRecommender
 
-    folder = Workspace(run).open("recommender")
+    folder = Workspace.of(run).open("recommender")
     recommender: GenerativeRecommender | OnePassRecommender
     if (folder / ABOUT).exists():
         recommender = OnePassRecommender.load(folder, catalog)

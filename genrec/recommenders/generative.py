@@ -26,6 +26,7 @@ from genrec.decoding.options import DecodeConfig
 from genrec.decoding.trie import Trie
 from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError
+from genrec.llm.adapt import in_use
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
 from genrec.llm.side_features import SideFeatures
@@ -144,7 +145,7 @@ class GenerativeRecommender(Recommender):
         chosen = (config or GenerativeConfig()).with_options(**options).on(backbone)
         groups = HistoryGroups.of(dataset, chosen.prompt.group_by)
         llm = Backbone.create(
-            chosen.backbone,
+            in_use(chosen.backbone),
             index.token_names,
             index.codebook_sizes,
             words=code_words(index, dataset.catalog),
@@ -172,7 +173,7 @@ class GenerativeRecommender(Recommender):
             validate=validate,
             on_validation=on_validation,
             progress=progress,
-            job=f"{dataset.fingerprint} {groups.fingerprint} "
+            job=f"{dataset.fingerprint} {index.fingerprint} {groups.fingerprint} "
             f"{'' if vectors is None else vectors.fingerprint} {learnt}",
         )
         return recommender

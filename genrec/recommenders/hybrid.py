@@ -176,7 +176,9 @@ class Hybrid:
         Returns:
             The NDCG@10 of the chosen weights.
         """
-        items = len(self.transitions.catalog) if self.transitions else 1
+        table = backbone.items
+        assert table is not None
+        items = len(table)
         cases = cases.take(np.arange(min(len(cases), max(100, TUNING_CELLS // max(1, items)))))
 
         def reached(tried: Sequence[tuple[float, float, float]]) -> dict[tuple[float, ...], float]:
@@ -196,8 +198,7 @@ class Hybrid:
         best = min(without, key=lambda weights: (-without[weights], sum(weights)))
         self.weights = best
         allowed = without[best] * (1 - self.config.new_item_cost)
-        table = backbone.items
-        if not self.config.new_item_cost or table is None or bool(table.trained.all()):
+        if not self.config.new_item_cost or bool(table.trained.all()):
             return without[best]
         shown = reached([(self.generate, self.follow, bonus) for bonus in BONUSES])
         self.weights = max(

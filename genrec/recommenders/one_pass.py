@@ -24,6 +24,7 @@ from genrec.decoding.code_graph import CodeGraph
 from genrec.decoding.options import DecodeConfig
 from genrec.decoding.parallel import parallel_search
 from genrec.errors import ConfigError, InputError
+from genrec.llm.adapt import in_use
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
@@ -134,7 +135,7 @@ class OnePassRecommender(Recommender):
         chosen = (config or GenerativeConfig()).with_options(**options).on(backbone)
         _check_options(chosen)
         llm = Backbone.create(
-            chosen.backbone,
+            in_use(chosen.backbone),
             index.token_names,
             index.codebook_sizes,
             words=code_words(index, dataset.catalog),
@@ -148,7 +149,7 @@ class OnePassRecommender(Recommender):
             folder=folder,
             validate=validate,
             progress=progress,
-            job=dataset.fingerprint,
+            job=f"{dataset.fingerprint} {index.fingerprint}",
         )
         return recommender
 

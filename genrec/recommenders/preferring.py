@@ -142,8 +142,13 @@ class PreferenceCases:
     def __getitem__(self, index: int) -> Case:
         user, start, end = self.spans[index]
         whole = self.sequences[user]
-        baskets = None if whole.baskets is None else whole.baskets[:start]
-        history = History(whole.items[:start], None, baskets, whole.user)
+        history = History(
+            whole.items[:start],
+            None if whole.times is None else whole.times[:start],
+            None if whole.baskets is None else whole.baskets[:start],
+            whole.user,
+            None if whole.kinds is None else whole.kinds[:start],
+        )
         return case_of(self.prompt, history, whole.items[start:end])
 
 

@@ -97,22 +97,26 @@ class Reranker(Recommender):
         for turn in range(times):
             # Turned round, so that each candidate stands in many places.
             shown = np.roll(start, turn * size // times)
-            total[shown] += self._weights(history, candidates[shown])
+            total[shown] += self._weights(history, candidates, shown)
         return total / times + self.config.order_weight * places
 
-    def _weights(self, history: History, shown: np.ndarray) -> np.ndarray:
-        """What the model thinks of candidates in the order in which they are shown."""
-        letters = list(LETTERS[: len(shown)])
+    def _weights(self, history: History, candidates: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """What the model thinks of candidates in the order in which they are shown.
+
+        Args:
+            shown: their places in the given order, shape (candidates,).
+        """
+        letters, items = list(LETTERS[: len(shown)]), candidates[shown]
         text = self.library.render(
             self.config.template,
             history=[self._title(item) for item in history.items[-self.config.history :]],
-            candidates=[(one, self._title(item)) for one, item in zip(letters, shown, strict=True)],
+            candidates=[(one, self._title(item)) for one, item in zip(letters, items, strict=True)],
         )
         asked = [Message("user", text)]
         weights = self.model.weigh(asked, letters)
         if weights is not None:
             return np.array(weights)
-        points = -SLIGHTLY * np.arange(len(shown))
+        points = -SLIGHTLY * shown
         left = list(range(len(shown)))
         for pick in range(min(PICKS, len(shown) - 1)):
             chosen = left.pop(self.model.choose(asked, [letters[place] for place in left]))

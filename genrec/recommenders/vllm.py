@@ -24,25 +24,25 @@ log = logging.getLogger(__name__)
 MERGED = "merged"
 
 
-def merged_export(run: str | Path) -> Path:
+def merged_export(run: str | Path | Workspace) -> Path:
     """The LLM of a finished run as one plain model, made on first use.
 
     It lies as ``merged`` beside ``recommender``, and is made again when that has changed.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, or its open workspace.
 
     Raises:
         ArtefactError: the run has no whole recommender; says what makes it.
         ConfigError: a genrec run writes to the folder at this moment, or its recommender predicts
             all codes in one pass.
     """
-    workspace = Workspace(run)
+    workspace = Workspace.of(run)
     recommender = workspace.open("recommender")
     if (recommender / ABOUT).exists():
         raise ConfigError(
-            f"{run} predicts all codes in one pass, which vLLM does not run. Take --backend "
-            "transformers."
+            f"{workspace.folder} predicts all codes in one pass, which vLLM does not run. Take "
+            "--backend transformers."
         )
     key = seal_of(recommender)
     if not workspace.is_current(MERGED, key):
@@ -55,7 +55,7 @@ def merged_export(run: str | Path) -> Path:
 
 @contextmanager
 def vllm_recommender(
-    run: str | Path, catalog: Catalog, **options: Any
+    run: str | Path | Workspace, catalog: Catalog, **options: Any
 ) -> Iterator[GenerativeRecommender]:
     """The recommender of a finished run, run by vLLM until the block ends.
 
@@ -65,7 +65,7 @@ def vllm_recommender(
             recommender.recommend(history, 10)
 
     Args:
-        run: the run's folder.
+        run: the run's folder, or its open workspace.
         options: any option of ``vllm.LLM``; see ``VllmEngine``.
 
     Raises:
@@ -77,7 +77,9 @@ def vllm_recommender(
         yield _over(engine, run, catalog)
 
 
-def open_vllm(run: str | Path, catalog: Catalog, **options: Any) -> GenerativeRecommender:
+def open_vllm(
+    run: str | Path | Workspace, catalog: Catalog, **options: Any
+) -> GenerativeRecommender:
     """As ``vllm_recommender``, without a block: the engine ends when the recommender is let go."""
     engine = VllmEngine(merged_export(run), **options)
     try:
@@ -89,9 +91,11 @@ def open_vllm(run: str | Path, catalog: Catalog, **options: Any) -> GenerativeRe
     return recommender
 
 
-def _over(engine: VllmEngine, run: str | Path, catalog: Catalog) -> GenerativeRecommender:
+def _over(
+    engine: VllmEngine, run: str | Path | Workspace, catalog: Catalog
+) -> GenerativeRecommender:
     return GenerativeRecommender.load(
-        Workspace(run).path("recommender"),
+        Workspace.of(run).path("recommender"),
         catalog,
         backbone=engine.backbone,
         search=partial(vllm_beam_search, engine),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -120,6 +121,13 @@ class SemanticIndex:
         code = token - int(self.level_offsets[level])
         known = level < len(self.words) and code < len(self.words[level])
         return self.words[level][code] if known else ""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of every item's codes."""
+        about = repr((self.item_ids, self.codebook_sizes)).encode("utf-8", "replace")
+        codes = np.ascontiguousarray(self.codes, np.int32)
+        return hashlib.sha256(about + codes.tobytes()).hexdigest()[:16]
 
     @cached_property
     def _rows(self) -> dict[str, int]:

@@ -85,17 +85,22 @@ class Counter:
         """Whether a user asked to be forgotten."""
         return user in self._tombstones
 
-    def conversation(self, loaded: Loaded) -> Conversation:
-        """The shop assistant of a loaded model."""
-        # A model of another folder brings profiles of its own.
+    def conversation(self, loaded: Loaded, folder: Path | None = None) -> Conversation:
+        """The shop assistant of a loaded model.
+
+        Args:
+            folder: that the model lies in; that of the run if left out.
+        """
+        # A model of another folder brings vectors and profiles of its own.
+        place = folder or self.folder
         shop = RunShop(
             loaded.recommender,
             loaded.dataset,
-            finder=finder_or_none(stored_run(self.folder)),
+            finder=finder_or_none(stored_run(place)),
             text_model=loaded.text_model,
             histories=lambda user: self._history(loaded, user),
             forgotten=self.forgotten,
-            made=self._profiles(),
+            made=self._profiles(place),
         )
         shop.open()
         return Conversation(shop)
@@ -118,13 +123,13 @@ class Counter:
             later = [event for event in later if event.kind in self.kinds]
         return loaded.history(user, later, past=not self.forgotten(user))
 
-    def _profiles(self) -> Future[Profiles]:
+    def _profiles(self, folder: Path) -> Future[Profiles]:
         """Made beside everything else: a large run's take a while when they are first asked for."""
         found: Future[Profiles] = Future()
 
         def make() -> None:
             try:
-                found.set_result(profiles_of(stored_run(self.folder)))
+                found.set_result(profiles_of(stored_run(folder)))
             except (GenrecError, OSError, ValueError) as error:
                 found.set_exception(error)
 

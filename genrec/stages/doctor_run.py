@@ -39,7 +39,7 @@ def examine_run(folder: Path) -> list[Check]:
         _lock(workspace),
         *_belongs(workspace),
         *_recipe(stored),
-        *_prompt(workspace, stored),
+        *_prompt(workspace),
         _packages_since(workspace),
         *_asked_by(stored),
     ]
@@ -165,7 +165,7 @@ def differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, An
         yield path, before, now
 
 
-def _prompt(workspace: Workspace, stored: Mapping[str, Any]) -> Iterator[Check]:
+def _prompt(workspace: Workspace) -> Iterator[Check]:
     """Whether the prompt is the one that the recommender was trained with."""
     for file in ("generative.json", "one_pass.json"):
         path = workspace.path("recommender") / file
@@ -180,7 +180,6 @@ def _prompt(workspace: Workspace, stored: Mapping[str, Any]) -> Iterator[Check]:
             continue
         found = f"{name}, " + ("as it was trained with" if same else "changed since training")
         yield Check("prompt", same, found, "Put the old text back, or train again", needed=True)
-    del stored
 
 
 def _packages_since(workspace: Workspace) -> Check:

@@ -84,6 +84,21 @@ def judge(
     return judgement
 
 
+def check_held_out(run: Run) -> None:
+    """Sees that what the recipe's split holds out was not trained on.
+
+    Raises:
+        ConfigError: an update trained on it.
+    """
+    workspace = run.workspace
+    if workspace.place != workspace.root and run.recipe.evaluate.split == "global-time":
+        raise ConfigError(
+            f"{workspace.folder} was updated, and its version in use was trained on events of the "
+            "last tenth, by which this recipe judges. Its own held-out cases are in "
+            f"{workspace.path('update') / 'report.txt'}."
+        )
+
+
 def protocol(run: Run) -> Protocol:
     """The recipe's protocol, as it is printed beside the figures."""
     options, recipe = run.recipe.evaluate, run.recipe

@@ -16,6 +16,7 @@ from genrec.evaluation.shoppers import Converser, Talk, Verdict, meet
 from genrec.serving.conversation.conversation import Conversation
 from genrec.serving.conversation.conversers import Assistant, PopularOnly, RetrievalOnly
 from genrec.serving.conversation.shop import Shop
+from genrec.stages.judge import check_held_out
 from genrec.stages.run import Observer
 from genrec.stages.shop import open_shop, stored_run, training_shop
 
@@ -49,9 +50,11 @@ def judge_chat(
 ) -> ChatJudgement:
     """The chat of a run, whose shoppers want what real ones chose in the test.
 
-    Raises: as of ``open_shop``, and ``InputError`` where nothing in the test can be wanted.
+    Raises: as of ``open_shop`` and ``check_held_out``, and ``InputError`` where nothing in the test
+    can be wanted.
     """
     run = stored_run(folder)
+    check_held_out(run)
     shop = open_shop(folder)
     training, test = shop.dataset.split(run.recipe.evaluate.split)
     return judged(

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from genrec.evaluation.evaluate import evaluate
-from genrec.evaluation.protocol import Protocol
 from genrec.evaluation.report import Report
 from genrec.llm.text import open_text_model
 from genrec.recommenders.options import RerankConfig
 from genrec.recommenders.reranker import Reranker
+from genrec.stages.judge import check_held_out, protocol
 from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer
 from genrec.stages.shop import stored_run
@@ -34,29 +34,23 @@ def judge_reranked(
 
     Raises:
         ArtefactError: the run has no recommender.
-        ConfigError: there is no such model.
+        ConfigError: there is no such model, or an update trained on the test cases.
     """
     run = stored_run(folder)
     run.observer = observer or Observer()
+    check_held_out(run)
     dataset, inner = open_recommender(run)
-    _, test = dataset.split(run.recipe.evaluate.split)
+    training, test = dataset.split(run.recipe.evaluate.split)
     rows = np.random.default_rng(inner.seed).permutation(len(test))[:users]
     with run.stage("Open the text model"):
         reranker = Reranker(inner, open_text_model(model), config)
-    options = run.recipe.evaluate
-    protocol = Protocol(
-        split=test.split,
-        refit=options.refit,
-        exclude_seen=options.exclude_seen,
-        beam=inner.beams,
-        seeds=(inner.seed,),
-    )
     with run.stage("Judge the order") as stage:
         report = evaluate(
             reranker,
             test.take(np.sort(rows)),
             against=[inner],
-            protocol=replace(protocol, name="reranked"),
+            protocol=replace(protocol(run), name="reranked", beam=inner.beams),
+            train=training,
             progress=lambda _, done, total: stage.progress(done, total),
         )
         stage.note = f"{len(rows):,} users"

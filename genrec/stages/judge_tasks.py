@@ -15,6 +15,7 @@ from genrec.evaluation.task_figures import (
 )
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.tasks.answering import Answering
+from genrec.stages.judge import check_held_out
 from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer
 from genrec.stages.shop import stored_run
@@ -45,11 +46,12 @@ def judge_tasks(
 
     Raises:
         ArtefactError: the run has no recommender.
-        ConfigError: it has learned neither.
+        ConfigError: it has learned neither, or an update trained on the test cases.
         InputError: no test case was rated.
     """
     run = stored_run(folder)
     run.observer = observer or Observer()
+    check_held_out(run)
     dataset, recommender = open_recommender(run)
     learnt = getattr(recommender, "learnt", None)
     if not isinstance(recommender, GenerativeRecommender) or not (

@@ -14,7 +14,7 @@ from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.stages.collaborate import vectors_of_ids
 from genrec.stages.engines import ENGINES
-from genrec.stages.judge import Judgement, judge
+from genrec.stages.judge import Judgement, check_held_out, judge
 from genrec.stages.prefer import prefer
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.recommend import Shown, open_recommender, recommend, typical_user
@@ -111,13 +111,8 @@ def evaluate_again(
     Raises:
         ArtefactError: the workspace has no data set or no recommender, or they are damaged.
     """
-    if workspace.place != workspace.root and recipe.evaluate.split == "global-time":
-        raise ConfigError(
-            f"{workspace.folder} was updated, and its version in use was trained on events of the "
-            "last tenth, by which this recipe judges. Its own held-out cases are in "
-            f"{workspace.path('update') / 'report.txt'}."
-        )
     run = Run(recipe, workspace, observer or Observer())
+    check_held_out(run)
     with workspace.lock():
         dataset, recommender = open_recommender(run)
         run.keys["recommender"] = workspace.run["artefacts"]["recommender"]["key"]

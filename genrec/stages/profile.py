@@ -153,5 +153,5 @@ def forget_user(run: Run, user: str) -> Forgotten:
     if had_segments:
         segments_of(run)
     made = ("dataset", "recommender", "sft", "refused", "content")
-    still = [name for name in made if run.path(name).is_dir()]
-    return Forgotten(user, known, tuple(f"{run.path(name)}" for name in still if known))
+    folders = [place / name for place in run.workspace.places for name in made]
+    return Forgotten(user, known, tuple(f"{one}" for one in folders if known and one.is_dir()))

@@ -66,7 +66,10 @@ def open_recommender(
     dataset = stored_data(run)
     _check_belongs(run.workspace)
     recommender: GenerativeRecommender | OnePassRecommender = opened(
-        run.workspace.folder, dataset.catalog, **(options or {})
+        # As it is open here, whatever version an update puts into use meanwhile.
+        run.workspace,
+        dataset.catalog,
+        **(options or {}),
     )
     recommender.decode_by(run.recipe.decode)
     return dataset, recommender

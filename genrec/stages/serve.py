@@ -63,8 +63,9 @@ def serve(
     counter = Counter(folder, store, kinds=config.kinds)
 
     def load(other: str | None = None) -> Loaded:
-        found = open_run(Path(other) if other else folder, backend, backend_options, text_model)
-        return replace(found, conversation=counter.conversation(found))
+        place = Path(other) if other else folder
+        found = open_run(place, backend, backend_options, text_model)
+        return replace(found, conversation=counter.conversation(found, place))
 
     loaded = load()
     loaded.verify()

@@ -13,7 +13,7 @@ from genrec.decoding.options import DecodeConfig
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.loading import folder_hash
 from genrec.evaluation.metrics import distinct_targets, hit_matrix, ndcg
-from genrec.llm.adapt import earlier
+from genrec.llm.adapt import earlier, in_use
 from genrec.profiles.sensitive import SensitiveRules
 from genrec.prompting import PromptLibrary
 from genrec.recipe import Recipe
@@ -103,7 +103,7 @@ def _further_inputs(run: Run, training: Dataset) -> list[str]:
     if recipe.llm.pictures:
         found.append(files_of(training, "image"))
     if recipe.llm.start_from:
-        found.append(seal_of(earlier(recipe.llm.start_from)))
+        found.append(seal_of(earlier(in_use(recipe.llm).start_from)))
     if recipe.prompt.group_by:
         found.append(HistoryGroups.of(training, recipe.prompt.group_by).fingerprint)
     if recipe.hybrid is not None:

@@ -10,12 +10,14 @@ import numpy as np
 from genrec.data.dataset import Dataset, Holdout
 from genrec.decoding.options import DecodeConfig
 from genrec.evaluation.metrics import distinct_targets, hit_matrix, ndcg
+from genrec.llm.adapt import earlier, in_use
 from genrec.prompting import PromptLibrary
 from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.prepare import model_facts
 from genrec.stages.run import Run, Stage
 from genrec.training.options import FitConfig
+from genrec.workspace import seal_of
 
 
 def train_one_pass(run: Run, training: Dataset, index: SemanticIndex) -> OnePassRecommender:
@@ -32,6 +34,7 @@ def train_one_pass(run: Run, training: Dataset, index: SemanticIndex) -> OnePass
         PromptLibrary().hash(recipe.prompt.template),
         model_facts(recipe.llm.name),
         [recipe.evaluate.refit, recipe.evaluate.split, recipe.evaluate.validation_users],
+        *([seal_of(earlier(in_use(recipe.llm).start_from))] if recipe.llm.start_from else []),
     )
     with run.stage(f"Train {recipe.llm.name}, all codes in one pass", together=True) as stage:
         stage.reused = run.is_current("recommender")

@@ -139,6 +139,12 @@ def _opened(folder: Path, overrides: Sequence[str], observer: Observer | None) -
     _named(folder)
     run = stored_run(folder)
     check_can_grow(run.recipe.generative)
+    for section in ("pretrain", "finetune"):
+        if getattr(run.recipe, section) is not None:
+            raise ConfigError(
+                f"{folder} was made by a recipe with a section '{section}', and what that makes is "
+                "not updated. Run the recipe on all events instead."
+            )
     if strange := [one for one in overrides if not one.startswith("update.")]:
         raise ConfigError(
             f"'{strange[0]}' cannot be changed: a version continues what the run was made with. "

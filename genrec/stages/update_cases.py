@@ -73,6 +73,8 @@ def _split(growth: Growth, split: str, options: UpdateConfig) -> tuple[Dataset, 
         return growth.after.split(split)
     times = growth.after.events["time"].to_numpy()
     moment = np.quantile(times[growth.fresh], 1 - options.held, method="higher")
+    # Late events were kept in their place: what came after them is known, and no history.
+    moment = max(moment, times[~growth.fresh].max(initial=moment))
     return hold_out(growth.after, growth.fresh & (times >= moment), split)
 
 

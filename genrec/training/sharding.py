@@ -81,7 +81,10 @@ def sharded(learner: nn.Module, device: torch.device, count: int) -> nn.Module:
     again = _yes("FSDP_RESHARD_AFTER_FORWARD", "true")
     for layer in _layers(mine):
         fully_shard(layer, mesh=mesh, reshard_after_forward=again)
-    fully_shard(mine, mesh=mesh)
+    outer = fully_shard(mine, mesh=mesh)
+    # A process whose part of a batch has no whole item, or no text, uses fewer parameters than
+    # others, and gradients of unlike sizes cannot be added up.
+    outer.set_reduce_scatter_unused_params(reduce_scatter_unused_params=True)
     return mine
 
 

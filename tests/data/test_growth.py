@@ -49,6 +49,23 @@ def chosen(dataset, user):
     return [dataset.catalog[int(item)].id for item in dataset.history(user).items]
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_kinds_of_events_are_read_where_the_run_has_them(shop, tmp_path, told):
+    known = shop.events.drop("basket").with_columns(kind=pl.Series(["view", "buy", None, "view"]))
+    columns = {"user_id": ["ann", "eve"], "item_id": ["c", "a"], "time": [4 * DAY, 5 * DAY]}
+    if told:
+        columns["action"] = ["purchase", "view"]
+    events = written(tmp_path, **columns)
+    growth = grow(replace(shop, events=known), events, choices=Choices(columns={"kind": "action"}))
+    sequences = growth.after.sequences
+    assert sequences.kinds.tolist() == [1, 3, 3 * told, 0, 1, 1 * told]
+    assert any("lacks kind" in note for note in growth.notes) == (not told)
+    # A run without them has no use for them.
+    without = grow(plain(shop), events)
+    assert without.after.sequences.kinds is None
+    assert any("not used: action" in note for note in without.notes) == told
+
+
 def test_items_and_users_keep_their_numbers_and_new_ones_follow(shop, tmp_path):
     events = written(
         tmp_path,

@@ -12,6 +12,8 @@ from genrec.llm import adapt
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
 from genrec.recommenders.generative import GenerativeRecommender
+from genrec.versions import Versions
+from genrec.workspace import Workspace
 from tests.contracts.adaptation import (
     INNER,
     LAYERS,
@@ -253,6 +255,24 @@ def test_an_adapter_is_not_read_on_top_of_another_llm(earlier, llm, tmp_path):
     trained(llm, adapt="lora", steps=2).save(tmp_path / "run" / "recommender")
     with pytest.raises(ArtefactError, match="has changed since"):
         GenerativeRecommender.load(tmp_path / "later", later.catalog)
+
+
+def test_of_a_run_with_versions_the_one_in_use_is_started_from_and_stayed_on(
+    earlier, llm, tmp_path
+):
+    run = tmp_path / "run"
+    shutil.copytree(earlier[0], run)
+    versions = Versions.read(run).with_promoted("0001")
+    updated = trained(llm, adapt="lora", steps=2)
+    updated.save(versions.place("0001") / "recommender")
+    Workspace(run).point_to(versions)
+    later = trained("", start_from=str(run), steps=1, learning_rate=1e-12)
+    ranked = later.rank(asked(), 10).scores
+    np.testing.assert_allclose(ranked, updated.rank(asked(), 10).scores, atol=1e-4)
+    later.save(tmp_path / "later")
+    Workspace(run).point_to(versions.rolled_back())
+    again = GenerativeRecommender.load(tmp_path / "later", later.catalog)
+    np.testing.assert_array_equal(again.rank(asked(), 10).scores, ranked)
 
 
 def test_a_run_that_is_not_there_is_named():

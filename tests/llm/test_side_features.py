@@ -14,6 +14,7 @@ from genrec.recommenders.base import Request
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.history_prompt import HistoryRows
 from genrec.recommenders.options import PromptConfig
+from genrec.recommenders.preferring import PreferenceCases
 from tests.small import ITEMS, next_item, small_catalog, small_index, small_recommender
 
 SOON, LATE = 30, 40 * 86_400
@@ -83,6 +84,18 @@ def test_a_history_without_times_is_ranked_and_no_batch_takes_times_away(trained
         assert [r.item.id for r in one] == [r.item.id for r in alone]
     ids = [r.item.id for r in trained.recommend(["i4", f"i{next_item(4)}"], 5)]
     assert ids == [r.item.id for r in together[1]]
+
+
+def test_learning_from_preference_reads_prompts_as_they_are_answered(trained):
+    sequences = timed_dataset(3).sequences
+    cases = PreferenceCases(trained.prompt, sequences, windows=1)
+    for (user, start, _), case in zip(cases.spans, cases, strict=False):
+        past = sequences.last(len(sequences[user]))[user]
+        before = History(
+            past.items[:start], past.times[:start], user=past.user, kinds=past.kinds[:start]
+        )
+        assert case.prompt.tolist() == trained.prompt.tokens(before)
+        assert (case.prompt >> SHIFT).any()
 
 
 def test_stored_and_loaded_it_answers_the_same(trained, tmp_path):

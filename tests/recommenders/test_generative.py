@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -147,6 +148,32 @@ print(recommender.fitted.losses)
 
 
 @pytest.mark.slow
+def test_a_checkpoint_of_other_semantic_ids_is_not_gone_on_from(tmp_path):
+    index = small_index()
+    other = replace(index, codes=index.codes[::-1].copy())
+
+    def losses(ids, folder):
+        found = GenerativeRecommender.train(
+            "tiny",
+            small_dataset(20),
+            ids,
+            folder=folder,
+            adapt="full",
+            batch_size=2,
+            row_tokens=128,
+            steps=2,
+            checkpoint_every=1,
+            log_every=1,
+        )
+        return found.fitted.losses
+
+    first = losses(index, tmp_path / "one")
+    assert losses(index, tmp_path / "one") == first
+    again = losses(other, tmp_path / "one")
+    assert again == losses(other, tmp_path / "another")
+    assert again != first
+
+
 def test_a_training_killed_in_the_middle_resumes_with_the_same_losses(tmp_path, repository):
     def run(folder, step):
         return subprocess.run(

@@ -241,6 +241,33 @@ def test_weights_are_chosen_that_raise_the_figure_of_validation_cases(trained):
     assert len(training)
 
 
+def test_large_catalogues_are_weighed_on_fewer_cases_with_and_without_transitions(
+    trained, monkeypatch
+):
+    _, cases = small_dataset(130, seed=4).split("last-out")
+    hybrid = trained.hybrid
+    before, transitions = hybrid.weights, hybrid.transitions
+    monkeypatch.setattr("genrec.recommenders.hybrid.TUNING_CELLS", 60 * 110)
+    looked: list[int] = []
+
+    def counted(_backbone, _prompts, histories, _generated):
+        looked.append(len(histories))
+        nothing = torch.zeros(len(histories), 60)
+        follow = None if hybrid.transitions is None else nothing
+        return Signals(nothing, nothing, follow, torch.zeros(60, dtype=torch.bool))
+
+    try:
+        hybrid.signals = counted
+        for kept in (transitions, None):
+            hybrid.transitions = kept
+            trained.tune(cases)
+    finally:
+        del hybrid.signals
+        hybrid.weights, hybrid.transitions = before, transitions
+    assert len(cases) > 110
+    assert looked == [110, 110]
+
+
 def test_new_items_get_as_much_as_the_figure_can_bear(trained):
     _, cases = small_dataset(80, seed=4).split("last-out")
     hybrid, real = trained.hybrid, trained.hybrid.signals

@@ -36,6 +36,17 @@ def test_an_item_without_id_is_an_error(index):
         index.semantic_id("w")
 
 
+def test_indexes_have_one_fingerprint_if_all_codes_are_the_same(index):
+    again = SemanticIndex(["x", "y", "z"], index.codes.astype(np.int64), (3, 2))
+    others = [
+        SemanticIndex(["x", "y", "z"], index.codes[[1, 0, 2]], (3, 2)),
+        SemanticIndex(["x", "z", "y"], index.codes, (3, 2)),
+        SemanticIndex(["x", "y", "z"], index.codes, (4, 2)),
+    ]
+    assert again.fingerprint == index.fingerprint
+    assert len({index.fingerprint, *(other.fingerprint for other in others)}) == 4
+
+
 def test_token_numbers_count_through_the_levels(index):
     assert index.token_names == ["<a_0>", "<a_1>", "<a_2>", "<b_0>", "<b_1>"]
     assert index.token_numbers.tolist() == [[0, 4], [2, 3], [2, 4]]

@@ -1,5 +1,6 @@
 """A trained run as a shop that one can talk to, through the real command line and without it."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,6 +50,16 @@ def test_posted_events_are_history_and_forgetting_takes_everything(own_run):
     store.append([Event("e2", user, loaded.catalog.ids[1])])
     assert len(again.history(user)) == 1
     store.close()
+
+
+def test_a_model_of_another_folder_brings_profiles_of_its_own(own_run, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(own_run, other)
+    counter, loaded = Counter(own_run), open_run(other)
+    shop = counter.conversation(loaded, other).shop
+    assert shop.profile("u3") is not None
+    assert (other / "profiles").is_dir()
+    assert not (own_run / "profiles").exists()
 
 
 def test_a_run_is_talked_to_and_gone_on_with(run, tmp_path):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -133,6 +134,14 @@ def test_forgetting_leaves_nothing_but_a_tombstone_on_disk(run):
     stones = json.loads(run.path(FORGOTTEN).read_text())
     assert len(stones["users"]) == 1
     assert user not in run.path(FORGOTTEN).read_text()
+
+
+def test_all_versions_of_a_run_that_still_hold_the_events_are_named(run):
+    other = run.workspace.root / "versions" / "0001"
+    shutil.copytree(run.path("dataset"), other / "dataset")
+    (other / "recommender").mkdir()
+    folders = (run.path("dataset"), other / "dataset", other / "recommender")
+    assert forget_user(again(run), "ann").still == tuple(map(str, folders))
 
 
 def test_parquet_of_later_builds_has_no_row_of_the_forgotten(run):

@@ -1,6 +1,7 @@
 """The recipe that mixes tasks, from data to what is answered; and a run's lists re-ranked."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -12,9 +13,11 @@ from genrec.profiles.options import ProfileConfig
 from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.tasks.mix import TASKS, LearntTasks
+from genrec.stages.judge import protocol
 from genrec.stages.judge_tasks import judge_tasks
 from genrec.stages.pipeline import run_recipe
 from genrec.stages.profile_words import profile_words
+from genrec.stages.shop import stored_run
 from genrec.workspace import Workspace
 from tests.small_chat import write_chat_model
 
@@ -56,7 +59,10 @@ def test_its_lists_are_judged_in_the_order_of_an_llm_beside_their_own(run, tmp_p
     words = ["--model", write_chat_model(tmp_path), "--users", "6", "--candidates", "3"]
     done = CliRunner().invoke(app, ["rerank", str(run.folder), *words, "--json", "-q"])
     assert done.exit_code == 0, done.output
-    assert set(json.loads(done.stdout)["recommenders"]) == {"reranked", "genrec"}
+    found = json.loads(done.stdout)
+    assert set(found["recommenders"]) == {"reranked", "genrec"}
+    ours = protocol(stored_run(run.folder))
+    assert found["protocol"]["line"] == str(replace(ours, name="reranked"))
 
 
 def test_a_run_that_learned_none_of_it_says_how_to(run, monkeypatch):

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from genrec.cli.main import app
 from genrec.data.growth_files import Choices
-from genrec.errors import ConfigError, InputError
+from genrec.errors import ArtefactError, ConfigError, InputError
 from genrec.recipe import Recipe
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.serving.batching import Batcher
@@ -24,8 +24,10 @@ from genrec.serving.events import open_events
 from genrec.serving.service import Service
 from genrec.stages.loaded import open_run
 from genrec.stages.pipeline import run_recipe
+from genrec.stages.recommend import open_recommender
+from genrec.stages.shop import stored_run
 from genrec.stages.update import roll_back, update
-from genrec.versions import POINTER
+from genrec.versions import POINTER, Versions
 from genrec.workspace import Workspace
 from tests.small import ITEMS, next_item
 
@@ -144,6 +146,21 @@ def test_a_version_that_is_no_worse_is_promoted_served_and_rolled_back(shop):
     service.close(1)
 
 
+def test_an_update_between_data_and_model_does_not_mix_two_versions(shop):
+    run, newest = stored_run(shop / "run"), Versions.read(shop / "run").with_promoted("0001")
+    other = shop / "run" / "versions" / "0001"
+    shutil.copytree(run.path("recommender"), other / "recommender")
+    (other / "recommender" / "generative.json").write_text("{}")
+    for one in ("run.json", "dataset"):
+        copy = shutil.copytree if (shop / "run" / one).is_dir() else shutil.copy
+        copy(shop / "run" / one, other / one)
+    Workspace(shop / "run").point_to(newest)
+    dataset, recommender = open_recommender(run)
+    assert recommender.catalog.ids == dataset.catalog.ids
+    with pytest.raises(ArtefactError, match="0001"):
+        open_recommender(stored_run(shop / "run"))
+
+
 def test_a_version_that_is_worse_is_kept_and_not_used(shop):
     words = ["update", str(shop / "run"), str(shop / "new.parquet"), *QUICK, "update.rate=300"]
     done = CliRunner().invoke(app, [*words, "--items", str(shop / "new_items.csv"), "--json", "-q"])
@@ -159,6 +176,16 @@ def test_a_version_that_is_worse_is_kept_and_not_used(shop):
     again = updated(shop, "update.rate=300", "update.margin=1")
     assert (again.promoted, again.version) == (True, "0001")
     assert contents(shop / "run" / "versions" / "0001" / "recommender") == trained
+
+
+def test_a_run_that_trains_another_model_is_refused_and_left_as_it_is(shop):
+    run = Workspace(shop / "run")
+    content = {**run.run["recipe"], "pretrain": {"masked_tokens": {}}}
+    run.record("recipe", {"pretrain": Recipe.parse(content).model_dump(mode="json")["pretrain"]})
+    before = contents(shop / "run")
+    with pytest.raises(ConfigError, match="section 'pretrain'"):
+        updated(shop)
+    assert contents(shop / "run") == before
 
 
 def test_unknown_options_and_versions_are_refused(shop):
