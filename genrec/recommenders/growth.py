@@ -22,8 +22,14 @@ def check_can_grow(config: GenerativeConfig) -> None:
     """Refuses what cannot take in new items or users.
 
     Raises:
-        ConfigError: each group of users or items has an adapter or a prefix of its own.
+        ConfigError: each group of users or items has an adapter or a prefix of its own, or the
+            next item is no task of the recipe.
     """
+    if not config.tasks.next_item:
+        raise ConfigError(
+            "tasks.next_item is 0, and an update trains on the next items of new events alone. "
+            "Run the recipe on all events instead."
+        )
     if config.prompt.group_by:
         raise ConfigError(
             f"prompt.group_by is '{config.prompt.group_by}': each group has weights of its own, "

@@ -31,7 +31,7 @@ from genrec.stages.prepare import stored_data
 from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer, Run
 from genrec.stages.shop import stored_run
-from genrec.stages.update_cases import Material, divided, with_steps
+from genrec.stages.update_cases import OTHERS, Material, divided, with_steps
 from genrec.stages.update_items import GrownIds, grown_ids, grown_vectors
 from genrec.versions import Versions
 from genrec.workspace import Workspace, content_key, open_artefact
@@ -198,8 +198,27 @@ def _updated(run: Run, growth: Growth) -> Updated:
         margin=recipe.update.margin,
         fresh_shown=fresh_shown(list(after.values()), len(growth.before.catalog)),
         protocol=rules,
+        notes=[*growth.notes, *_left_open(recipe, material)],
     )
     return _decided(run, made, report)
+
+
+def _left_open(recipe: Recipe, material: Material) -> list[str]:
+    """What this update could not do or see."""
+    found = []
+    if recipe.tasks.beside:
+        found.append(
+            f"the tasks {', '.join(recipe.tasks.beside)} were not trained on further, only the "
+            "next item was, and what became of them is not measured"
+        )
+    if recipe.preference is not None:
+        found.append(
+            "the model had learned from preference, and went on without it; run the recipe on all "
+            "events to learn from preference again"
+        )
+    if OTHERS not in material.cases:
+        found.append("nobody is held out who has no new events, so forgetting is not measured")
+    return found
 
 
 def _key_of(run: Run, name: str) -> str:

@@ -13,7 +13,7 @@ from genrec.llm.options import BackboneConfig
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.growth import check_can_grow, grown
 from genrec.recommenders.one_pass import OnePassRecommender
-from genrec.recommenders.options import GenerativeConfig, HybridConfig, PromptConfig
+from genrec.recommenders.options import GenerativeConfig, HybridConfig, PromptConfig, TaskConfig
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.training.options import FitConfig
 from tests.small import ITEMS, small_catalog, small_dataset, small_vectors
@@ -104,3 +104,6 @@ def test_groups_with_weights_of_their_own_are_refused():
     with pytest.raises(ConfigError, match="group_by is 'kind'"):
         check_can_grow(config)
     check_can_grow(GenerativeConfig())
+    other = GenerativeConfig(tasks=TaskConfig(next_item=0.0, title_to_id=1.0))
+    with pytest.raises(ConfigError, match=r"tasks\.next_item is 0"):
+        check_can_grow(other)
