@@ -86,7 +86,7 @@ def _numbered(events: pl.DataFrame, **most: int) -> pl.DataFrame:
                 f"'{name}' of the events is {column.dtype}, not all of it whole numbers"
             )
         numbers = column.to_numpy()
-        if name in most and not 0 <= numbers.min(initial=0) <= numbers.max(initial=0) < most[name]:
+        if name in most and ((numbers < 0) | (numbers >= most[name])).any():
             raise ValueError(f"the events name a {name} beyond the {most[name]} there are")
     return events
 
