@@ -19,7 +19,7 @@ COPY constraints.txt ./
 # torch first and from its own index: another brings several GB of CUDA builds with it. Versions
 # stand in constraints.txt.
 # hadolint ignore=DL3013
-RUN pip install --index-url "$TORCH_INDEX" --extra-index-url https://pypi.org/simple "$TORCH" \
+RUN pip install --index-url "$TORCH_INDEX" "$TORCH" \
     && pip install --constraint constraints.txt hatchling build
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY prompts prompts

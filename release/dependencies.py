@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
@@ -54,17 +55,18 @@ class Found:
     absent: dict[str, set[str]]
 
 
-def project() -> dict[str, object]:
+def project() -> dict[str, Any]:
     """The section ``project`` of pyproject.toml."""
     content = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-    return dict(content["project"])
+    found: dict[str, Any] = content["project"]
+    return found
 
 
 def dependencies() -> Found:
     """Packages of the core and of every extra for users, with all that those ask for."""
     about = project()
-    extras: dict[str, list[str]] = dict(about["optional-dependencies"])  # type: ignore[call-overload]
-    roots = {CORE: list(about["dependencies"])}  # type: ignore[call-overload]
+    extras: dict[str, list[str]] = about["optional-dependencies"]
+    roots: dict[str, list[str]] = {CORE: about["dependencies"]}
     roots |= {name: asked for name, asked in extras.items() if name not in (*OWN_WORK, *GATHERED)}
     roots |= {name: extras[name] for name in GATHERED if name in extras}
     packages: dict[str, Package] = {}

@@ -86,14 +86,15 @@ def test_any_words_and_actions_are_answered(client, chat, text, action):
 @settings(max_examples=8 * FACTOR, **EASY)
 @given(body=spoilt_bytes(as_json(TURN)))
 def test_broken_bodies_are_refused(client, chat, body):
-    sent(client, f"{chat.path}/turns", body)
-    sent(client, "/v1/chat/sessions", body)
+    for path in (f"{chat.path}/turns", "/v1/chat/sessions"):
+        assert sent(client, path, body).status_code < 500
 
 
 @settings(max_examples=12 * FACTOR, **EASY)
 @given(odd=odd_json(COMPLETION))
 def test_odd_completions_are_answered_or_refused(client, odd):
-    sent(client, "/v1/chat/completions", as_json(odd))
+    answer = sent(client, "/v1/chat/completions", as_json(odd))
+    assert answer.status_code < 500 or answer.status_code == 501
 
 
 LAST = st.sampled_from(["", "1.1", "0.0", "-1.-1", "9" * 30 + ".1", "1.", ".1", "1.1.1", "1e9.2"])

@@ -37,10 +37,10 @@ class Reader(TextModel):
         return int(np.argmax(self._wanted(messages, choices)))
 
     def _answer(self, conversations, sampling):
-        raise NotImplementedError
+        pytest.fail("a re-ranker asks for letters only, and here it asked for an answer in words")
 
     def _stream(self, messages, sampling):
-        raise NotImplementedError
+        pytest.fail("a re-ranker asks for letters only, and here it asked for a stream of words")
 
 
 @pytest.fixture(scope="module")
