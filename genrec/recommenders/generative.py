@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -32,12 +30,12 @@ from genrec.llm.options import BackboneConfig
 from genrec.llm.side_features import SideFeatures
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups
-from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
+from genrec.recommenders.history_prompt import HistoryPrompt, packed_windows
 from genrec.recommenders.hybrid import Hybrid, item_table
 from genrec.recommenders.options import GenerativeConfig
 from genrec.recommenders.tasks.mix import LearntTasks, training_rows
 from genrec.semantic_ids.index import SemanticIndex
-from genrec.training.fit import Batch, FitResult, fit
+from genrec.training.fit import Batch, FitResult, checkpoint_folder, fit
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.packing import PackedRows, collate_packed, target_counts
 from genrec.training.sft import sft_loss
@@ -184,9 +182,7 @@ class GenerativeRecommender(Recommender):
         Args:
             windows: of each history, counted from its end; 0 takes all.
         """
-        seed = self.config.fit.seed
-        source = HistoryRows(self.prompt, sequences, seed=seed, windows=windows)
-        return PackedRows(source, row_tokens=self.config.sft.row_tokens, seed=seed)
+        return packed_windows(self.prompt, sequences, self.config, windows)
 
     def fit(
         self,
@@ -206,8 +202,7 @@ class GenerativeRecommender(Recommender):
             job: names the data, so that no other's checkpoint is continued.
         """
         chosen = replace(self.config, fit=config, decode=DecodeConfig())
-        place = nullcontext(str(folder)) if folder else tempfile.TemporaryDirectory()
-        with place as name:
+        with checkpoint_folder(folder) as place:
             self.fitted = fit(
                 self.backbone,
                 rows,
@@ -215,7 +210,7 @@ class GenerativeRecommender(Recommender):
                 targets=target_counts,
                 loss=partial(_loss, config=chosen.sft),
                 config=config,
-                folder=Path(name),
+                folder=place,
                 validate=None if validate is None else (lambda: validate(self)),
                 on_validation=on_validation,
                 progress=progress,

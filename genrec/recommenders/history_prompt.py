@@ -15,9 +15,9 @@ from genrec.llm.backbone import Backbone
 from genrec.llm.item_table import item_ids
 from genrec.prompting import PromptLibrary
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups
-from genrec.recommenders.options import PromptConfig
+from genrec.recommenders.options import GenerativeConfig, PromptConfig
 from genrec.semantic_ids.index import SemanticIndex
-from genrec.training.packing import IN_VIEW, NO_TARGET, ItemPlaces, TokenRow
+from genrec.training.packing import IN_VIEW, NO_TARGET, ItemPlaces, PackedRows, TokenRow
 
 # Stand in for token lists while the text around them is rendered; no user text can hold them.
 _FAVOURITES, _HISTORY = "\x00favourites\x00", "\x00history\x00"
@@ -303,6 +303,19 @@ class HistoryRows:
             self.groups[number],
             None if body.items is None else body.items.after(len(header)),
         )
+
+
+def packed_windows(
+    prompt: HistoryPrompt, sequences: Sequences, config: GenerativeConfig, windows: int
+) -> PackedRows:
+    """Histories as packed training rows.
+
+    Args:
+        windows: see ``HistoryRows``.
+    """
+    seed = config.fit.seed
+    source = HistoryRows(prompt, sequences, seed=seed, windows=windows)
+    return PackedRows(source, row_tokens=config.sft.row_tokens, seed=seed)
 
 
 def favourite_items(items: np.ndarray, count: int) -> np.ndarray:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -29,11 +27,11 @@ from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.generative import code_words
-from genrec.recommenders.history_prompt import HistoryPrompt, HistoryRows
+from genrec.recommenders.history_prompt import HistoryPrompt, packed_windows
 from genrec.recommenders.one_pass_network import OnePassNetwork
 from genrec.recommenders.options import GenerativeConfig, OnePassConfig
 from genrec.semantic_ids.index import SemanticIndex
-from genrec.training.fit import Batch, FitResult, fit
+from genrec.training.fit import Batch, FitResult, checkpoint_folder, fit
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.packing import PackedRows, collate_packed, target_count
 from genrec.workspace import open_artefact, write_artefact
@@ -159,9 +157,7 @@ class OnePassRecommender(Recommender):
         Args:
             windows: of each history, counted from its end; 0 takes all.
         """
-        seed = self.config.fit.seed
-        source = HistoryRows(self.prompt, sequences, seed=seed, windows=windows)
-        return PackedRows(source, row_tokens=self.config.sft.row_tokens, seed=seed)
+        return packed_windows(self.prompt, sequences, self.config, windows)
 
     def fit(
         self,
@@ -180,8 +176,7 @@ class OnePassRecommender(Recommender):
             job: names the data, so that no other's checkpoint is continued.
         """
         chosen = replace(self.config, fit=config, decode=DecodeConfig())
-        place = nullcontext(str(folder)) if folder else tempfile.TemporaryDirectory()
-        with place as name:
+        with checkpoint_folder(folder) as place:
             self.fitted = fit(
                 self.network,
                 rows,
@@ -189,7 +184,7 @@ class OnePassRecommender(Recommender):
                 targets=target_count,
                 loss=partial(_loss, config=chosen.sft),
                 config=config,
-                folder=Path(name),
+                folder=place,
                 validate=None if validate is None else (lambda: validate(self)),
                 progress=progress,
                 job=f"one-pass {job} {self.prompt.template_hash} {asdict(self.one_pass)} "

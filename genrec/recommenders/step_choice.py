@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -17,7 +15,7 @@ from torch import Tensor
 from genrec.data.dataset import Dataset, Holdout
 from genrec.data.sequences import Sequences
 from genrec.errors import InputError
-from genrec.training.fit import FitResult
+from genrec.training.fit import FitResult, checkpoint_folder
 from genrec.training.options import FitConfig
 
 log = logging.getLogger(__name__)
@@ -55,17 +53,16 @@ def choose_steps(
         fit_config: with ``validate_every=0`` all its steps are taken once, without choosing.
         folder: for checkpoints and logs; a temporary one if not given.
     """
-    place = nullcontext(str(folder)) if folder else tempfile.TemporaryDirectory()
-    with place as name:
+    with checkpoint_folder(folder) as place:
         if validation is not None or not fit_config.validate_every:
-            return train(dataset, validation, fit_config, Path(name) / "fit")
+            return train(dataset, validation, fit_config, place / "fit")
         protocol = "last-basket" if "basket" in dataset.events.columns else "last-out"
         rest, held_out = dataset.split(protocol)
-        chosen = train(rest, held_out, fit_config, Path(name) / "fit")
+        chosen = train(rest, held_out, fit_config, place / "fit")
         steps = chosen.trained[0].best_step or fit_config.steps
         log.info("%s: %d steps were best; training so long on everything", chosen.name, steps)
         again = replace(fit_config, steps=steps, validate_every=0, patience=0)
-        final = train(dataset, None, again, Path(name) / "refit")
+        final = train(dataset, None, again, place / "refit")
         final.trained = [*chosen.trained, *final.trained]
         return final
 

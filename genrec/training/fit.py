@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,16 @@ from genrec.training.trainer import (
     Watcher,
 )
 
-__all__ = ["Batch", "FitConfig", "FitResult", "Progress", "Rows", "Targets", "fit"]
+__all__ = [
+    "Batch",
+    "FitConfig",
+    "FitResult",
+    "Progress",
+    "Rows",
+    "Targets",
+    "checkpoint_folder",
+    "fit",
+]
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +69,16 @@ class FitResult:
     best_metric: float | None
     steps: int
     seconds: float
+
+
+@contextmanager
+def checkpoint_folder(folder: str | Path | None) -> Iterator[Path]:
+    """This folder, or a temporary one where no training is to be continued."""
+    if folder:
+        yield Path(folder)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
 
 
 def fit(
