@@ -63,7 +63,7 @@ def sasrec(folder: Path, train: Dataset, validation: Holdout | None, fit: FitCon
     network = SASRecConfig()
     identity = {"data": train.fingerprint, "network": asdict(network), "fit": asdict(fit)}
     card = folder / "training.json"
-    if card.exists() and json.loads(card.read_text())["identity"] == identity:
+    if card.exists() and _whole(json.loads(card.read_text())["identity"]) == identity:
         print(f"{folder.name}: trained before", file=sys.stderr)
         return SASRec.load(folder, train.catalog)
     recommender = SASRec.train(
@@ -78,6 +78,12 @@ def sasrec(folder: Path, train: Dataset, validation: Holdout | None, fit: FitCon
     trained = [asdict(result) for result in recommender.trained]
     card.write_text(json.dumps({"identity": identity, "trained": trained}))
     return recommender
+
+
+def _whole(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity with today's options, those that came later at their defaults."""
+    network, fit = SASRecConfig(**identity["network"]), FitConfig(**identity["fit"])
+    return identity | {"network": asdict(network), "fit": asdict(fit)}
 
 
 def sasrecs(domain: str, train: Dataset) -> dict[str, SASRec]:

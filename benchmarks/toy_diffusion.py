@@ -92,6 +92,7 @@ def main() -> None:
         "colour_kept": world.kept["colour"],
         "pattern_kept": world.kept["pattern"],
         "near_copies": world.near_copies,
+        "near_copies_first_attempt": world.near_copies_first,
         "near_copies_apart": world.near_copies_apart,
         "near_copies_of_fresh_drawings": world.drawn_copies,
         "seconds_per_picture": (time.perf_counter() - started) / (4 * world.pictures),

@@ -52,8 +52,8 @@ class SmallShape:
 
 SHAPES = {
     "tiny": SmallShape(4, 8, (8, 16, 16), 32, 1, 2),
-    "small": SmallShape(8, 32, (32, 64, 96), 64, 2, 4),
-    "medium": SmallShape(8, 48, (64, 128, 192), 96, 3, 4),
+    "small": SmallShape(8, 32, (64, 64, 96), 64, 2, 4),
+    "medium": SmallShape(8, 48, (96, 128, 192), 96, 3, 4),
 }
 
 

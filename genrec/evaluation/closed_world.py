@@ -24,6 +24,8 @@ from genrec.errors import InputError
 
 Paint = Callable[[Sequence[PictureJob]], Sequence[np.ndarray]]
 Combination = tuple[str, str, str]
+# Seeds of further attempts at a picture lie this far apart.
+_NEXT = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ class ClosedWorld:
         unseen_kept: the same of combinations that were never trained on; None if there are none.
         kept: share of kind, of colour and of pattern by itself.
         near_copies: share of pictures for a taste that are near-copies of a picture in the user's
-            history (``genrec.diffusion.copies``).
-        near_copies_apart: the same of those whose kind, colour and pattern nothing in the history
-            has together; what has all of them alike is alike however it is drawn.
+            history (``genrec.diffusion.copies``) although they were painted anew, as ads are.
+        near_copies_first: the same of first attempts.
+        near_copies_apart: the same of those first attempts whose kind, colour and pattern nothing
+            in the history has together; what has all of them alike is alike however it is drawn.
         drawn_copies: share of fresh drawings of the same attributes that the check takes for
             near-copies: what an artist who never saw the history would get.
     """
@@ -74,6 +77,7 @@ class ClosedWorld:
     unseen_kept: float | None
     kept: dict[str, float]
     near_copies: float
+    near_copies_first: float
     near_copies_apart: float
     drawn_copies: float
 
@@ -90,6 +94,7 @@ def judge_closed_world(
     *,
     pictures: int,
     unseen: Iterable[Combination] = (),
+    attempts: int = 3,
     seed: int = 0,
 ) -> ClosedWorld:
     """Paints for users whom the painter never met and reads what came of it.
@@ -100,6 +105,8 @@ def judge_closed_world(
         users: whose choices were not trained on.
         pictures: of each of the tasks.
         unseen: combinations of kind, colour and pattern that were not trained on.
+        attempts: how often a picture is painted, each time with another seed, until it is no
+            near-copy of its user's history; the last is taken as it is.
 
     Raises:
         InputError: it is no toy shop, or there are fewer than two users.
@@ -118,18 +125,19 @@ def judge_closed_world(
         PictureJob(f"a {kind}", seed=1000 + number, taste=world.taste(user))
         for number, (user, kind) in enumerate(asked)
     ]
-    for_taste = paint(jobs)
+    first = paint(jobs)
+    copies = [
+        bool(copied(picture, world.history_pictures(user)))
+        for picture, (user, _) in zip(first, asked, strict=True)
+    ]
+    for_taste, left = _painted_anew(world, asked, jobs, paint, first, copies, attempts)
     plain = paint([replace(job, taste=None) for job in jobs])
     strangers = [world.other(user, rng) for user, _ in asked]
     crossed = paint(
         [replace(job, taste=world.taste(who)) for job, who in zip(jobs, strangers, strict=True)]
     )
     wanted, kept = _told(world, asked, paint, rng, list(unseen))
-    seen = [read_picture(picture) for picture in for_taste]
-    copies = [
-        bool(copied(picture, world.history_pictures(user)))
-        for picture, (user, _) in zip(for_taste, asked, strict=True)
-    ]
+    seen = [read_picture(picture) for picture in first]
     apart = [
         (one.kind, one.colour, one.pattern) not in world.history(user)
         for one, (user, _) in zip(seen, asked, strict=True)
@@ -150,10 +158,35 @@ def judge_closed_world(
         attributes_kept=float(np.mean(every)),
         unseen_kept=float(np.mean(fresh)) if fresh else None,
         kept=dict(zip(("kind", "colour", "pattern"), np.mean(kept, axis=0).tolist(), strict=True)),
-        near_copies=float(np.mean(copies)),
+        near_copies=float(np.mean(left)),
+        near_copies_first=float(np.mean(copies)),
         near_copies_apart=float(np.mean(np.array(copies)[apart])) if any(apart) else 0.0,
         drawn_copies=float(np.mean(drawn)),
     )
+
+
+def _painted_anew(
+    world: _World,
+    asked: Sequence[tuple[str, str]],
+    jobs: Sequence[PictureJob],
+    paint: Paint,
+    first: Sequence[np.ndarray],
+    copies: Sequence[bool],
+    attempts: int,
+) -> tuple[list[np.ndarray], list[bool]]:
+    """Pictures with near-copies painted anew, and which of them are near-copies still."""
+    pictures, copied_still = list(first), list(copies)
+    for attempt in range(1, attempts):
+        again = [number for number, copy in enumerate(copied_still) if copy]
+        if not again:
+            break
+        wanted = [jobs[number] for number in again]
+        painted = paint([replace(job, seed=job.seed + attempt * _NEXT) for job in wanted])
+        for number, picture in zip(again, painted, strict=True):
+            pictures[number] = picture
+            history = world.history_pictures(asked[number][0])
+            copied_still[number] = bool(copied(picture, history))
+    return pictures, copied_still
 
 
 class _World:

@@ -263,7 +263,7 @@ def closed_world_report(
     said = (
         f"own taste met better than another's {world.taste.apart:.3f} (shuffled tastes "
         f"{world.shuffled.apart:.3f}, none {world.no_taste.apart:.3f}); attributes kept "
-        f"{world.attributes_kept:.3f}; near-copies {world.near_copies_apart:.3f}"
+        f"{world.attributes_kept:.3f}; near-copies {world.near_copies:.3f}"
     )
     conditions = {"own taste": world.taste, "no taste": world.no_taste, "shuffled": world.shuffled}
     return TowerReport(

@@ -32,6 +32,8 @@ class ProductDiffusionConfig:
         drop_both: how often both are.
         prediction: what the denoiser learns, ``v_prediction`` or ``epsilon``.
         snr_gamma: weights of noise levels are cut there (min-SNR); 0 weighs all levels alike.
+        middle_share: how often a noise level is drawn from the middle, where shapes and patterns
+            are decided (logit-normal, Esser et al., 2024, arXiv:2403.03206); else from all alike.
         average: share of the old weights in the running mean that is kept at the end.
         scenes: of a toy shop: so many empty scenes are drawn and learned beside its products.
         held_out: products that are never trained on; with a noun and details, so many of their
@@ -60,6 +62,7 @@ class ProductDiffusionConfig:
     drop_both: float = 0.08
     prediction: str = "v_prediction"
     snr_gamma: float = 0.0
+    middle_share: float = 0.0
     average: float = 0.995
     scenes: int = 0
     held_out: int = 24
@@ -82,7 +85,7 @@ class ProductDiffusionConfig:
         ]
         if self.resolution < 32 or self.resolution % 16:
             problems.append(f"resolution is {self.resolution}; it must be a multiple of 16 from 32")
-        shares = ("detail_share", "title_share", "choice_share")
+        shares = ("detail_share", "title_share", "choice_share", "middle_share")
         problems += [
             f"{name} is {getattr(self, name)}; it lies from 0 to 1"
             for name in shares

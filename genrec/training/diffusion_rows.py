@@ -23,6 +23,8 @@ LEADS = ("a {}", "{}", "{}, product photograph", "photo of a {}", "product photo
 # As the shipped prompt of a personal picture says it.
 LIKES = "{}, product photograph, in the taste of somebody who likes {}"
 LIKES_SHARE = 0.3
+# Of the logit-normal draw of noise levels, a little to the side of much noise.
+MIDDLE, MIDDLE_SPREAD = 0.2, 1.0
 
 
 @dataclass(frozen=True)
@@ -205,11 +207,20 @@ class DiffusionRows:
         return {
             "latents": latents,
             "noise": torch.from_numpy(noise),
-            "timesteps": torch.from_numpy(generator.integers(0, self.timesteps, len(rows))),
+            "timesteps": torch.from_numpy(self.levels(generator, len(rows))),
             "tokens": torch.stack(tokens),
             "tastes": torch.from_numpy(np.stack(tastes).astype(np.float32)),
             "intensity": torch.tensor(present),
         }
+
+    def levels(self, generator: np.random.Generator, count: int) -> np.ndarray:
+        """Noise levels of so many rows, as numbers of timesteps."""
+        levels = generator.integers(0, self.timesteps, count)
+        if not self.options.middle_share:
+            return levels
+        drawn = 1 / (1 + np.exp(-generator.normal(MIDDLE, MIDDLE_SPREAD, count)))
+        middle = np.minimum((drawn * self.timesteps).astype(np.int64), self.timesteps - 1)
+        return np.where(generator.random(count) < self.options.middle_share, middle, levels)
 
     def _tokens_of(self, text: str) -> Tensor:
         if text not in self._tokens:

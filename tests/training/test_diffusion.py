@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,9 +7,16 @@ import torch
 
 from genrec.diffusion.small import small_scheduler
 from genrec.errors import ConfigError
+from genrec.training.buckets import BucketBatches
 from genrec.training.diffusion import DiffusionModel, diffusion_loss, train_diffusion
 from genrec.training.diffusion_options import ProductDiffusionConfig
-from genrec.training.diffusion_rows import Described, Tastes, alike_items, other_choices
+from genrec.training.diffusion_rows import (
+    Described,
+    DiffusionRows,
+    Tastes,
+    alike_items,
+    other_choices,
+)
 from genrec.training.diffusion_vae import train_vae
 from genrec.training.options import FitConfig
 from tests.small_diffusion import TINY, pictures, tiny_parts
@@ -103,6 +111,23 @@ def test_min_snr_still_learns_from_pure_noise():
         "intensity": torch.zeros(2),
     }
     assert diffusion_loss(model, batch).item() > 0
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0.38, 0.42), (1.0, 0.15, 0.2)])
+def test_more_noise_levels_are_drawn_from_the_middle_where_asked(share, low, high):
+    # Four in ten of all levels lie below a fifth or above four fifths, of the middle one in six.
+    rows = DiffusionRows(
+        [torch.zeros(4, 4, 8, 8)],
+        THINGS,
+        tastes(),
+        tiny_parts().tokenizer,
+        replace(OPTIONS, middle_share=share),
+        BucketBatches(np.zeros(4, int), 4, seed=0),
+        1000,
+    )
+    levels = rows.levels(np.random.default_rng(0), 20_000) / 1000
+    assert low < np.mean((levels < 0.2) | (levels > 0.8)) < high
+    assert levels.min() >= 0 and levels.max() < 1
 
 
 def test_a_killed_training_goes_on_as_the_whole_one_would_have(tmp_path):
