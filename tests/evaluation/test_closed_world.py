@@ -8,12 +8,12 @@ from genrec.errors import InputError
 from genrec.evaluation.closed_world import judge_closed_world
 from tests.small import small_dataset
 
-PICTURES = 8
+PICTURES = 10
 
 
 @pytest.fixture(scope="module")
 def shop():
-    return toy_shop.load(items=48, shoppers=10, pictures=True)
+    return toy_shop.load(items=60, shoppers=12, pictures=True)
 
 
 @pytest.fixture(scope="module")
