@@ -14,6 +14,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from tests.command_line import Done, genrec
 from tests.small import ITEMS, next_item
 
 RECIPE = {
@@ -50,19 +51,8 @@ def shop_folder(tmp_path_factory) -> Path:
     return folder
 
 
-def genrec(folder: Path, *words: str, text: str = "") -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "genrec.cli.main", *words],
-        cwd=folder,
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
-def first(shop_folder) -> subprocess.CompletedProcess:
+def first(shop_folder) -> Done:
     return genrec(shop_folder, "run", "mini.yaml", "--json")
 
 

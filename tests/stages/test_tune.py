@@ -19,6 +19,7 @@ from genrec.stages.tune import Search, tune
 from genrec.stages.tune_results import write_results
 from genrec.stages.tune_study import Ended, Study
 from genrec.workspace import Workspace
+from tests.command_line import genrec
 
 CONTENT = {
     "name": "toy",
@@ -246,14 +247,6 @@ def test_a_trial_left_behind_twice_is_taken_up_once_each_time(tmp_path):
     once_more.end("complete")
     (ended,) = opened().ended()
     assert ended.figures == {2: 0.5, 4: 0.25} and ended.best == 0.5
-
-
-def genrec(folder, *words):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "genrec.cli.main", *words]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
-    )
 
 
 @pytest.mark.slow
