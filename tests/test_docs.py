@@ -15,6 +15,7 @@ from genrec.data.sources import SOURCES
 from genrec.errors import ConfigError, InputError
 from genrec.recipe import Recipe
 from genrec.shipped import CAMPAIGNS, LAUNCH, RECIPES, shipped_names
+from tests.command_line import genrec
 
 HERE = Path(__file__).parent.parent
 # Every page there is, so that none can be left out.
@@ -183,17 +184,6 @@ def run_python(text, folder):
     return done.stdout
 
 
-def run_genrec(words, folder):
-    code = "from genrec.cli.main import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_the_practice_files_are_read_by_the_recipe(own_files):
     shop = Recipe.load("own_data").data
     from genrec.data.dataset import Dataset
@@ -238,12 +228,12 @@ def test_the_errors_on_the_pages_of_sources_and_tuning_are_those_that_a_reader_g
 
 
 def test_the_first_commands_of_the_page_work_as_they_stand(own_files):
-    copied = run_genrec(["cp", "own_data", "my.yaml"], own_files)
+    copied = genrec(own_files, "cp", "own_data", "my.yaml")
     assert (copied.returncode, copied.stdout) == (0, "my.yaml\n")
-    loaded = run_genrec(["run", "my.yaml", "--until", "load_data"], own_files)
+    loaded = genrec(own_files, "run", "my.yaml", "--until", "load_data")
     assert loaded.returncode == 0, loaded.stderr
     assert "400 users" in loaded.stderr
-    again = run_genrec(["run", "my.yaml", "--until", "load_data"], own_files)
+    again = genrec(own_files, "run", "my.yaml", "--until", "load_data")
     assert "reused" in again.stderr
 
 
@@ -255,7 +245,7 @@ def test_the_commands_of_the_page_work_from_files_to_recommendations(own_files, 
         words = shlex.split(line.removeprefix("$ ").partition(" #")[0])[1:]
         if words[0] == "run":
             words += quick
-        done = run_genrec(words, own_files)
+        done = genrec(own_files, *words)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert (own_files / "runs" / "own_data" / "report" / "report.html").is_file()
     assert "cooccurrence" in (own_files / "runs/own_data/report/report.txt").read_text()

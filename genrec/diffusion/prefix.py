@@ -54,13 +54,37 @@ class ProfilePrefix(nn.Module):
     nothing of the user is left, and every sample of a batch has the same length.
     """
 
+    mean: Tensor
+    spread: Tensor
+
     def __init__(self, config: PrefixConfig) -> None:
         super().__init__()
         self.config = config
+        self.register_buffer("mean", torch.zeros(config.dims))
+        self.register_buffer("spread", torch.ones(config.dims))
         self.into = nn.Linear(config.dims, config.width)
         self.out = nn.Linear(config.width, config.tokens * config.hidden)
         self.norm = nn.LayerNorm(config.hidden)
         self.null = nn.Parameter(torch.randn(config.tokens, config.hidden) * 0.02)
+
+    def standardise(self, vectors: Tensor) -> None:
+        """Reads each dimension by how far it lies from its mean in such vectors.
+
+        What tells tastes apart is often small beside what all of them share. Call it before
+        training.
+
+        Args:
+            vectors: shape (vectors, dims).
+        """
+        scaled = self._scaled(vectors)
+        spread = scaled.std(dim=0, correction=0)
+        self.mean.copy_(scaled.mean(dim=0))
+        # A dimension in which nearly nothing differs is not blown up.
+        self.spread.copy_(spread.clamp(min=max(0.1 * float(spread.max()), 1e-6)))
+
+    def _scaled(self, vectors: Tensor) -> Tensor:
+        # Only the direction says what somebody likes; encoders differ in length.
+        return functional.normalize(vectors, dim=-1) * self.config.dims**0.5
 
     def forward(self, vectors: Tensor, intensity: Tensor) -> Tensor:
         """Tokens, shape (users, tokens, hidden).
@@ -69,9 +93,8 @@ class ProfilePrefix(nn.Module):
             vectors: shape (users, dims), of any length but 0 where intensity is above 0.
             intensity: shape (users,), 0 to 1; 0 for users without a vector.
         """
-        # Only the direction says what somebody likes; encoders differ in length.
-        scaled = functional.normalize(vectors, dim=-1) * self.config.dims**0.5
-        states = self.out(functional.gelu(self.into(scaled)))
+        read = (self._scaled(vectors) - self.mean) / self.spread
+        states = self.out(functional.gelu(self.into(read)))
         tokens = self.norm(states.view(-1, self.config.tokens, self.config.hidden))
         return torch.lerp(self.null.expand_as(tokens), tokens, intensity[:, None, None])
 

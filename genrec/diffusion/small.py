@@ -23,6 +23,8 @@ from genrec.shipped import CHECKPOINTS, shipped_folder
 MAX_TOKENS = 32
 # Pixels of a side that one place of a latent stands for.
 CELL = 4
+# Of the embeddings of words in a new text encoder.
+WORD_SPREAD = 0.5
 START, END = "<|startoftext|>", "<|endoftext|>"
 NOTE_FILE = "made_by.json"
 TOY, TOY_FOLDER = "toy", "product-diffusion-toy"
@@ -197,6 +199,8 @@ def small_parts(
                 pad_token_id=tokenizer.pad_token_id,
             )
         )
+        # CLIP's own 0.02 is made for wide models: here the first layer would drown which word it is.
+        text_encoder.get_input_embeddings().weight.data.normal_(std=WORD_SPREAD)
         unet = UNet2DConditionModel(
             sample_size=side // CELL,
             in_channels=shape.latent_channels,

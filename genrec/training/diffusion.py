@@ -151,6 +151,7 @@ def train_diffusion(
         side=options.resolution,
         seed=fit_config.seed,
     )
+    parts.prefix.standardise(torch.from_numpy(np.asarray(tastes.vectors, np.float32)))
     latents = [to_latents(vae, part) for part in pixels]
     buckets = np.repeat(np.arange(len(latents)), [len(part) for part in latents])
     rows = DiffusionRows(

@@ -3,8 +3,6 @@
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 
 import httpx
@@ -19,6 +17,7 @@ from genrec.seals import SEAL, Seal
 from genrec.serving.options import ServeConfig
 from genrec.stages.serve import open_run, serve
 from genrec.workspace import Workspace
+from tests.command_line import genrec
 from tests.serving.live import as_process, log_of
 from tests.small import ITEMS, small_dataset, small_recommender
 
@@ -36,16 +35,6 @@ def make_run(folder, **options):
     with workspace.write("recommender", f"trained with {options}") as place:
         small_recommender(folder / "fit", **options).write(place)
     return folder
-
-
-def genrec(folder, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "genrec.cli.main", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
