@@ -134,11 +134,8 @@ class FreeWriter:
             plain = text if book is None else book.as_english(text)
             verdict = self.guard.check(plain, facts, channel=channel.name)
             problems += [f"'{one.said}': {one.why}" for one in verdict.findings]
-            written = " ".join(
-                text
-                for one in channel.fields
-                if one.role != "name" and (text := fields.get(one.name))
-            )
+            said = (fields.get(one.name, "") for one in channel.fields if one.role != "name")
+            written = " ".join(filter(None, said))
             problems += beside_the_point(
                 written, facts, task=self._task(request, channel), language=request.language
             )
