@@ -7,7 +7,8 @@ no negative prompt, as few-step models are used; the difference is measured with
 
 The loop is what model cards show: for each user ``set_adapters``, then a call of the pipeline, with
 all adapters loaded beforehand. The uniform batch is the painter's own with one prompt, one image
-prompt and one XX"""
+prompt and one LoRA, only the seeds differ.
+"""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ def make(
     ] = False,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one, of Ray all.", min=0)] = 0,
-    part_jobs: Annotated[int, typer.Option(help="Ads that a kill can cost.", min=1)] = 200,
+    part_jobs: Annotated[
+        int, typer.Option(help="Ads that a kill can cost; 0: 200, or 5 by a text model.", min=0)
+    ] = 0,
     cache: Annotated[
         Path | None, typer.Option(help="Ads that all campaigns share; in the user's cache.")
     ] = None,

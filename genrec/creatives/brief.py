@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from genrec.creatives.copy import INTENSITIES, CopyBrief
+from genrec.creatives.phrasebook import Phrasebook, languages
 from genrec.data.catalog import Item
 from genrec.errors import nearest
 
@@ -24,6 +25,7 @@ _DIRECTION = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u
 _UNSEEN = frozenset("\u00ad\u180e\u200b\u2060\ufeff")
 _SPACES = re.compile(r"\s+")
 _WORDS = re.compile(r"\w+")
+_SIGNED_PRICE = re.compile(r"(?:[$€£¥]\s?)?\{price\}(?:\s?[$€£¥])?")
 # What any item has; attributes of the catalogue come beside it.
 ITEM_PLACEHOLDERS = ("title", "price")
 
@@ -58,6 +60,23 @@ def comparable(text: str) -> str:
     """The words of a text in one form, with a blank before, between and after them."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return f" {' '.join(_WORDS.findall(folded))} "
+
+
+def says(text: str, phrase: str) -> bool:
+    """Whether a text holds a phrase as whole words; of scripts without blanks, anywhere."""
+    words = comparable(phrase)
+    if not words.strip():
+        return phrase.strip() in text
+    if any(_is_unspaced(letter) for letter in words):
+        return words.strip() in comparable(text)
+    return words in comparable(text)
+
+
+def _is_unspaced(letter: str) -> bool:
+    # Chinese and Japanese; Thai, Lao, Burmese and Khmer.
+    blocks = ("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff")
+    wide = unicodedata.east_asian_width(letter) in ("W", "F")
+    return wide or any(first <= letter <= last for first, last in blocks)
 
 
 def placeholders(text: str) -> list[str]:
@@ -111,8 +130,8 @@ class Brief(BaseModel):
     Attributes:
         tone: ``plain``, ``warm`` or ``brisk``.
         call_to_action: the last words; the language's own when left out.
-        must_say: sentences that stand in each ad. ``{title}``, ``{price}`` and ``{name}`` of an
-            attribute are filled in from the item.
+        must_say: sentences that stand in each ad. ``{title}``, ``{price}`` (with its currency)
+            and ``{name}`` of an attribute are filled in from the item.
         never_say: words or phrases that stand in none.
         disclosures: lines that the law or a contract asks for; treated as must-say.
         currency: ISO 4217 code of the catalogue's prices.
@@ -150,30 +169,45 @@ class Brief(BaseModel):
         """Every sentence that stands in each ad."""
         return (*self.must_say, *self.disclosures)
 
-    def for_item(self, item: Item) -> CopyBrief:
+    def for_item(self, item: Item, language: str = "en") -> CopyBrief:
         """What a copywriter is told for one item, the placeholders filled in.
+
+        Args:
+            language: how a price is written.
 
         Raises:
             KeyError: the item has no value for a placeholder; the argument is its name.
         """
-        values = values_of(item)
+        values = values_of(item, self.currency, language)
         return CopyBrief(
             voice=self.brand.voice or "",
             call_to_action=self.call_to_action or "",
-            must_say=tuple(text.format_map(values) for text in self.templates),
+            must_say=tuple(filled(text, values) for text in self.templates),
             never_say=self.never_say,
             currency=self.currency,
             intensity=self.intensity,
         )
 
 
-def values_of(item: Item) -> Mapping[str, str]:
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """A sentence with its placeholders filled in.
+
+    A price brings its currency: a sign that stands beside ``{price}`` is not said twice.
+
+    Raises:
+        KeyError: there is no value for a placeholder; the argument is its name.
+    """
+    return _SIGNED_PRICE.sub("{price}", template).format_map(values)
+
+
+def values_of(item: Item, currency: str, language: str = "en") -> Mapping[str, str]:
     """What placeholders of an item stand for; what the item does not know is left out."""
+    book = Phrasebook.load(language if language in languages() else "en")
     values: dict[str, str] = {
         name: str(value) for name, value in item.attributes.items() if not _is_nested(value)
     }
     if item.price is not None:
-        values["price"] = f"{item.price:.2f}"
+        values["price"] = book.money(item.price, currency)
     return {**values, "title": item.title}
 
 
@@ -194,7 +228,7 @@ def contradictions(brief: Brief) -> list[str]:
         for place, text in asked
         if text
         for never in brief.never_say
-        if comparable(never).strip() and comparable(never) in comparable(text)
+        if says(text, never)
     ]
 
 

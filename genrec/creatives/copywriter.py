@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from genrec.creatives.brief import says
 from genrec.creatives.channels import Channel, channel_named, load_channels
 from genrec.creatives.constrained_mode import TEMPLATE as CHOOSE
 from genrec.creatives.constrained_mode import ModelChooser, SeededChooser, constrained
@@ -39,6 +40,8 @@ from genrec.prompting import PromptLibrary
 LONGEST_RECORD = 20_000
 NO_FACTS = "the item says nothing but its title"
 NOBODY = "nothing is known of the shopper: written for anybody"
+REWRITTEN = "free: written again, for the first text had this"
+FELL_BACK = "free mode fell back to rank"
 # How often what the guard refuses is left out and the rest written again.
 TRIES = 3
 
@@ -130,9 +133,10 @@ class Copywriter:
         if mode == FREE:
             made, problems = self._free(request, facts)
             if made:
-                yield from self._ordered([replace(one, notes=notes) for one in made], request)
+                told = [replace(one, notes=(*notes, *one.notes)) for one in made]
+                yield from self._ordered(told, request)
                 return
-            mode, notes = RANK, (*notes, *problems, "free mode fell back to rank")
+            mode, notes = RANK, (*notes, *problems, FELL_BACK)
         plan = self._plan(request, facts)
         refused: list[str] = []
         for _ in range(TRIES):
@@ -228,7 +232,12 @@ class Copywriter:
         )
         draft = Draft(statements=[one.said(one.full[0]) for one in shopper])
         good = [
-            self._finished(replace(draft, texts=one.fields), request, FREE, ())
+            self._finished(
+                replace(draft, texts=one.fields),
+                request,
+                FREE,
+                tuple(f"{REWRITTEN}: {problem}" for problem in one.before[:1]),
+            )
             for one in attempts
             if not one.problems
         ]
@@ -373,8 +382,13 @@ def _check(request: CopyRequest, channels: Mapping[str, Channel]) -> None:
         f"must_say has '{line}' and never_say has '{word}', which is in it"
         for line in brief.must_say
         for word in brief.never_say
-        if word and word.lower() in line.lower()
+        if word.strip() and says(line, word)
     ]
     problems += ["never_say holds an empty text" for word in brief.never_say if not word.strip()]
     if problems:
         raise InputError("The brief contradicts itself.", problems)
+    # No text can do without the name, and what must not be said is said of no item.
+    title = request.item.title[:LONGEST_RECORD]
+    for word in brief.never_say:
+        if says(title, word):
+            raise InputError(f"The item's name says '{word}', which never_say forbids.")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from genrec.creatives.channels import Channel
+from genrec.creatives.channels import Channel, Field
 from genrec.creatives.copy import CopyRequest
 from genrec.creatives.descriptions import told_facts
 from genrec.creatives.facts import ItemFacts
 from genrec.creatives.guard import Guard
 from genrec.creatives.neutral import as_data, shown
 from genrec.creatives.phrasebook import Phrasebook
-from genrec.creatives.tidy import tidy
+from genrec.creatives.relevance import beside_the_point
+from genrec.creatives.statements import short_name
+from genrec.creatives.tidy import sentences, tidy
 from genrec.llm.text import Message, TextModel
 from genrec.prompting import PromptLibrary
 
@@ -33,10 +35,12 @@ class Attempt:
     Attributes:
         fields: as they would be shown.
         problems: in words, empty if it may be shown.
+        before: problems of the text that this one was written instead of; empty for a first one.
     """
 
     fields: dict[str, str]
     problems: list[str]
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ class FreeWriter:
                     [*talk, said, Message("user", again)], max_tokens=tokens, seed=request.seed
                 )
                 better = self._read(second, request, channel, facts, book)
-                attempt = better if len(better.problems) <= len(attempt.problems) else attempt
+                if len(better.problems) <= len(attempt.problems):
+                    attempt = replace(better, before=tuple(attempt.problems))
             found.append(attempt)
         return sorted(found, key=lambda one: len(one.problems))
 
@@ -112,7 +117,7 @@ class FreeWriter:
         facts: ItemFacts,
         book: Phrasebook | None,
     ) -> Attempt:
-        fields = parsed(answer, channel)
+        fields = _completed(parsed(answer, channel), channel, facts)
         missing = [one.name for one in channel.fields if not fields.get(one.name)]
         problems = [f"the line '{name}:' is missing" for name in missing]
         for line in request.brief.must_say:
@@ -122,16 +127,38 @@ class FreeWriter:
         problems += channel.problems(fields)
         text = "\n".join(fields.values())
         low = text.lower()
+        for line in request.brief.must_say:
+            low = low.replace(line.lower(), "")
         problems += [f"it says '{one}'" for one in request.brief.never_say if one.lower() in low]
         if text:
             plain = text if book is None else book.as_english(text)
             verdict = self.guard.check(plain, facts, channel=channel.name)
             problems += [f"'{one.said}': {one.why}" for one in verdict.findings]
+            said = (fields.get(one.name, "") for one in channel.fields if one.role != "name")
+            written = " ".join(filter(None, said))
+            problems += beside_the_point(
+                written, facts, task=self._task(request, channel), language=request.language
+            )
         return Attempt(fields, problems)
+
+    def _task(self, request: CopyRequest, channel: Channel) -> str:
+        """What is asked without anything that is quoted from item, shopper or brief."""
+        asked = self.library.render(
+            TEMPLATE,
+            about=channel.about,
+            facts=[],
+            fields=_limits(channel),
+            language=LANGUAGES.get(request.language, request.language),
+            never=[],
+            shopper=[],
+            tone=request.tone,
+            voice="",
+        )
+        return f"{asked}\n{self.library.render(AGAIN, fields=_limits(channel), problems=[])}"
 
 
 def parsed(answer: str, channel: Channel) -> dict[str, str]:
-    """The fields of an answer: lines ``name: text``; of a single field, the whole answer."""
+    """The fields of an answer: lines ``name: text``; without such lines all of it is the body."""
     names = {one.name: one for one in channel.fields}
     found: dict[str, list[str]] = {}
     current = ""
@@ -144,10 +171,31 @@ def parsed(answer: str, channel: Channel) -> dict[str, str]:
             current = ""
         if current:
             found.setdefault(current, []).append(line)
-    if not found and len(names) == 1:
-        found = {next(iter(names)): answer.splitlines()}
+    bodies = [one.name for one in channel.fields if one.role == "body"]
+    if not found and (len(names) == 1 or len(bodies) == 1):
+        found = {next(iter(bodies or names)): answer.splitlines()}
     texts = {name: tidy(" ".join(found[name])) for name in names if name in found}
-    return {name: text for name, text in texts.items() if text}
+    return {name: _fitting(text, names[name]) for name, text in texts.items() if text}
+
+
+def _fitting(text: str, place: Field) -> str:
+    """The sentences that a body has room for; a first one that is too long stays, to be told."""
+    if place.role != "body":
+        return text
+    kept = sentences(text)
+    while len(kept) > 1 and not place.fits(" ".join(kept)):
+        kept.pop()
+    return " ".join(kept)
+
+
+def _completed(fields: dict[str, str], channel: Channel, facts: ItemFacts) -> dict[str, str]:
+    """With the item's own name where the model left it out, in the channel's order."""
+    if not fields:
+        return fields
+    name = short_name(facts.item.title)
+    names = {one.name: one.cut(name) for one in channel.fields if one.role == "name"}
+    whole = {**names, **fields}
+    return {one.name: whole[one.name] for one in channel.fields if one.name in whole}
 
 
 def _limits(channel: Channel) -> list[tuple[str, int]]:

@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import Any
 
 from genrec.creatives.ad import Ad
-from genrec.creatives.brief import Brief, comparable, values_of
+from genrec.creatives.brief import Brief, filled, says, values_of
 from genrec.creatives.channels import channel_named
 from genrec.creatives.facts import ItemFacts
 from genrec.creatives.phrasebook import Phrasebook
@@ -53,8 +53,8 @@ class Says:
         for one in channel_named(ad.channel).fields:
             if text := ad.fields.get(one.name, ""):
                 texts.setdefault(one.role, text)
-        values = values_of(item)
-        told = tuple(text.format_map(values) for text in brief.disclosures)
+        values = values_of(item, brief.currency, ad.language)
+        told = tuple(filled(text, values) for text in brief.disclosures)
         price = next((fact.text for fact in _facts(item, brief).named("price")), "")
         lines = [texts.get("hook", ""), texts.get("detail", ""), *_sentences(texts.get("body", ""))]
         # These stand in places of their own: price and call would be read twice.
@@ -82,8 +82,9 @@ def _call(brief: Brief, language: str) -> str:
         offered = Phrasebook.load(language).actions[brief.tone]
     except ConfigError:
         return ""
-    never = [comparable(one) for one in brief.never_say]
-    return next((one for one in offered if not any(word in comparable(one) for word in never)), "")
+    return next(
+        (one for one in offered if not any(says(one, never) for never in brief.never_say)), ""
+    )
 
 
 def _sentences(text: str) -> list[str]:

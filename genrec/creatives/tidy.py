@@ -36,6 +36,11 @@ def tidy(text: str, *, most: int = 2000) -> str:
     return _without_loops(" ".join(kept))
 
 
+def sentences(text: str) -> list[str]:
+    """The sentences of a tidy text, in order."""
+    return _SENTENCE.split(text)
+
+
 def _alike(first: frozenset[str], second: frozenset[str]) -> bool:
     return len(first & second) >= _SAME * min(len(first), len(second))
 

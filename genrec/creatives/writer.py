@@ -120,7 +120,7 @@ class AdWriter:
             item=request.item,
             profile=request.profile,
             channel=request.variant.placement,
-            brief=self.campaign.brief.for_item(request.item),
+            brief=self.campaign.brief.for_item(request.item, request.variant.language),
             language=request.variant.language,
             tone=self.campaign.brief.tone,
             seed=request.variant.seed,

@@ -27,6 +27,7 @@ from genrec.creatives.ad_folder import (
 )
 from genrec.creatives.ad_store import AdStore
 from genrec.creatives.campaign import Campaign
+from genrec.creatives.copy import RANK
 from genrec.creatives.credentials import Signer
 from genrec.creatives.export import Exported, ExportOptions, export
 from genrec.creatives.jobs import Plan
@@ -56,6 +57,7 @@ PARTS, RECOMMENDATIONS = "parts", "recommendations"
 MEDIA_PARTS = "media"
 # Raised when a campaign's folder comes to hold something else.
 _VERSION = 1
+_PART, _PART_BY_MODEL = 200, 5
 _WORDS = {
     "base": "the copywriter, its prompts or the guard's policy have changed",
     "plan": "its users, items, or what is known of them have changed",
@@ -71,7 +73,8 @@ class AdOptions:
     Attributes:
         engine: ``local`` or ``ray``.
         workers: processes; 0 takes one (``local``) or one per core (``ray``).
-        part_jobs: ads of one part: what a kill can cost.
+        part_jobs: ads of one part: what a kill can cost; 0 takes 200, and 5 where a text model
+            writes, which takes seconds for each.
         cache: folder of the ads that all campaigns share; ``None`` for none.
         folders: also write a folder for each ad.
         certificate: chain of the certificate that signs pictures and films, PEM; ``None`` takes
@@ -81,15 +84,20 @@ class AdOptions:
 
     engine: str = "local"
     workers: int = 0
-    part_jobs: int = 200
+    part_jobs: int = 0
     cache: Path | None = None
     folders: bool = True
     certificate: Path | None = None
     key: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.part_jobs < 1:
-            raise ConfigError(f"part_jobs is {self.part_jobs}; it must be at least 1.")
+        if self.part_jobs < 0:
+            raise ConfigError(f"part_jobs is {self.part_jobs}; it must be at least 0.")
+
+    def size_of_parts(self, campaign: Campaign) -> int:
+        """Ads of one part of this campaign."""
+        asks_model = campaign.write.model and campaign.write.mode != RANK
+        return self.part_jobs or (_PART_BY_MODEL if asks_model else _PART)
 
 
 def plan_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> dict[str, Any]:
@@ -174,7 +182,8 @@ def make_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
         # A desk does not travel; in this process the open one will do.
         here = options.engine == "local" and options.workers < 2
         opened = partial(PartWriter, desk.job(store), desk if here else None)
-        making.run(partial(execute, opened), part_jobs=options.part_jobs, workers=options.workers)
+        size = options.size_of_parts(campaign)
+        making.run(partial(execute, opened), part_jobs=size, workers=options.workers)
         report = _finish(desk, plan, store, making, into, options, about, signer)
     report["seconds"] = round(time.perf_counter() - started, 2)
     write_text(into / REPORT, json.dumps(report, indent=1, ensure_ascii=False))

@@ -179,10 +179,13 @@ def test_placeholders_are_names_and_doubled_braces_are_braces():
     item = Item("1", "Lamp {price}", price=3.0, attributes={"colour": "red"})
     brief = Brief(must_say=("{title} in {colour} at {price} {{x}}",))
     # What an item says is data: braces in it are not filled in again.
-    assert brief.for_item(item).must_say == ("Lamp {price} in red at 3.00 {x}",)
+    assert brief.for_item(item).must_say == ("Lamp {price} in red at $3.00 {x}",)
+    euros = Brief(must_say=("Nur {price}.", "Nur € {price}!", "Nur {price} €."), currency="EUR")
+    said = [text.replace("\u00a0", " ") for text in euros.for_item(item, "de").must_say]
+    assert said == ["Nur 3,00 €.", "Nur 3,00 €!", "Nur 3,00 €."]
     with pytest.raises(KeyError):
         Brief(must_say=("{brand}",)).for_item(item)
-    assert "tags" not in values_of(Item("1", "x", attributes={"tags": ["a"]}))
+    assert "tags" not in values_of(Item("1", "x", attributes={"tags": ["a"]}), "USD")
 
 
 @given(st.text(max_size=600))

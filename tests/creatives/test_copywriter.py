@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from genrec.creatives.channels import load_channels
 from genrec.creatives.copy import CopyBrief, CopyRequest
-from genrec.creatives.copywriter import NO_FACTS, NOBODY, Copywriter
+from genrec.creatives.copywriter import NO_FACTS, NOBODY, REWRITTEN, Copywriter
 from genrec.creatives.facts import ItemFacts
 from genrec.creatives.guard import Guard, Policy
 from genrec.creatives.memory import Bm25, Memory
@@ -169,6 +169,35 @@ def test_a_grounded_answer_is_shown_and_rewritten_once_if_it_is_not():
     assert any("30 oz" in note for note in fallen.notes)
 
 
+def test_a_model_that_forgets_the_form_writes_below_the_items_own_name():
+    model = Scripted(
+        "Oat biscuits by Miller for $1.99. " + "Miller makes oat biscuits so well. " * 9
+    )
+    copy = write(CopyRequest(ITEM, ANN), mode="free", writer=model, candidates=1)
+    assert copy.written_by == "free"
+    assert copy.fields["title"] == ITEM.title
+    assert copy.fields["body"].startswith("Oat biscuits by Miller for $1.99.")
+    assert len(copy.fields["body"]) <= 140
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("The oat biscuits are quotations from a shop's records.", "repeats the task"),
+        ("You will love it every single day.", "says nothing of the item"),
+    ],
+)
+def test_a_text_beside_the_point_is_written_again_and_that_is_told(body, why):
+    bad, good = f"title: Oat biscuits\nbody: {body}", "title: Oat\nbody: Oat biscuits by Miller."
+    request = CopyRequest(ITEM, ANN)
+    mended = write(request, mode="free", writer=Scripted(bad, good), candidates=1)
+    assert mended.fields["body"] == "Oat biscuits by Miller."
+    assert any(note.startswith(REWRITTEN) and why in note for note in mended.notes)
+    fallen = write(request, mode="free", writer=Scripted(bad, bad), candidates=1)
+    assert fallen.written_by == "rank"
+    assert any(why in note for note in fallen.notes)
+
+
 def test_a_model_chooses_words_and_nothing_else():
     class Last(Scripted):
         def _choose(self, messages, choices, begun):
@@ -186,10 +215,10 @@ def test_a_model_chooses_words_and_nothing_else():
 
 
 def test_must_say_stands_in_the_text_and_never_say_in_none():
-    brief = CopyBrief(must_say=("Sold by the corner shop.",), never_say=("biscuits",))
+    brief = CopyBrief(must_say=("Sold by the corner shop.",), never_say=("made of",))
     copy = write(CopyRequest(ITEM, ANN, brief=brief))
     assert copy.fields["body"].count("Sold by the corner shop.") == 1
-    assert "biscuits" not in copy.fields["body"].lower()
+    assert "made of" not in copy.text.lower()
     # What the guard refuses is left out and told, whoever asked for it.
     refused = write(CopyRequest(ITEM, ANN, brief=CopyBrief(must_say=("Cures cancer.",))))
     assert "Cures" not in refused.text
@@ -241,6 +270,13 @@ def test_a_brief_that_contradicts_itself_is_refused_with_all_problems():
     with pytest.raises(InputError) as caught:
         write(CopyRequest(ITEM, brief=brief))
     assert len(caught.value.problems) == 2
+
+
+def test_an_item_whose_name_is_forbidden_is_refused_and_a_longer_word_is_not_the_same():
+    with pytest.raises(InputError, match="name says 'Oat'"):
+        write(CopyRequest(ITEM, brief=CopyBrief(never_say=("Oat",))))
+    brief = CopyBrief(must_say=("A biscuit for goats.",), never_say=("oat flour", "oats"))
+    assert "A biscuit for goats." in write(CopyRequest(ITEM, brief=brief)).text
 
 
 def test_free_mode_without_a_model_says_what_to_do():
