@@ -234,13 +234,13 @@ class _Turn:
             # What leads on to cards is not said where there are none.
             yield from self._nothing(state, reading, lead.partition(" Here is")[0])
             return
-        if reading.wish and set(reading.wish) <= set(found.missing):
+        if reading.wish and set(reading.wish) <= set(found.missing) and not found.near:
             beside = replace(reading, wish=(), kinds=(), corrected={})
             if not beside.changes and not self.message.picture:
                 yield from self._say(f"{lead} {replies.not_known(found.missing)}".strip())
                 yield self._done(replace(self.before, pending=None))
                 return
-        if found.missing:
+        if found.missing and not found.near:
             # A word that no item has would be looked for in vain in every turn to come.
             gone = set(found.missing)
             wish = " ".join(word for word in state.wish.split() if word not in gone)
@@ -248,13 +248,18 @@ class _Turn:
         yield self._filter(state, found.matching)
         said = [lead] if lead else []
         if found.partly:
-            said.append(replies.partly(found.missing))
+            said.append(replies.partly(found.missing, found.near))
         shown = len(found.items)
         if reading.intent in ("more", "more_like", "less_like", "hide"):
             yield from self._say(" ".join(said))
         else:
             line = replies.found(
-                self.shop, state, shown=shown, matching=found.matching, lead=" ".join(said)
+                self.shop,
+                state,
+                shown=shown,
+                matching=found.matching,
+                near=bool(found.near),
+                lead=" ".join(said),
             )
             yield from self._say(line)
         yield self._cards(state, history, found)

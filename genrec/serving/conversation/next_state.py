@@ -11,6 +11,7 @@ import numpy as np
 from genrec.serving.conversation.constraints import with_price, with_reading
 from genrec.serving.conversation.reading import Reading
 from genrec.serving.conversation.shop import Shop
+from genrec.serving.conversation.spelling import stem
 from genrec.serving.conversation.state import KEPT, ChatState
 
 # Words of a wish that are kept: nobody means more.
@@ -85,8 +86,8 @@ def _is_fresh(shop: Shop, state: ChatState, reading: Reading) -> bool:
     for name, values in _kinds_of(shop, dict(reading.where)).items():
         if name in before and not values & before[name]:
             return True
-    words = {word for word in state.wish.split() if word in shop.index.kinds}
-    return bool(reading.kinds) and bool(words) and not words & set(reading.kinds)
+    words = {one for word in state.wish.split() if (one := stem(word)) in shop.index.kinds}
+    return bool(reading.kinds) and bool(words) and not words & set(map(stem, reading.kinds))
 
 
 def _kinds_of(shop: Shop, where: dict[str, Any]) -> dict[str, set[str]]:
@@ -101,11 +102,13 @@ def _kinds_of(shop: Shop, where: dict[str, Any]) -> dict[str, set[str]]:
 
 
 def _wish(before: str, reading: Reading) -> str:
-    words = [*before.split(), *reading.wish]
-    if reading.without:
-        unwanted = {str(one).lower() for values in reading.without.values() for one in values}
-        words = [word for word in words if word not in unwanted]
-    return " ".join(list(dict.fromkeys(words))[-WISH_WORDS:])
+    words: dict[str, str] = {}
+    for word in (*before.split(), *reading.wish):
+        words.setdefault(stem(word), word)
+    for values in reading.without.values():
+        for one in values:
+            words.pop(stem(str(one).lower()), None)
+    return " ".join(list(words.values())[-WISH_WORDS:])
 
 
 def _as_item(shop: Shop, where: dict[str, Any], reading: Reading, item: str) -> dict[str, Any]:
@@ -144,7 +147,8 @@ def _level(shop: Shop, state: ChatState, where: dict[str, Any], reading: Reading
     allowed = shop.allowed({name: value for name, value in where.items() if name != "price"})
     mask = np.ones(len(shop.catalog), bool) if allowed.allowed is None else allowed.allowed
     wish = _wish(state.wish, reading).split()
-    pool = shop.index.search(wish, 4_000, allowed=mask).items if wish else np.flatnonzero(mask)
+    pool = shop.index.search(wish, 4_000, allowed=mask).items
+    pool = pool if len(pool) else np.flatnonzero(mask)
     prices = shop.prices[pool]
     prices = prices[~np.isnan(prices)]
     if not len(prices):

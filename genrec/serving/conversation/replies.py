@@ -54,8 +54,20 @@ def wanted(shop: Shop, state: ChatState) -> str:
     return text
 
 
-def found(shop: Shop, state: ChatState, *, shown: int, matching: int, lead: str = "") -> str:
-    """The line above the cards."""
+def found(
+    shop: Shop,
+    state: ChatState,
+    *,
+    shown: int,
+    matching: int,
+    near: bool = False,
+    lead: str = "",
+) -> str:
+    """The line above the cards.
+
+    Args:
+        near: whether they come near the wish, where none says it.
+    """
     what = wanted(shop, state)
     if matching <= shown:
         count = "Here is the only one" if shown == 1 else f"Here are all {shown}"
@@ -64,6 +76,7 @@ def found(shop: Shop, state: ChatState, *, shown: int, matching: int, lead: str 
             own = f"{count} {what}."
     elif what:
         joint = "" if what.startswith("for ") else "that match "
+        joint = "that come near " if near else joint
         own = f"I found {matching:,} {joint}{what}. {_first(shown)}"
     else:
         own = _first(shown)
@@ -100,12 +113,17 @@ def not_known(words: Sequence[str]) -> str:
     return f"I have nothing for {said}. Try another word for it."
 
 
-def partly(missing: Sequence[str]) -> str:
-    """That the wish is met in part only."""
+def partly(missing: Sequence[str], near: Sequence[str] = ()) -> str:
+    """That the wish is met in part only.
+
+    Args:
+        near: what was gone by instead of words: ``meaning``, ``pictures``.
+    """
+    went = f"so I went by {' and '.join(near)}." if near else ""
     if missing:
         said = " or ".join(f"“{one}”" for one in missing)
-        return f"No item says {said}, so I went by the rest."
-    return "No item has all of that, so these are the closest."
+        return f"No item says {said}, {went or 'so I went by the rest.'}"
+    return f"No item has all of that, {went or 'so these are the closest.'}"
 
 
 def corrected(words: dict[str, str]) -> str:

@@ -99,7 +99,7 @@ class RuleReader:
         wish, kinds = self._wish(turn)
         if found.intent not in ("find", "unclear", "hello", "more_like"):
             # Beside what is to be done, words can only point at a card by what stands on it.
-            wish = tuple(word for word in wish if word in self.vocabulary.index.words)
+            wish = tuple(word for word in wish if stem(word) in self.vocabulary.index.words)
             kinds = tuple(word for word in kinds if word in wish)
         found = replace(found, wish=wish, kinds=kinds, corrected=turn.corrected)
         if found.intent == "unclear" and found.changes:
@@ -310,7 +310,7 @@ class RuleReader:
     def _wish(self, turn: _Turn) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Content words that nothing else took, and those of them that name a kind of thing."""
         index = self.vocabulary.index
-        wish: list[str] = []
+        wish: dict[str, str] = {}
         for place, word in enumerate(turn.words):
             if place in turn.used or word.text in phrases.STOP | _FIND | _TURNS | _OTHER:
                 continue
@@ -318,10 +318,11 @@ class RuleReader:
                 continue
             if self._denied(turn, place):
                 continue
-            meant = turn.corrected.get(word.text, word.stem)
-            if meant not in wish:
-                wish.append(meant)
-        return tuple(wish), tuple(word for word in wish if stem(word) in index.kinds)
+            # As it was said, so that it reads well and vectors know it.
+            meant = turn.corrected.get(word.text, word.text)
+            wish.setdefault(stem(meant), meant)
+        said = tuple(wish.values())
+        return said, tuple(word for word in said if stem(word) in index.kinds)
 
 
 _POINTING = frozenset(("more_like", "less_like", "hide", "tell", "why", "make_ad"))

@@ -32,7 +32,7 @@ class Hits:
     Attributes:
         items: positions, best first, shape (found,), int64.
         scores: shape (found,), float32, descending.
-        missing: words that no item has.
+        missing: words that no item has, as they were said.
         share: weight of the wish's words that the best items have, 0 to 1.
     """
 
@@ -78,6 +78,12 @@ class WordIndex:
         self.kinds = _kinds(catalog.table["title"])
         self._catalog = catalog
 
+    def commonest_kinds(self, most: int) -> list[str]:
+        """Words that name a kind of product, the commonest first."""
+        counts = np.diff(self.starts)
+        known = [word for word in self.kinds if word in self.words]
+        return sorted(known, key=lambda one: (-counts[self.words[one]], one))[:most]
+
     def having(self, words: Sequence[str]) -> int:
         """How many items have all of the words."""
         numbers = [self.words.get(stem(plain(word)), -1) for word in words]
@@ -102,9 +108,11 @@ class WordIndex:
         Args:
             allowed: bool over all items, shape (items,).
         """
-        asked = list(dict.fromkeys(stem(plain(word)) for word in words))
-        known = [self.words[word] for word in asked if word in self.words]
-        missing = tuple(word for word in asked if word not in self.words)
+        asked: dict[str, str] = {}
+        for word in words:
+            asked.setdefault(stem(plain(word)), word)
+        known = [self.words[one] for one in asked if one in self.words]
+        missing = tuple(word for one, word in asked.items() if one not in self.words)
         empty = Hits(np.zeros(0, np.int64), np.zeros(0, np.float32), missing)
         if not known:
             return empty
