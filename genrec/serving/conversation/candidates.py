@@ -14,7 +14,6 @@ import numpy as np
 from genrec.data.sequences import History
 from genrec.encoders.finder import RANK_OFFSET
 from genrec.serving.conversation.shop import Shop
-from genrec.serving.conversation.spelling import stem
 from genrec.serving.conversation.state import ChatState
 
 # Items that words or likeness bring in, and that the recommender ranks of them.
@@ -93,7 +92,7 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
     compiled = shop.allowed(state.where)
     everything = compiled.allowed is None
     allowed = np.ones(len(shop.catalog), bool) if compiled.allowed is None else compiled.allowed
-    off = asked.off
+    off = np.union1d(asked.off, shop.index.saying(state.unwanted))
     mask = allowed
     if len(off):
         mask = allowed.copy()
@@ -106,11 +105,11 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
     pool: np.ndarray | None = None
     matching, partly = total, False
     missing: tuple[str, ...] = ()
-    near: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
     if wish:
         wished = _wished(shop, wish, mask)
         lists |= wished.lists
-        missing, partly, near, pool = wished.missing, wished.partly, wished.near, wished.pool
+        missing, partly, by, pool = wished.missing, wished.partly, wished.near, wished.pool
         matching = total if pool is None else len(pool)
     if asked.picture:
         lists["picture"] = shop.likeness.of_picture(asked.picture, POOL, allowed=mask)
@@ -126,9 +125,9 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
     for number, item in enumerate(dislikes):
         lists[f"unlike {number}"] = _near(shop, item, mask)[:60]
     if pool is not None and not len(pool):
-        return Found(_NOTHING, 0, _NOTHING, missing, partly, near)
+        return Found(_NOTHING, 0, _NOTHING, missing, partly, by)
     if not n:
-        return Found(_NOTHING, matching, _NOTHING, missing, partly, near)
+        return Found(_NOTHING, matching, _NOTHING, missing, partly, by)
     history = _with_likes(asked.history, likes)
     if pool is None:
         key = "" if everything else compiled.key
@@ -145,7 +144,7 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
         if len(ordered) < n:
             rest = np.setdiff1d(pool, ordered)[: n - len(ordered)]
             ordered = np.concatenate([ordered, rest])
-    return Found(ordered[:n], matching, _some(pool), missing, partly, near, lists)
+    return Found(ordered[:n], matching, _some(pool), missing, partly, by, lists)
 
 
 @dataclass(frozen=True)
@@ -166,24 +165,31 @@ def _wished(shop: Shop, wish: list[str], mask: np.ndarray) -> _Wished:
     they do not, what is near by vectors comes in, of the kinds that the wish names.
     """
     most = len(mask) if np.count_nonzero(mask) < POOL else 10 * POOL
-    hits = shop.index.search(wish, most, allowed=mask)
-    missing, whole = hits.missing, hits.share >= ALL
+    hits, inside = shop.index.search(wish, most, allowed=mask), mask
+    whole = hits.share >= ALL
     if whole and not shop.likeness.sees:
-        return _Wished({"words": hits.items[:POOL]}, hits.items, missing, partly=False)
-    words, inside = hits.items, mask
-    if not whole and (kinds := [word for word in wish if stem(word) in shop.index.kinds]):
-        of_kind = shop.index.search(kinds, len(mask), allowed=mask)
-        inside = _only(of_kind.items, mask) if len(of_kind.items) else mask
+        return _Wished({"words": hits.items[:POOL]}, hits.items, hits.missing, partly=False)
+    thing = "" if whole else shop.index.thing(wish)
+    if thing and len(of_kind := shop.index.search([thing], len(mask), allowed=mask).items):
+        # A tomato that is not organic is nearer than an organic carrot.
+        inside = _only(of_kind, mask)
+        hits = shop.index.search(wish, most, allowed=inside)
+    words, missing = hits.items, hits.missing
     if whole:
         inside = _only(words, mask)
-    near = shop.likeness.of_words(" ".join(wish), POOL, allowed=inside)
-    if hits.share >= ENOUGH or not (len(words) or missing):
-        # The words say enough, or nothing that says them is left.
+    # Among things of the kind the other words decide.
+    how = [word for word in wish if word != thing] or wish
+    near: dict[str, np.ndarray] = {}
+    # Where words say enough, or nothing that says them is left, meaning is not asked.
+    enough = hits.share >= ENOUGH or not (len(words) or missing)
+    if not enough or shop.likeness.sees:
+        near = shop.likeness.of_words(" ".join(how), POOL, allowed=inside)
+    if enough:
         near.pop("vectors", None)
     if whole:
         return _Wished({"words": words[:POOL], **near}, words, missing, partly=False)
-    if near and hits.share < ENOUGH:
-        words = words[inside[words]] if inside is not mask else words[:0]
+    if near and hits.share < ENOUGH and not thing:
+        words = words[:0]
     if not near and len(missing) == len(wish):
         # Words that the shop has never heard part nothing.
         return _Wished({}, None, missing, partly=True)

@@ -117,9 +117,12 @@ class _Turn:
             yield from self._say(replies.RESTARTED)
             yield FilterSet({}, (), "", self._count(fresh))
             yield self._done(fresh)
-        elif intent in ("thanks", "help", "unclear") or (intent == "hello" and not self._known):
+        elif intent in ("thanks", "help", "unclear", "forget_me") or (
+            intent == "hello" and not self._known
+        ):
             said = {
-                "thanks": replies.THANKS, "help": replies.HELP, "hello": replies.HELLO
+                "thanks": replies.THANKS, "help": replies.HELP, "hello": replies.HELLO,
+                "forget_me": replies.FORGET_ME,
             }.get(intent, replies.UNCLEAR)  # fmt: skip
             yield from self._say(said)
             yield self._done(state)
@@ -209,7 +212,7 @@ class _Turn:
         title = short_title(self.shop.item(item)) if item else ""
         if reading.intent == "hello":
             said.append("Hello!")
-        elif reading.intent == "more":
+        elif reading.intent == "more" and self.before.cards:
             said.append("Some others:")
         elif reading.intent == "more_like":
             said.append(f"More like {title}:")
@@ -234,11 +237,13 @@ class _Turn:
             # What leads on to cards is not said where there are none.
             yield from self._nothing(state, reading, lead.partition(" Here is")[0])
             return
-        if reading.wish and set(reading.wish) <= set(found.missing) and not found.near:
-            beside = replace(reading, wish=(), kinds=(), corrected={})
+        known = set(reading.wish) - set(found.missing)
+        guessed = known <= set(reading.corrected.values()) and len(known) < len(found.missing)
+        if reading.wish and guessed and not found.near:
+            beside = replace(reading, wish=(), kinds=(), corrected={}, recipient="")
             if not beside.changes and not self.message.picture:
                 yield from self._say(f"{lead} {replies.not_known(found.missing)}".strip())
-                yield self._done(replace(self.before, pending=None))
+                yield self._done(replace(self.before, pending=None, recipient=state.recipient))
                 return
         if found.missing and not found.near:
             # A word that no item has would be looked for in vain in every turn to come.
@@ -247,10 +252,11 @@ class _Turn:
             state = replace(state, wish=wish)
         yield self._filter(state, found.matching)
         said = [lead] if lead else []
-        if found.partly:
+        going_on = reading.intent in ("more", "more_like", "less_like", "hide")
+        if found.partly and not going_on:
             said.append(replies.partly(found.missing, found.near))
         shown = len(found.items)
-        if reading.intent in ("more", "more_like", "less_like", "hide"):
+        if going_on and said:
             yield from self._say(" ".join(said))
         else:
             line = replies.found(
@@ -258,7 +264,8 @@ class _Turn:
                 state,
                 shown=shown,
                 matching=found.matching,
-                near=bool(found.near),
+                near=found.partly,
+                cheapest=cheapest,
                 lead=" ".join(said),
             )
             yield from self._say(line)
@@ -315,7 +322,14 @@ class _Turn:
             options = (f"Yes, drop {said}", "No, keep it")
             state = replace(state, pending=Pending(DROP, options, ({drop: True}, {})))
         yield self._filter(state, 0)
-        line = replies.nothing(self.shop, state, drop=said, more=counts.get(drop, 0), others=others)
+        line = replies.nothing(
+            self.shop,
+            state,
+            drop=said,
+            more=counts.get(drop, 0),
+            others=others,
+            several=len(reading.kinds) + sum(map(self.shop.vocabulary.is_kind, reading.where)) > 1,
+        )
         yield from self._say(f"{lead} {line}".strip())
         if options:
             yield Question(f"Shall I drop {said}?", drop, options)
@@ -361,7 +375,7 @@ class _Turn:
         """Whether some item is what was wanted before and of the kind that is named now."""
         found = find(self.shop, Asked(state, self._history(state), self._positions(())), 0)
         heard = set(reading.kinds) - set(found.missing)
-        return bool(found.matching) and not (found.partly and heard)
+        return bool(found.matching) and not (found.partly and (heard or "meaning" in found.near))
 
     def _positions(self, items: Sequence[str]) -> np.ndarray:
         known = [one for one in items if self.shop.has(one)]

@@ -55,9 +55,8 @@ class Likeness:
         for name, query in self._query(wish).items():
             _, best = self._nearest(name, query, 1)
             items, cosines = self._nearest(name, query, n, allowed=allowed)
-            near = items[cosines >= CLOSE * best.max(initial=0.0)]
-            if best.max(initial=0.0) >= self._bars[name] and len(near):
-                found[_NAMES[name]] = near
+            if best.max(initial=0.0) >= self._bars[name] and len(items):
+                found[_NAMES[name]] = items[cosines >= CLOSE * cosines[0]]
         return found
 
     def of_picture(self, picture: bytes, n: int, *, allowed: np.ndarray) -> np.ndarray:

@@ -10,6 +10,10 @@ from genrec.serving.conversation.state import ChatState
 
 HELLO = "Hello! What are you looking for?"
 THANKS = "You're welcome. Just tell me when you need something else."
+FORGET_ME = (
+    "Choose “Forget me” on the page, or type /forget in the terminal: then your profile, your "
+    "chats and what you did here are removed."
+)
 HELP = (
     "Tell me what you look for, such as a colour, a brand or a price. Of what I show you can say "
     "“more like the second”, “not that brand”, “cheaper”, “why?”, “hide the first”, “undo”, or "
@@ -39,7 +43,8 @@ def constraints(shop: Shop, state: ChatState) -> tuple[str, ...]:
     """Each constraint in words: what it is comes first and its price last, as one would say it."""
     names = sorted(state.where, key=lambda n: (n == "price", not shop.vocabulary.is_kind(n)))
     where = {name: state.where[name] for name in names}
-    return chips(where, lambda amount: money(shop, amount))
+    unwanted = (f"not “{one}”" for one in state.unwanted)
+    return (*chips(where, lambda amount: money(shop, amount)), *unwanted)
 
 
 def wanted(shop: Shop, state: ChatState) -> str:
@@ -61,12 +66,14 @@ def found(
     shown: int,
     matching: int,
     near: bool = False,
+    cheapest: bool = False,
     lead: str = "",
 ) -> str:
     """The line above the cards.
 
     Args:
-        near: whether they come near the wish, where none says it.
+        near: whether they come near the wish, where none has all of it.
+        cheapest: whether they come by their price.
     """
     what = wanted(shop, state)
     if matching <= shown:
@@ -74,26 +81,35 @@ def found(
         own = f"{count} for {what}." if what and not what.startswith("for ") else f"{count}."
         if what.startswith("for "):
             own = f"{count} {what}."
-    elif what:
-        joint = "" if what.startswith("for ") else "that match "
-        joint = "that come near " if near else joint
-        own = f"I found {matching:,} {joint}{what}. {_first(shown)}"
+    elif not what or what.startswith("for "):
+        own = _first(shown, cheapest=cheapest)
+        own = f"{own[:-1]} {what}." if what else own
     else:
-        own = _first(shown)
+        joint = "come near" if near else "match"
+        own = f"I found {matching:,} that {joint} {what}. {_first(shown, cheapest=cheapest)}"
     return f"{lead} {own}".strip()
 
 
-def _first(shown: int) -> str:
+def _first(shown: int, *, cheapest: bool) -> str:
+    if cheapest:
+        return "The cheapest is this." if shown == 1 else f"The cheapest {shown} are these."
     return "I'd start with this one." if shown == 1 else f"I'd start with these {shown}."
 
 
 def nothing(
-    shop: Shop, state: ChatState, *, drop: str = "", more: int = 0, others: bool = False
+    shop: Shop,
+    state: ChatState,
+    *,
+    drop: str = "",
+    more: int = 0,
+    others: bool = False,
+    several: bool = False,
 ) -> str:
     """Plainly that nothing fits, and which constraint costs most.
 
     Args:
         others: whether some have been shown, and it is others that there are none of.
+        several: whether more than one kind of thing was asked for at once.
     """
     what = wanted(shop, state)
     if others:
@@ -101,9 +117,13 @@ def nothing(
         text += f"{'' if what.startswith('for ') else ' for'} {what}." if what else "."
     else:
         text = f"Nothing in stock fits {what}." if what else "There is nothing in stock."
+    if several:
+        text += " Ask me for one thing at a time."
     if drop:
         items = "1 item" if more == 1 else f"{more:,} items"
-        text += f" Without {drop} there {'is' if more == 1 else 'are'} {items}. Shall I drop that?"
+        text += (
+            f" Without “{drop}” there {'is' if more == 1 else 'are'} {items}. Shall I drop that?"
+        )
     return text
 
 

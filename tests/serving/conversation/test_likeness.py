@@ -94,7 +94,7 @@ def test_a_wish_in_pictures_stays_within_the_kind_and_the_price_that_are_said(
     assert found and state.wish == "red lamp"
     assert {card["kind"] for card in found} == {"lamp"}
     assert all(card["price"] < 50 for card in found)
-    assert found[0]["colour"] == "red"
+    assert found[0]["colour"] == "red", found
 
 
 def test_where_items_say_all_of_a_wish_no_others_are_shown(seeing: Conversation) -> None:
