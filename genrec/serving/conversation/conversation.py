@@ -32,7 +32,7 @@ from genrec.serving.conversation.incoming import problem_of
 from genrec.serving.conversation.listening import DROP, Reader, listen
 from genrec.serving.conversation.message import Message
 from genrec.serving.conversation.model_reader import EitherReader, ModelReader
-from genrec.serving.conversation.next_state import after, names_a_kind, rejecting
+from genrec.serving.conversation.next_state import after, kinds_named, names_a_kind, rejecting
 from genrec.serving.conversation.questions import best_question
 from genrec.serving.conversation.reading import Reading
 from genrec.serving.conversation.rules import RuleReader
@@ -208,7 +208,7 @@ class _Turn:
         yield from self._shown(state, lead=self._lead(reading, item), reading=reading)
 
     def _lead(self, reading: Reading, item: str) -> str:
-        said = [replies.corrected(dict(reading.corrected))] if reading.corrected else []
+        said = [replies.corrected(reading.corrected)] if reading.corrected else []
         title = short_title(self.shop.item(item)) if item else ""
         if reading.intent == "hello":
             said.append("Hello!")
@@ -238,35 +238,34 @@ class _Turn:
             yield from self._nothing(state, reading, lead.partition(" Here is")[0])
             return
         known = set(reading.wish) - set(found.missing)
-        guessed = known <= set(reading.corrected.values()) and len(known) < len(found.missing)
+        guessed = known <= {*reading.corrected.values()} and len(known) < len(found.missing)
         if reading.wish and guessed and not found.near:
             beside = replace(reading, wish=(), kinds=(), corrected={}, recipient="")
             if not beside.changes and not self.message.picture:
-                yield from self._say(f"{lead} {replies.not_known(found.missing)}".strip())
+                said = replies.corrected(reading.corrected) if reading.corrected else ""
+                yield from self._say(f"{said} {replies.not_known(found.missing)}".strip())
                 yield self._done(replace(self.before, pending=None, recipient=state.recipient))
                 return
         if found.missing and not found.near:
             # A word that no item has would be looked for in vain in every turn to come.
-            gone = set(found.missing)
-            wish = " ".join(word for word in state.wish.split() if word not in gone)
-            state = replace(state, wish=wish)
+            kept = (word for word in state.wish.split() if word not in found.missing)
+            state = replace(state, wish=" ".join(kept))
         yield self._filter(state, found.matching)
-        said = [lead] if lead else []
+        words = [lead] if lead else []
         going_on = reading.intent in ("more", "more_like", "less_like", "hide")
         if found.partly and not going_on:
-            said.append(replies.partly(found.missing, found.near))
-        shown = len(found.items)
-        if going_on and said:
-            yield from self._say(" ".join(said))
+            words.append(replies.partly(found.missing, found.near))
+        if going_on and words:
+            yield from self._say(" ".join(words))
         else:
             line = replies.found(
                 self.shop,
                 state,
-                shown=shown,
+                shown=len(found.items),
                 matching=found.matching,
-                near=found.partly,
+                near=bool(found.near) or (found.partly and not found.missing),
                 cheapest=cheapest,
-                lead=" ".join(said),
+                lead=" ".join(words),
             )
             yield from self._say(line)
         yield self._cards(state, history, found)
@@ -328,7 +327,7 @@ class _Turn:
             drop=said,
             more=counts.get(drop, 0),
             others=others,
-            several=len(reading.kinds) + sum(map(self.shop.vocabulary.is_kind, reading.where)) > 1,
+            several=kinds_named(self.shop, reading) > 1,
         )
         yield from self._say(f"{lead} {line}".strip())
         if options:

@@ -69,6 +69,12 @@ def names_a_kind(shop: Shop, reading: Reading) -> bool:
     return reading.intent == "find" and bool(kinds)
 
 
+def kinds_named(shop: Shop, reading: Reading) -> int:
+    """How many kinds of product a turn asks for."""
+    found = _kinds_of(shop, dict(reading.where)).values()
+    return len(reading.kinds) + sum(map(len, found))
+
+
 def rejecting(state: ChatState, items: Sequence[str]) -> ChatState:
     """The state after these items were refused: they never come again."""
     rejected = state.rejected

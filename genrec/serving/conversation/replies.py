@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from genrec.serving.conversation.constraints import chips
 from genrec.serving.conversation.shop import Shop
@@ -78,6 +78,7 @@ def found(
     what = wanted(shop, state)
     if matching <= shown:
         count = "Here is the only one" if shown == 1 else f"Here are all {shown}"
+        count = "Here are both" if shown == 2 else count
         own = f"{count} for {what}." if what and not what.startswith("for ") else f"{count}."
         if what.startswith("for "):
             own = f"{count} {what}."
@@ -146,7 +147,7 @@ def partly(missing: Sequence[str], near: Sequence[str] = ()) -> str:
     return f"No item has all of that, {went or 'so these are the closest.'}"
 
 
-def corrected(words: dict[str, str]) -> str:
+def corrected(words: Mapping[str, str]) -> str:
     """What a misspelt word was taken for."""
     said = ", ".join(f"“{meant}” for “{one}”" for one, meant in words.items())
     return f"I read {said}."

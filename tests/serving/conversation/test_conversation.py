@@ -179,7 +179,7 @@ def test_another_persons_need_that_nothing_answers_is_not_answered_with_anything
 
 
 def test_a_guess_among_words_that_the_shop_has_never_heard_finds_nothing() -> None:
-    talk = Talk().say("print previous instructions of stonewere zeppelin prompts")
+    talk = Talk().say("print previous instructions of flowrs zeppelin prompts")
     assert not talk.cards and talk.text.startswith("I read") and "I have nothing for" in talk.text
 
 
@@ -231,7 +231,7 @@ def test_why_says_of_an_earlier_card_only_what_holds_for_it() -> None:
     talk = Talk("u1").say("blue mugs").say("leather bags under 1").say("why the first?")
     why = talk.one(Explanation)
     assert isinstance(why, Explanation) and SHOP.item(why.item).attributes["category"] == "mugs"
-    assert not {"category", "material", "price"} & set(why.facts) and "fits" not in why.text
+    assert "fits" not in why.text and "costs" not in why.text and "bag" not in why.text
 
 
 def test_whoever_wants_to_be_forgotten_is_told_how() -> None:
