@@ -7,7 +7,7 @@ one by reciprocal rank fusion (Cormack, Clarke and Büttcher 2009), which needs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,8 @@ from genrec.errors import ConfigError, InputError
 RANK_OFFSET = 60
 # How far down each list is looked for the one list.
 DEPTH = 200
+# What is compared with what, by the name of the list that it makes.
+TEXTS, SEEN, PICTURES = "words in texts", "words in pictures", "picture in pictures"
 
 
 @dataclass(frozen=True)
@@ -77,31 +79,54 @@ class Finder:
         """
         if not text.strip() and not picture:
             raise InputError("Nothing was asked. Give words, a picture, or both.")
-        lists = {}
-        for name, (kind, query) in self._queries(text.strip(), picture).items():
-            depth = max(DEPTH, n)
-            lists[name] = self.indexes[kind].search(query, depth, allowed=allowed)[0]
-        if not lists:
+        words = self.words([text.strip()]) if text.strip() else {}
+        queries = {name: found[0] for name, found in words.items()}
+        for encoder in self.encoders.values():
+            if picture and isinstance(encoder, ImageEncoder):
+                queries[PICTURES] = encoder.encode_contents([picture])[0]
+        if not queries:
             asked = " and ".join(["words"] * bool(text) + ["a picture"] * bool(picture))
             raise ConfigError(
                 f"The question is {asked}, and no encoder of this run compares that with its "
                 f"items: it has {', '.join(self.indexes) or 'none'}. Name a text model in "
                 "encode.model, or a model of pictures and words in encode.image.model."
             )
+        depth = max(DEPTH, n)
+        lists = {
+            name: self.nearest(name, query, depth, allowed=allowed)[0]
+            for name, query in queries.items()
+        }
         return fused(lists)[:n]
 
-    def _queries(self, text: str, picture: bytes) -> dict[str, tuple[str, np.ndarray]]:
-        """Vectors of the question, by the name of the list that each makes."""
-        found: dict[str, tuple[str, np.ndarray]] = {}
-        for kind, encoder in self.encoders.items():
-            if text and isinstance(encoder, TextEncoder):
-                found["words in texts"] = kind, encoder.encode_texts([text])[0]
-            if isinstance(encoder, ImageEncoder):
-                if text and encoder.reads_text:
-                    found["words in pictures"] = kind, encoder.encode_texts([text])[0]
-                if picture:
-                    found["picture in pictures"] = kind, encoder.encode_contents([picture])[0]
+    @property
+    def sees(self) -> bool:
+        """Whether words can be compared with pictures."""
+        images = [one for one in self.encoders.values() if isinstance(one, ImageEncoder)]
+        return any(one.reads_text for one in images)
+
+    def words(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        """Vectors of texts for each list that words can make, shape (texts, dimensions) each."""
+        found = {}
+        for encoder in self.encoders.values():
+            if isinstance(encoder, TextEncoder):
+                found[TEXTS] = encoder.encode_texts(texts)
+            elif isinstance(encoder, ImageEncoder) and encoder.reads_text:
+                found[SEEN] = encoder.encode_texts(texts)
         return found
+
+    def nearest(
+        self, name: str, query: np.ndarray, n: int, *, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The n items of one list, best first, and their cosines, both of shape (≤ n,).
+
+        Args:
+            name: of the list: ``TEXTS``, ``SEEN`` or ``PICTURES``.
+            query: shape (dimensions,).
+            allowed: bool over the catalogue, shape (items,).
+        """
+        wanted = TextEncoder if name == TEXTS else ImageEncoder
+        kind = next(kind for kind, one in self.encoders.items() if isinstance(one, wanted))
+        return self.indexes[kind].search(query, n, allowed=allowed)
 
 
 def fused(lists: Mapping[str, np.ndarray]) -> list[Found]:

@@ -13,20 +13,29 @@ import numpy as np
 
 from genrec.data.sequences import History
 from genrec.encoders.finder import RANK_OFFSET
-from genrec.errors import ConfigError, InputError
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.conversation.state import ChatState
 
 # Items that words or likeness bring in, and that the recommender ranks of them.
 POOL, RANKED = 400, 48
 # What each list counts for in the one list.
-WEIGHTS = {"taste": 1.0, "words": 1.0, "vectors": 0.7, "picture": 1.5, "alike": 1.0, "unlike": -0.7}
+WEIGHTS = {
+    "taste": 1.0,
+    "words": 1.0,
+    "vectors": 0.7,
+    "seen": 1.5,
+    "picture": 1.5,
+    "alike": 1.0,
+    "unlike": -0.7,
+}
 # So many times the cards are looked at for those that differ to the eye.
 VARIED = 4
 # Items with less than this share of the best one's likeness are not like it.
 NEAR = 0.4
 # Below this share of the wish's words the items speak of something else.
 ENOUGH = 0.5
+# Share of the wish's words that is all of them.
+ALL = 1 - 1e-6
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,7 @@ class Found:
         pool: positions that a question could part, shape (≤ ``POOL`` × 10,), int64.
         missing: words of the wish that no item has.
         partly: whether no item has all of the wish's words.
+        near: by what vectors answer for words that no item says: ``meaning``, ``pictures``.
     """
 
     items: np.ndarray
@@ -65,6 +75,7 @@ class Found:
     pool: np.ndarray
     missing: tuple[str, ...] = ()
     partly: bool = False
+    near: tuple[str, ...] = ()
     lists: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -81,7 +92,7 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
     compiled = shop.allowed(state.where)
     everything = compiled.allowed is None
     allowed = np.ones(len(shop.catalog), bool) if compiled.allowed is None else compiled.allowed
-    off = asked.off
+    off = np.union1d(asked.off, shop.index.saying(state.unwanted))
     mask = allowed
     if len(off):
         mask = allowed.copy()
@@ -94,18 +105,14 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
     pool: np.ndarray | None = None
     matching, partly = total, False
     missing: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
     if wish:
-        hits = shop.index.search(wish, len(mask) if total < POOL else 10 * POOL, allowed=mask)
-        missing, partly = hits.missing, hits.share < 1 - 1e-6
-        words = hits.items if hits.share >= ENOUGH or not shop.finder else hits.items[:0]
-        meant = _by_vectors(shop, state.wish, mask) if hits.share < ENOUGH else _NOTHING
-        lists["words"], lists["vectors"] = words[:POOL], meant
-        # Words that the shop has never heard part nothing.
-        if len(meant) or len(missing) < len(wish):
-            pool = np.concatenate([words, meant])
-            matching = len(np.unique(pool))
+        wished = _wished(shop, wish, mask)
+        lists |= wished.lists
+        missing, partly, by, pool = wished.missing, wished.partly, wished.near, wished.pool
+        matching = total if pool is None else len(pool)
     if asked.picture:
-        lists["picture"] = _by_picture(shop, asked.picture, mask)
+        lists["picture"] = shop.likeness.of_picture(asked.picture, POOL, allowed=mask)
         pool = lists["picture"] if pool is None else np.intersect1d(pool, lists["picture"])
         matching = len(pool)
     likes = [shop.catalog.position(one) for one in state.likes[-3:] if shop.has(one)]
@@ -118,9 +125,9 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
     for number, item in enumerate(dislikes):
         lists[f"unlike {number}"] = _near(shop, item, mask)[:60]
     if pool is not None and not len(pool):
-        return Found(_NOTHING, 0, _NOTHING, missing, partly)
+        return Found(_NOTHING, 0, _NOTHING, missing, partly, by)
     if not n:
-        return Found(_NOTHING, matching, _NOTHING, missing, partly)
+        return Found(_NOTHING, matching, _NOTHING, missing, partly, by)
     history = _with_likes(asked.history, likes)
     if pool is None:
         key = "" if everything else compiled.key
@@ -137,7 +144,68 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
         if len(ordered) < n:
             rest = np.setdiff1d(pool, ordered)[: n - len(ordered)]
             ordered = np.concatenate([ordered, rest])
-    return Found(ordered[:n], matching, _some(pool), missing, partly, lists)
+    return Found(ordered[:n], matching, _some(pool), missing, partly, by, lists)
+
+
+@dataclass(frozen=True)
+class _Wished:
+    """What a wish's words and vectors find; the pool is ``None`` where they part nothing."""
+
+    lists: Mapping[str, np.ndarray]
+    pool: np.ndarray | None
+    missing: tuple[str, ...]
+    partly: bool
+    near: tuple[str, ...] = ()
+
+
+def _wished(shop: Shop, wish: list[str], mask: np.ndarray) -> _Wished:
+    """Items that say the wish; beside them those that mean or show what no item says.
+
+    Where items have all of the words, they alone are meant, and pictures help to order them. Where
+    they do not, what is near by vectors comes in, of the kinds that the wish names.
+    """
+    most = len(mask) if np.count_nonzero(mask) < POOL else 10 * POOL
+    hits, inside = shop.index.search(wish, most, allowed=mask), mask
+    whole = hits.share >= ALL
+    if whole and not shop.likeness.sees:
+        return _Wished({"words": hits.items[:POOL]}, hits.items, hits.missing, partly=False)
+    thing = "" if whole else shop.index.thing(wish)
+    if thing and len(of_kind := shop.index.search([thing], len(mask), allowed=mask).items):
+        # A tomato that is not organic is nearer than an organic carrot.
+        inside = _only(of_kind, mask)
+        hits = shop.index.search(wish, most, allowed=inside)
+    words, missing = hits.items, hits.missing
+    if whole:
+        inside = _only(words, mask)
+    # Among things of the kind the other words decide.
+    how = [word for word in wish if word != thing] or wish
+    near: dict[str, np.ndarray] = {}
+    # Where words say enough, or nothing that says them is left, meaning is not asked.
+    enough = hits.share >= ENOUGH or not (len(words) or missing)
+    if not enough or shop.likeness.sees:
+        near = shop.likeness.of_words(" ".join(how), POOL, allowed=inside)
+    if enough:
+        near.pop("vectors", None)
+    if whole:
+        return _Wished({"words": words[:POOL], **near}, words, missing, partly=False)
+    if near and hits.share < ENOUGH and not thing:
+        words = words[:0]
+    if not near and len(missing) == len(wish):
+        # Words that the shop has never heard part nothing.
+        return _Wished({}, None, missing, partly=True)
+    pool = np.unique(np.concatenate([words, *near.values()]))
+    by = tuple(_BY[name] for name in near)
+    return _Wished({"words": words[:POOL], **near}, pool, missing, partly=True, near=by)
+
+
+_BY = {"vectors": "meaning", "seen": "pictures"}
+
+
+def _only(items: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A mask of these items alone."""
+    found = np.zeros(len(mask), bool)
+    found[items] = True
+    return found
 
 
 def _varied(shop: Shop, ordered: np.ndarray, n: int) -> np.ndarray:
@@ -159,29 +227,6 @@ def _near(shop: Shop, item: int, mask: np.ndarray) -> np.ndarray:
     """Items that share most words with one, rare words counting more."""
     hits = shop.index.like(item, POOL, allowed=mask)
     return hits.items[hits.scores >= NEAR * hits.scores.max(initial=0.0)]
-
-
-def _by_vectors(shop: Shop, wish: str, mask: np.ndarray) -> np.ndarray:
-    if shop.finder is None:
-        return _NOTHING
-    try:
-        found = shop.finder.find(wish, n=60, allowed=mask)
-    except (ConfigError, InputError):
-        # This run's vectors cannot be compared with words.
-        return _NOTHING
-    return np.array([one.item for one in found], np.int64)
-
-
-def _by_picture(shop: Shop, picture: bytes, mask: np.ndarray) -> np.ndarray:
-    if shop.finder is None:
-        raise InputError("This shop cannot look for pictures. Say in words what you look for.")
-    try:
-        found = shop.finder.find(picture=picture, n=POOL, allowed=mask)
-    except ConfigError as error:
-        raise InputError(
-            "This shop cannot look for pictures. Say in words what you look for."
-        ) from error
-    return np.array([one.item for one in found], np.int64)
 
 
 def _fused(lists: Mapping[str, np.ndarray], n: int) -> np.ndarray:

@@ -32,7 +32,7 @@ from genrec.serving.conversation.incoming import problem_of
 from genrec.serving.conversation.listening import DROP, Reader, listen
 from genrec.serving.conversation.message import Message
 from genrec.serving.conversation.model_reader import EitherReader, ModelReader
-from genrec.serving.conversation.next_state import after, names_a_kind, rejecting
+from genrec.serving.conversation.next_state import after, kinds_named, names_a_kind, rejecting
 from genrec.serving.conversation.questions import best_question
 from genrec.serving.conversation.reading import Reading
 from genrec.serving.conversation.rules import RuleReader
@@ -117,9 +117,12 @@ class _Turn:
             yield from self._say(replies.RESTARTED)
             yield FilterSet({}, (), "", self._count(fresh))
             yield self._done(fresh)
-        elif intent in ("thanks", "help", "unclear") or (intent == "hello" and not self._known):
+        elif intent in ("thanks", "help", "unclear", "forget_me") or (
+            intent == "hello" and not self._known
+        ):
             said = {
-                "thanks": replies.THANKS, "help": replies.HELP, "hello": replies.HELLO
+                "thanks": replies.THANKS, "help": replies.HELP, "hello": replies.HELLO,
+                "forget_me": replies.FORGET_ME,
             }.get(intent, replies.UNCLEAR)  # fmt: skip
             yield from self._say(said)
             yield self._done(state)
@@ -205,11 +208,11 @@ class _Turn:
         yield from self._shown(state, lead=self._lead(reading, item), reading=reading)
 
     def _lead(self, reading: Reading, item: str) -> str:
-        said = [replies.corrected(dict(reading.corrected))] if reading.corrected else []
+        said = [replies.corrected(reading.corrected)] if reading.corrected else []
         title = short_title(self.shop.item(item)) if item else ""
         if reading.intent == "hello":
             said.append("Hello!")
-        elif reading.intent == "more":
+        elif reading.intent == "more" and self.before.cards:
             said.append("Some others:")
         elif reading.intent == "more_like":
             said.append(f"More like {title}:")
@@ -234,27 +237,35 @@ class _Turn:
             # What leads on to cards is not said where there are none.
             yield from self._nothing(state, reading, lead.partition(" Here is")[0])
             return
-        if reading.wish and set(reading.wish) <= set(found.missing):
-            beside = replace(reading, wish=(), kinds=(), corrected={})
+        known = set(reading.wish) - set(found.missing)
+        guessed = known <= {*reading.corrected.values()} and len(known) < len(found.missing)
+        if reading.wish and guessed and not found.near:
+            beside = replace(reading, wish=(), kinds=(), corrected={}, recipient="")
             if not beside.changes and not self.message.picture:
-                yield from self._say(f"{lead} {replies.not_known(found.missing)}".strip())
-                yield self._done(replace(self.before, pending=None))
+                said = replies.corrected(reading.corrected) if reading.corrected else ""
+                yield from self._say(f"{said} {replies.not_known(found.missing)}".strip())
+                yield self._done(replace(self.before, pending=None, recipient=state.recipient))
                 return
-        if found.missing:
+        if found.missing and not found.near:
             # A word that no item has would be looked for in vain in every turn to come.
-            gone = set(found.missing)
-            wish = " ".join(word for word in state.wish.split() if word not in gone)
-            state = replace(state, wish=wish)
+            kept = (word for word in state.wish.split() if word not in found.missing)
+            state = replace(state, wish=" ".join(kept))
         yield self._filter(state, found.matching)
-        said = [lead] if lead else []
-        if found.partly:
-            said.append(replies.partly(found.missing))
-        shown = len(found.items)
-        if reading.intent in ("more", "more_like", "less_like", "hide"):
-            yield from self._say(" ".join(said))
+        words = [lead] if lead else []
+        going_on = reading.intent in ("more", "more_like", "less_like", "hide")
+        if found.partly and not going_on:
+            words.append(replies.partly(found.missing, found.near))
+        if going_on and words:
+            yield from self._say(" ".join(words))
         else:
             line = replies.found(
-                self.shop, state, shown=shown, matching=found.matching, lead=" ".join(said)
+                self.shop,
+                state,
+                shown=len(found.items),
+                matching=found.matching,
+                near=bool(found.near) or (found.partly and not found.missing),
+                cheapest=cheapest,
+                lead=" ".join(words),
             )
             yield from self._say(line)
         yield self._cards(state, history, found)
@@ -310,7 +321,14 @@ class _Turn:
             options = (f"Yes, drop {said}", "No, keep it")
             state = replace(state, pending=Pending(DROP, options, ({drop: True}, {})))
         yield self._filter(state, 0)
-        line = replies.nothing(self.shop, state, drop=said, more=counts.get(drop, 0), others=others)
+        line = replies.nothing(
+            self.shop,
+            state,
+            drop=said,
+            more=counts.get(drop, 0),
+            others=others,
+            several=kinds_named(self.shop, reading) > 1,
+        )
         yield from self._say(f"{lead} {line}".strip())
         if options:
             yield Question(f"Shall I drop {said}?", drop, options)
@@ -356,7 +374,7 @@ class _Turn:
         """Whether some item is what was wanted before and of the kind that is named now."""
         found = find(self.shop, Asked(state, self._history(state), self._positions(())), 0)
         heard = set(reading.kinds) - set(found.missing)
-        return bool(found.matching) and not (found.partly and heard)
+        return bool(found.matching) and not (found.partly and (heard or "meaning" in found.near))
 
     def _positions(self, items: Sequence[str]) -> np.ndarray:
         known = [one for one in items if self.shop.has(one)]

@@ -156,7 +156,12 @@ class Reasons:
     def _as_asked(self, item: Item) -> tuple[str, tuple[str, ...]]:
         """What was asked for, and that the item has it, as its record says."""
         said, names = [], []
-        for name in self.state.where:
+        position = self.shop.catalog.position(item.id)
+        for name, condition in self.state.where.items():
+            fits = self.shop.recommender.filters.compile({name: condition}).allowed
+            if fits is not None and not fits[position]:
+                # It was shown before this was asked for.
+                continue
             if name == "price" and item.price is not None:
                 said.append(f"it costs {self.shop.price_text(item.price)}")
                 names.append("price")

@@ -64,6 +64,9 @@ def _answer(pending: Pending, text: str) -> Reading | None:
             choice = 0
         elif phrases.is_no(text.lower()):
             choice = 1
+    if choice < 0 and pending.attribute != DROP and phrases.is_no(text.lower()):
+        # None of the options: it does not matter.
+        return Reading("any")
     if choice < 0:
         return None
     if pending.attribute == DROP:

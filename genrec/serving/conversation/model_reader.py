@@ -90,6 +90,7 @@ class ModelReader:
             relative="" if price is not None else relative,
             # Free words are looked for, not chosen: no list holds them.
             wish=rest.wish,
+            unwanted=rest.unwanted,
             kinds=rest.kinds,
             recipient=rest.recipient,
             corrected=rest.corrected,

@@ -11,6 +11,7 @@ import numpy as np
 from genrec.serving.conversation.constraints import with_price, with_reading
 from genrec.serving.conversation.reading import Reading
 from genrec.serving.conversation.shop import Shop
+from genrec.serving.conversation.spelling import stem, stems_of
 from genrec.serving.conversation.state import KEPT, ChatState
 
 # Words of a wish that are kept: nobody means more.
@@ -34,6 +35,11 @@ def after(
     where = _relative(shop, state, where, reading, item)
     likes, dislikes = state.likes, state.dislikes
     wish = "" if fresh else state.wish
+    unwanted = () if fresh or "*" in reading.relax else state.unwanted
+    again = set(map(stem, reading.wish))
+    unwanted = tuple(
+        dict.fromkeys(one for one in (*unwanted, *reading.unwanted) if stem(one) not in again)
+    )[-WISH_WORDS:]
     if fresh:
         likes = ()
     if reading.intent == "more_like" and item:
@@ -48,7 +54,8 @@ def after(
     return replace(
         state,
         where=where,
-        wish=_wish(wish, reading),
+        wish=_unsaid(_wish(wish, reading), where),
+        unwanted=unwanted,
         likes=likes,
         dislikes=dislikes,
         recipient=recipient,
@@ -60,6 +67,12 @@ def names_a_kind(shop: Shop, reading: Reading) -> bool:
     """Whether a turn asks for a kind of product."""
     kinds = reading.kinds or _kinds_of(shop, dict(reading.where))
     return reading.intent == "find" and bool(kinds)
+
+
+def kinds_named(shop: Shop, reading: Reading) -> int:
+    """How many kinds of product a turn asks for."""
+    found = _kinds_of(shop, dict(reading.where)).values()
+    return len(reading.kinds) + sum(map(len, found))
 
 
 def rejecting(state: ChatState, items: Sequence[str]) -> ChatState:
@@ -74,8 +87,8 @@ def rejecting(state: ChatState, items: Sequence[str]) -> ChatState:
 def _is_fresh(shop: Shop, state: ChatState, reading: Reading) -> bool:
     """Whether another kind of product is asked for, so that the old wish is over.
 
-    Two values of one attribute, or two words for things, exclude each other. A value of another
-    attribute narrows: a department after a type, say.
+    Two values of one attribute exclude each other. A value of another attribute narrows: a
+    department after a type, say; and so does a further word, where some item has both.
     """
     if reading.intent not in ("find", "hello"):
         return False
@@ -85,8 +98,7 @@ def _is_fresh(shop: Shop, state: ChatState, reading: Reading) -> bool:
     for name, values in _kinds_of(shop, dict(reading.where)).items():
         if name in before and not values & before[name]:
             return True
-    words = {word for word in state.wish.split() if word in shop.index.kinds}
-    return bool(reading.kinds) and bool(words) and not words & set(reading.kinds)
+    return False
 
 
 def _kinds_of(shop: Shop, where: dict[str, Any]) -> dict[str, set[str]]:
@@ -101,11 +113,22 @@ def _kinds_of(shop: Shop, where: dict[str, Any]) -> dict[str, set[str]]:
 
 
 def _wish(before: str, reading: Reading) -> str:
-    words = [*before.split(), *reading.wish]
-    if reading.without:
-        unwanted = {str(one).lower() for values in reading.without.values() for one in values}
-        words = [word for word in words if word not in unwanted]
-    return " ".join(list(dict.fromkeys(words))[-WISH_WORDS:])
+    words: dict[str, str] = {}
+    for word in (*before.split(), *reading.wish):
+        words.setdefault(stem(word), word)
+    unwanted = [str(one).lower() for values in reading.without.values() for one in values]
+    for one in (*unwanted, *reading.unwanted):
+        words.pop(stem(one), None)
+    return " ".join(list(words.values())[-WISH_WORDS:])
+
+
+def _unsaid(wish: str, where: dict[str, Any]) -> str:
+    """The wish without words that a condition says already: eggs of the category Eggs."""
+    said: set[str] = set()
+    for condition in where.values():
+        value = condition.get("is") if isinstance(condition, dict) else condition
+        said |= set(stems_of(value)) if isinstance(value, str) else set()
+    return " ".join(word for word in wish.split() if stem(word) not in said)
 
 
 def _as_item(shop: Shop, where: dict[str, Any], reading: Reading, item: str) -> dict[str, Any]:
@@ -144,7 +167,8 @@ def _level(shop: Shop, state: ChatState, where: dict[str, Any], reading: Reading
     allowed = shop.allowed({name: value for name, value in where.items() if name != "price"})
     mask = np.ones(len(shop.catalog), bool) if allowed.allowed is None else allowed.allowed
     wish = _wish(state.wish, reading).split()
-    pool = shop.index.search(wish, 4_000, allowed=mask).items if wish else np.flatnonzero(mask)
+    pool = shop.index.search(wish, 4_000, allowed=mask).items
+    pool = pool if len(pool) else np.flatnonzero(mask)
     prices = shop.prices[pool]
     prices = prices[~np.isnan(prices)]
     if not len(prices):

@@ -26,6 +26,7 @@ INTENTS = (
     "hello",
     "thanks",
     "help",
+    "forget_me",
     "unclear",
 )
 # Of the items that were shown last, or of prices in general.
@@ -42,6 +43,7 @@ class Reading:
         without: values that must not be, by attribute.
         relax: attributes whose conditions no longer hold; ``*`` for all.
         wish: words to look for that are no condition.
+        unwanted: words that are no condition, of things that are not to have them.
         kinds: of the wish, words that name a kind of product.
         ordinal: which of the shown items is meant, from 1; -1 the last, 0 none by number.
         pointed: words that say which shown item is meant, such as ``blue``; ``it`` for the one
@@ -58,6 +60,7 @@ class Reading:
     without: Mapping[str, list[Any]] = field(default_factory=dict)
     relax: tuple[str, ...] = ()
     wish: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     ordinal: int = 0
     pointed: str = ""
@@ -86,6 +89,7 @@ class Reading:
             or self.without
             or self.relax
             or self.wish
+            or self.unwanted
             or self.relative
             or self.alike
             or self.unlike

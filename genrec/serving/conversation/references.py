@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genrec.serving.conversation.reading import Reading
 from genrec.serving.conversation.shop import Shop
-from genrec.serving.conversation.spelling import stems_of
+from genrec.serving.conversation.spelling import stem, stems_of
 from genrec.serving.conversation.state import ChatState
 
 
@@ -36,6 +36,6 @@ def named(shop: Shop, cards: list[str], words: list[str]) -> str:
         own = set(stems_of(item.title))
         for value in item.attributes.values():
             own |= set(stems_of(str(value)))
-        if all(word in own for word in words):
+        if all(stem(word) in own for word in words):
             return one
     return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from genrec.serving.conversation.constraints import chips
 from genrec.serving.conversation.shop import Shop
@@ -10,6 +10,10 @@ from genrec.serving.conversation.state import ChatState
 
 HELLO = "Hello! What are you looking for?"
 THANKS = "You're welcome. Just tell me when you need something else."
+FORGET_ME = (
+    "Choose “Forget me” on the page, or type /forget in the terminal: then your profile, your "
+    "chats and what you did here are removed."
+)
 HELP = (
     "Tell me what you look for, such as a colour, a brand or a price. Of what I show you can say "
     "“more like the second”, “not that brand”, “cheaper”, “why?”, “hide the first”, “undo”, or "
@@ -39,7 +43,8 @@ def constraints(shop: Shop, state: ChatState) -> tuple[str, ...]:
     """Each constraint in words: what it is comes first and its price last, as one would say it."""
     names = sorted(state.where, key=lambda n: (n == "price", not shop.vocabulary.is_kind(n)))
     where = {name: state.where[name] for name in names}
-    return chips(where, lambda amount: money(shop, amount))
+    unwanted = (f"not “{one}”" for one in state.unwanted)
+    return (*chips(where, lambda amount: money(shop, amount)), *unwanted)
 
 
 def wanted(shop: Shop, state: ChatState) -> str:
@@ -54,33 +59,58 @@ def wanted(shop: Shop, state: ChatState) -> str:
     return text
 
 
-def found(shop: Shop, state: ChatState, *, shown: int, matching: int, lead: str = "") -> str:
-    """The line above the cards."""
+def found(
+    shop: Shop,
+    state: ChatState,
+    *,
+    shown: int,
+    matching: int,
+    near: bool = False,
+    cheapest: bool = False,
+    lead: str = "",
+) -> str:
+    """The line above the cards.
+
+    Args:
+        near: whether they come near the wish, where none has all of it.
+        cheapest: whether they come by their price.
+    """
     what = wanted(shop, state)
     if matching <= shown:
         count = "Here is the only one" if shown == 1 else f"Here are all {shown}"
+        count = "Here are both" if shown == 2 else count
         own = f"{count} for {what}." if what and not what.startswith("for ") else f"{count}."
         if what.startswith("for "):
             own = f"{count} {what}."
-    elif what:
-        joint = "" if what.startswith("for ") else "that match "
-        own = f"I found {matching:,} {joint}{what}. {_first(shown)}"
+    elif not what or what.startswith("for "):
+        own = _first(shown, cheapest=cheapest)
+        own = f"{own[:-1]} {what}." if what else own
     else:
-        own = _first(shown)
+        joint = "come near" if near else "match"
+        own = f"I found {matching:,} that {joint} {what}. {_first(shown, cheapest=cheapest)}"
     return f"{lead} {own}".strip()
 
 
-def _first(shown: int) -> str:
+def _first(shown: int, *, cheapest: bool) -> str:
+    if cheapest:
+        return "The cheapest is this." if shown == 1 else f"The cheapest {shown} are these."
     return "I'd start with this one." if shown == 1 else f"I'd start with these {shown}."
 
 
 def nothing(
-    shop: Shop, state: ChatState, *, drop: str = "", more: int = 0, others: bool = False
+    shop: Shop,
+    state: ChatState,
+    *,
+    drop: str = "",
+    more: int = 0,
+    others: bool = False,
+    several: bool = False,
 ) -> str:
     """Plainly that nothing fits, and which constraint costs most.
 
     Args:
         others: whether some have been shown, and it is others that there are none of.
+        several: whether more than one kind of thing was asked for at once.
     """
     what = wanted(shop, state)
     if others:
@@ -88,9 +118,13 @@ def nothing(
         text += f"{'' if what.startswith('for ') else ' for'} {what}." if what else "."
     else:
         text = f"Nothing in stock fits {what}." if what else "There is nothing in stock."
+    if several:
+        text += " Ask me for one thing at a time."
     if drop:
         items = "1 item" if more == 1 else f"{more:,} items"
-        text += f" Without {drop} there {'is' if more == 1 else 'are'} {items}. Shall I drop that?"
+        text += (
+            f" Without “{drop}” there {'is' if more == 1 else 'are'} {items}. Shall I drop that?"
+        )
     return text
 
 
@@ -100,15 +134,20 @@ def not_known(words: Sequence[str]) -> str:
     return f"I have nothing for {said}. Try another word for it."
 
 
-def partly(missing: Sequence[str]) -> str:
-    """That the wish is met in part only."""
+def partly(missing: Sequence[str], near: Sequence[str] = ()) -> str:
+    """That the wish is met in part only.
+
+    Args:
+        near: what was gone by instead of words: ``meaning``, ``pictures``.
+    """
+    went = f"so I went by {' and '.join(near)}." if near else ""
     if missing:
         said = " or ".join(f"“{one}”" for one in missing)
-        return f"No item says {said}, so I went by the rest."
-    return "No item has all of that, so these are the closest."
+        return f"No item says {said}, {went or 'so I went by the rest.'}"
+    return f"No item has all of that, {went or 'so these are the closest.'}"
 
 
-def corrected(words: dict[str, str]) -> str:
+def corrected(words: Mapping[str, str]) -> str:
     """What a misspelt word was taken for."""
     said = ", ".join(f"“{meant}” for “{one}”" for one, meant in words.items())
     return f"I read {said}."

@@ -96,12 +96,13 @@ class RuleReader:
             return Reading("thanks")
         found = self._phrased(turn)
         found = self._valued(turn, found)
-        wish, kinds = self._wish(turn)
+        wish, unwanted = self._wish(turn)
+        kinds = tuple(word for word in wish if stem(word) in self.vocabulary.index.kinds)
         if found.intent not in ("find", "unclear", "hello", "more_like"):
             # Beside what is to be done, words can only point at a card by what stands on it.
-            wish = tuple(word for word in wish if word in self.vocabulary.index.words)
-            kinds = tuple(word for word in kinds if word in wish)
-        found = replace(found, wish=wish, kinds=kinds, corrected=turn.corrected)
+            wish = tuple(word for word in wish if stem(word) in self.vocabulary.index.words)
+            kinds, unwanted = tuple(word for word in kinds if word in wish), ()
+        found = replace(found, wish=wish, unwanted=unwanted, kinds=kinds, corrected=turn.corrected)
         if found.intent == "unclear" and found.changes:
             found = replace(found, intent="find")
         return found
@@ -260,6 +261,8 @@ class RuleReader:
                 return False
             if word.text == "but" and turn.words[place - 1].text in ("anything", "everything"):
                 return True
+            if word.text == "than" and place and turn.words[place - 1].text == "other":
+                return True
             # What belongs to a name denies nothing: "dips (non-refrigerated), grocery".
             if word.text in _NEGATORS and place not in turn.used:
                 return True
@@ -308,20 +311,20 @@ class RuleReader:
         return ""
 
     def _wish(self, turn: _Turn) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Content words that nothing else took, and those of them that name a kind of thing."""
-        index = self.vocabulary.index
-        wish: list[str] = []
+        """Content words that nothing else took: those that are wanted, and those that are not."""
+        wish, unwanted = dict[str, str](), dict[str, str]()
         for place, word in enumerate(turn.words):
             if place in turn.used or word.text in phrases.STOP | _FIND | _TURNS | _OTHER:
                 continue
             if word.text in _NEGATORS | _INDIFFERENT or len(word.text) < 2 or word.text.isdigit():
                 continue
-            if self._denied(turn, place):
-                continue
-            meant = turn.corrected.get(word.text, word.stem)
-            if meant not in wish:
-                wish.append(meant)
-        return tuple(wish), tuple(word for word in wish if stem(word) in index.kinds)
+            # As it was said, so that it reads well and vectors know it.
+            meant = turn.corrected.get(word.text, word.text)
+            denied = self._denied(turn, place)
+            # "The colour is not important" leaves out nothing.
+            if not (denied and word.text.startswith(_NO_MATTER)):
+                (unwanted if denied else wish).setdefault(stem(meant), meant)
+        return tuple(wish.values()), tuple(unwanted.values())
 
 
 _POINTING = frozenset(("more_like", "less_like", "hide", "tell", "why", "make_ad"))

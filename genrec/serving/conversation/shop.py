@@ -25,6 +25,7 @@ from genrec.data.filter_columns import NumberColumn
 from genrec.data.filters import CompiledFilter
 from genrec.data.sequences import History, Sequences
 from genrec.recommenders.base import Recommender
+from genrec.serving.conversation.likeness import Likeness
 from genrec.serving.conversation.vocabulary import Vocabulary
 from genrec.serving.conversation.word_index import WordIndex
 
@@ -83,6 +84,11 @@ class Shop:
     def index(self) -> WordIndex:
         """Items by their words."""
         return WordIndex(self.catalog)
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """Items by vectors."""
+        return Likeness(self.finder, self.index)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

@@ -42,6 +42,7 @@ class ChatState:
         user: whose history counts; empty when nobody is known.
         where: hard constraints, as an ``ItemFilter`` in JSON.
         wish: words that items are looked for by.
+        unwanted: words that no item may have.
         likes: ids of items that more like them are wanted of, latest last.
         dislikes: ids of items that less like them are wanted of.
         rejected: ids of items that never come again.
@@ -59,6 +60,7 @@ class ChatState:
     user: str = ""
     where: Mapping[str, Any] = field(default_factory=dict)
     wish: str = ""
+    unwanted: tuple[str, ...] = ()
     likes: tuple[str, ...] = ()
     dislikes: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
@@ -142,7 +144,7 @@ def _problem(error: Exception) -> str:
 
 
 # What a change of mind takes back; the rest only grows.
-_UNDONE = ("where", "wish", "likes", "dislikes", "rejected", "focus", "recipient")
+_UNDONE = ("where", "wish", "unwanted", "likes", "dislikes", "rejected", "focus", "recipient")
 
 
 def _plain(value: Any) -> Any:
@@ -160,7 +162,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read(values: dict[str, Any]) -> dict[str, Any]:
-    for name in ("likes", "dislikes", "rejected"):
+    for name in ("unwanted", "likes", "dislikes", "rejected"):
         if name in values:
             values[name] = tuple(values[name])
     return values

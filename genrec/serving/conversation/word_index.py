@@ -32,7 +32,7 @@ class Hits:
     Attributes:
         items: positions, best first, shape (found,), int64.
         scores: shape (found,), float32, descending.
-        missing: words that no item has.
+        missing: words that no item has, as they were said.
         share: weight of the wish's words that the best items have, 0 to 1.
     """
 
@@ -75,8 +75,20 @@ class WordIndex:
         lengths = np.bincount(self.items, minlength=self.count)
         # Of two items with the same words asked for, the one that says less else.
         self.brevity = (1 / (8 + lengths)).astype(np.float32)
-        self.kinds = _kinds(catalog.table["title"])
+        # How many names each word ends: what ends many names says what a thing is.
+        self.named = _named(catalog.table["title"])
+        self.kinds = frozenset(self.named)
         self._catalog = catalog
+
+    def commonest_kinds(self, most: int) -> list[str]:
+        """Words that name a kind of product, the commonest first."""
+        known = [word for word in self.kinds if word in self.words]
+        return sorted(known, key=lambda one: (-self.named[one], one))[:most]
+
+    def thing(self, words: Sequence[str]) -> str:
+        """Which of some words says what the thing is, the others how it is; empty if none does."""
+        known = [one for one in words if stem(plain(one)) in self.named]
+        return max(known, key=lambda one: self.named[stem(plain(one))], default="")
 
     def having(self, words: Sequence[str]) -> int:
         """How many items have all of the words."""
@@ -90,6 +102,12 @@ class WordIndex:
             found = found[np.isin(found, other, assume_unique=True)]
         return len(found)
 
+    def saying(self, words: Sequence[str]) -> np.ndarray:
+        """Positions of the items that have any of the words, shape (items,), int64."""
+        found = [self.words[one] for word in words if (one := stem(plain(word))) in self.words]
+        lists = [self.items[self.starts[one] : self.starts[one + 1]] for one in found]
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *lists]))
+
     @cached_property
     def speller(self) -> Speller:
         """Corrects to the shop's words."""
@@ -102,9 +120,11 @@ class WordIndex:
         Args:
             allowed: bool over all items, shape (items,).
         """
-        asked = list(dict.fromkeys(stem(plain(word)) for word in words))
-        known = [self.words[word] for word in asked if word in self.words]
-        missing = tuple(word for word in asked if word not in self.words)
+        asked: dict[str, str] = {}
+        for word in words:
+            asked.setdefault(stem(plain(word)), word)
+        known = [self.words[one] for one in asked if one in self.words]
+        missing = tuple(word for one, word in asked.items() if one not in self.words)
         empty = Hits(np.zeros(0, np.int64), np.zeros(0, np.float32), missing)
         if not known:
             return empty
@@ -188,11 +208,15 @@ def _words(series: pl.Series, weight: float) -> pl.DataFrame:
     )
 
 
-def _kinds(titles: pl.Series) -> frozenset[str]:
+def _named(titles: pl.Series) -> dict[str, int]:
     """Stems of words that end the name of several items: the name stops at a comma or a dash."""
     frame = pl.DataFrame({"title": titles.str.to_lowercase()})
     named = frame.select(
         pl.col("title").str.extract(r"^([^,:;(/|]+?)(?:\s+[-–—].*|[,:;(/|].*)?$").alias("name")
     ).select(pl.col("name").str.extract(r"(\p{L}{3,})\s*$").alias("last"))
     counted = named.drop_nulls().group_by("last").len().filter(pl.col("len") >= KIND_ITEMS)
-    return frozenset(stem(plain(word)) for word in counted["last"])
+    found: dict[str, int] = {}
+    for word, count in counted.iter_rows():
+        one = stem(plain(word))
+        found[one] = found.get(one, 0) + count
+    return found
