@@ -90,7 +90,9 @@ class EvaluateConfig:
         exclude_seen: leave items of the user's own history out of all lists.
         refit: train on everything before the test cases. With ``train.validate_every`` the number
             of steps is chosen on validation cases first, which costs a second training.
-        validation_users: users whose validation cases are looked at during training.
+        validation_users: users whose validation cases are looked at during training, drawn by the
+            training seed; 0 looks at all. Learning from preference looks at the same, but at no
+            more than half of all, since the others decide at its gate.
         test_users: judge only so many test users, drawn by the training seed; 0 judges all.
         drop_cold_targets: leave out targets that were never trained on.
         drop_seen_targets: leave out targets that the user had before.
@@ -113,6 +115,9 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ConfigError(f"No split '{self.split}'; {nearest(self.split, SPLITS)}")
+        for name in ("validation_users", "test_users"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0")
         for name in self.against:
             CONTROLS.entry(name)
 

@@ -25,6 +25,7 @@ from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.prepare import files_of
 from genrec.stages.profile_words import profile_words
 from genrec.stages.run import Run, Stage
+from genrec.stages.validation import ValidationUsers, weigh_signals
 from genrec.workspace import content_key, seal_of
 
 SFT = "sft"
@@ -175,8 +176,8 @@ def train_validated(
     """
     recipe, config = run.recipe, run.recipe.generative
     fitting, validation = training.split(recipe.evaluate.split)
-    rows = np.random.default_rng(config.fit.seed).permutation(len(validation))
-    cases = validation.take(np.sort(rows[: recipe.evaluate.validation_users]))
+    users = ValidationUsers.drawn(recipe, validation)
+    cases = users.choosing()
     chosen = GenerativeRecommender.train(
         config.backbone,
         fitting,
@@ -189,9 +190,7 @@ def train_validated(
         on_validation=on_validation,
         progress=stage.training(),
     )
-    if chosen.hybrid is not None and chosen.hybrid.config.tune:
-        # In the order of the draw, since large catalogues are weighed on the first of them alone.
-        chosen.tune(validation.take(rows))
+    weigh_signals(chosen, users)
     return chosen
 
 
