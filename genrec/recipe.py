@@ -38,7 +38,7 @@ from genrec.recommenders.options import (
 from genrec.search_space import SearchSpace
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
-from genrec.strict_yaml import set_option
+from genrec.strict_yaml import set_options
 from genrec.training.finetune_options import FinetuneConfig
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.preference_options import PreferenceConfig
@@ -281,8 +281,7 @@ class Recipe(BaseModel):
         Raises:
             ConfigError: names all problems at once.
         """
-        for override in overrides:
-            set_option(content, override, example="train.steps=2000")
+        set_options(content, overrides, example="train.steps=2000")
         try:
             return Recipe.model_validate(content)
         except ValidationError as error:

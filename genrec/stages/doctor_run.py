@@ -204,6 +204,28 @@ def _prompt(workspace: Workspace) -> Iterator[Check]:
             continue
         found = f"{name}, " + ("as it was trained with" if same else "changed since training")
         yield Check("prompt", same, found, "Put the old text back, or train again", needed=True)
+        yield from _task_prompts(about.get("learnt") or {})
+
+
+def _task_prompts(learnt: Mapping[str, Any]) -> Iterator[Check]:
+    """Whether the prompts of the tasks beside the next item are those that were trained with."""
+    hashes = dict(learnt.get("prompts") or {})
+    if not hashes:
+        return
+    # Tasks are made of tensors, which most runs that are looked at have no need of.
+    from genrec.recommenders.tasks.mix import TASKS
+
+    for task, learned in hashes.items():
+        name = f"prompt of the task {task}"
+        try:
+            template = TASKS[task].prompt
+            same = PromptLibrary().hash(template) == learned
+        except (KeyError, GenrecError) as error:
+            known = str(error) if task in TASKS else f"there is no task '{task}' any more"
+            yield Check(name, ok=False, found=known, fix="Train again", needed=True)
+            continue
+        found = f"{template}, " + ("as it was trained with" if same else "changed since training")
+        yield Check(name, same, found, "Put the old text back, or train again", needed=True)
 
 
 def _packages_since(workspace: Workspace) -> Check:

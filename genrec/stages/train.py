@@ -47,9 +47,9 @@ def train(
         run.keys["semantic_ids"],
         # How IDs are chosen later needs no training.
         asdict(replace(recipe.generative, decode=DecodeConfig())),
-        *_prompt_hashes(recipe),
+        *prompt_hashes(recipe),
         [recipe.evaluate.refit, recipe.evaluate.split, recipe.evaluate.validation_users],
-        *_further_inputs(run, training),
+        *further_inputs(run, training),
     )
     with run.stage(f"Train {recipe.llm.start_from or recipe.llm.name}", together=True) as stage:
         place = _trained_before(run)
@@ -90,12 +90,13 @@ def _trained_before(run: Run) -> str:
     return "recommender"
 
 
-def _prompt_hashes(recipe: Recipe) -> list[str]:
+def prompt_hashes(recipe: Recipe) -> list[str]:
+    """Of the templates that the recommender is trained with."""
     names = [recipe.prompt.template, *(TASKS[task].prompt for task in recipe.tasks.beside)]
     return [PromptLibrary().hash(name) for name in names]
 
 
-def _further_inputs(run: Run, training: Dataset) -> list[str]:
+def further_inputs(run: Run, training: Dataset) -> list[str]:
     """What else the recommender is made from, where the recipe asks for it."""
     recipe, found = run.recipe, []
     if (folder := Path(recipe.llm.name)).is_dir():
@@ -108,7 +109,7 @@ def _further_inputs(run: Run, training: Dataset) -> list[str]:
     if recipe.prompt.group_by:
         found.append(HistoryGroups.of(training, recipe.prompt.group_by).fingerprint)
     if recipe.hybrid is not None:
-        found.append(run.keys["item_vectors"])
+        found.append(run.keys.get("item_vectors", ""))
     if recipe.tasks.preference_summary:
         rules = SensitiveRules.load(recipe.profiles.rules).version
         found.append(content_key(asdict(recipe.profiles), rules))

@@ -10,7 +10,9 @@ from genrec.cli.doctor import doctor_command
 from genrec.data.storage import write_dataset
 from genrec.errors import ArtefactError, ConfigError
 from genrec.profiles.storage import Tombstones
+from genrec.prompting import PromptLibrary
 from genrec.recipe import Recipe
+from genrec.recommenders.options import GenerativeConfig
 from genrec.seals import SEAL
 from genrec.stages.doctor import _of_metadata, declared, examine, packages
 from genrec.stages.doctor_run import differences, examine_run
@@ -104,6 +106,27 @@ def test_events_of_the_forgotten_are_told_as_long_as_any_version_has_them(run):
     assert (told.ok, told.fix.split()[0]) == (False, "Delete")
     shutil.rmtree(run / "dataset")
     assert named(examine_run(run))["the forgotten"].ok
+
+
+def test_a_prompt_that_a_task_was_not_trained_with_is_a_problem(run):
+    library, tasks = PromptLibrary(), ("title_to_id", "rating")
+    prompts = {task: library.hash(f"tasks/{task}") for task in tasks}
+    template = GenerativeConfig().prompt.template
+    about = {"options": {"prompt": {"template": template}}, "template_hash": library.hash(template)}
+
+    def told(learnt):
+        with Workspace(run).write("recommender", "r") as folder:
+            text = json.dumps({**about, "learnt": {"prompts": learnt}})
+            (folder / "generative.json").write_text(text)
+        return {name: one for name, one in named(examine_run(run)).items() if "prompt" in name}
+
+    assert [one.ok for one in told(prompts).values()] == [True, True, True]
+    assert list(told({})) == ["prompt"]
+    changed = told({**prompts, "rating": "older", "gone": "x"})
+    assert {name for name, one in changed.items() if not one.ok and one.needed} == {
+        "prompt of the task rating",
+        "prompt of the task gone",
+    }
 
 
 def test_the_exit_code_is_about_what_was_asked(run, capsys):
