@@ -172,7 +172,7 @@ class CheckpointingTrainer(Trainer):
         if self.times == 1:
             found: torch.utils.data.Sampler[int] | None = super()._get_train_sampler(train_dataset)
             return found
-        rows = self.train_dataset if train_dataset is None else train_dataset
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
         config = self.watcher.config
         return RepeatedBatches(
             len(rows), batch_size=config.batch_size, times=self.times, seed=config.seed
