@@ -15,6 +15,11 @@ A message says what happened, with the value, and then what to do.
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+# No package index has genrec, so its name alone would not lead to it.
+UPGRADE = (
+    "Upgrade genrec: in a checkout, git pull and pip install '.[…]' with your extras; otherwise "
+    "pip install the file of a newer wheel"
+)
 __all__ = [
     "ArtefactError",
     "ConfigError",

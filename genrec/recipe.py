@@ -38,7 +38,7 @@ from genrec.recommenders.options import (
 from genrec.search_space import SearchSpace
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
-from genrec.strict_yaml import set_option
+from genrec.strict_yaml import set_options
 from genrec.training.finetune_options import FinetuneConfig
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.preference_options import PreferenceConfig
@@ -90,7 +90,9 @@ class EvaluateConfig:
         exclude_seen: leave items of the user's own history out of all lists.
         refit: train on everything before the test cases. With ``train.validate_every`` the number
             of steps is chosen on validation cases first, which costs a second training.
-        validation_users: users whose validation cases are looked at during training.
+        validation_users: users whose validation cases are looked at during training, drawn by the
+            training seed; 0 looks at all. Learning from preference looks at the same, but at no
+            more than half of all, since the others decide at its gate.
         test_users: judge only so many test users, drawn by the training seed; 0 judges all.
         drop_cold_targets: leave out targets that were never trained on.
         drop_seen_targets: leave out targets that the user had before.
@@ -113,6 +115,9 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ConfigError(f"No split '{self.split}'; {nearest(self.split, SPLITS)}")
+        for name in ("validation_users", "test_users"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0")
         for name in self.against:
             CONTROLS.entry(name)
 
@@ -276,8 +281,7 @@ class Recipe(BaseModel):
         Raises:
             ConfigError: names all problems at once.
         """
-        for override in overrides:
-            set_option(content, override, example="train.steps=2000")
+        set_options(content, overrides, example="train.steps=2000")
         try:
             return Recipe.model_validate(content)
         except ValidationError as error:

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from genrec.errors import ArtefactError
+from genrec.errors import UPGRADE, ArtefactError
 
 SEAL = "artefact.json"
 # The format that each kind is written in, where it is not the common one. A kind's number is raised
@@ -97,7 +97,7 @@ class Seal:
             raise ArtefactError(
                 f"{folder} is a {kind} of format {number}{_writer(content)}; this genrec "
                 f"({package_versions().get('genrec', '?')}) reads up to {format_of(kind)}. "
-                "Upgrade genrec: pip install --upgrade genrec"
+                f"{UPGRADE}."
             )
         try:
             for older in range(number, format_of(kind)):

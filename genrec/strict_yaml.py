@@ -170,11 +170,20 @@ def _model_in(annotation: Any) -> type[Any] | None:
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
+def set_options(content: dict[str, Any], texts: Sequence[str], *, example: str) -> None:
+    """Sets values by their paths, in place; a section as a whole before the options inside it.
+
+    Raises: as of ``set_option``.
+    """
+    for text in sorted(texts, key=lambda one: one.partition("=")[0].count(".")):
+        set_option(content, text, example=example)
+
+
 def set_option(content: dict[str, Any], text: str, *, example: str) -> None:
     """Sets one value by its path, in place: ``train.steps=2000``.
 
     Args:
-        content: mappings in mappings; sections that are absent are made.
+        content: mappings in mappings; sections that are absent or null are made.
         example: what such a text looks like, for the message.
 
     Raises:
@@ -199,7 +208,9 @@ def set_value(content: dict[str, Any], keys: Sequence[str], value: Any, *, said:
     """
     section = content
     for key in keys[:-1]:
-        section = section.setdefault(key, {})
+        if section.get(key) is None:
+            section[key] = {}
+        section = section[key]
         if not isinstance(section, dict):
             raise ConfigError(
                 f"'{said or '.'.join(keys)}' does not fit: {key} is a value, not a section."

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from genrec.errors import ArtefactError, ConfigError
+from genrec.errors import UPGRADE, ArtefactError, ConfigError
 
 VERSIONS, POINTER = "versions", "versions.json"
 FORMAT = 1
@@ -53,8 +53,7 @@ class Versions:
             ) from error
         if number > FORMAT:
             raise ArtefactError(
-                f"{pointer} is of format {number}; this genrec reads up to {FORMAT}. "
-                "Upgrade genrec: pip install --upgrade genrec"
+                f"{pointer} is of format {number}; this genrec reads up to {FORMAT}. {UPGRADE}."
             )
         if strange := [name for name in promoted if not _NUMBER.fullmatch(name)]:
             raise ArtefactError(f"{pointer} names a version '{strange[0]}', which is no number.")

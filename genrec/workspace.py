@@ -121,22 +121,36 @@ class Workspace:
 
     Args:
         folder: made when first written to; of a run, or of one version of it.
+        version: name of the version to open, whichever is in use; empty for the run as its recipe
+            made it.
 
     Attributes:
         place: where the artefacts of the version in use lie; the folder itself before any update.
         root: the run's folder, where what all versions share lies.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, version: str | None = None) -> None:
         self.folder = Path(folder)
         self.root = root_of(self.folder)
         versions = Versions.read(self.folder)
-        self.place = versions.place(versions.current)
+        self.place = versions.place(versions.current if version is None else version)
 
     @staticmethod
     def of(run: str | Path | Workspace) -> Workspace:
         """The workspace of a folder, or the one that is open already, at its version."""
         return run if isinstance(run, Workspace) else Workspace(run)
+
+    @property
+    def version(self) -> str:
+        """The name of the version that is open; empty for the run as its recipe made it."""
+        return "" if self.place == self.root else self.place.name
+
+    def at(self, version: str) -> Workspace:
+        """One version of this run, whichever is in use now or later.
+
+        Its path is absolute, so that it can travel to another process.
+        """
+        return Workspace(self.root.resolve(), version=version)
 
     def path(self, name: str) -> Path:
         """Where the artefact of that name lies."""

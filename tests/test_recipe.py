@@ -39,6 +39,15 @@ def test_overrides_reach_their_option():
     assert recipe.evaluate.against == ["popular"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_option_makes_its_section_whatever_is_said_of_the_section_beside_it(order):
+    overrides = ["hybrid.generate=0.3", "hybrid={tune: false}", "preference.gate.margin=0.2"]
+    content = {**MINIMAL, "hybrid": None, "preference": {"gate": None}}
+    recipe = Recipe.parse(content, overrides=overrides[::order])
+    assert (recipe.hybrid.generate, recipe.hybrid.tune) == (0.3, False)
+    assert recipe.preference.gate.margin == 0.2
+
+
 def test_the_generative_options_are_the_recipe_s():
     recipe = Recipe.parse({**MINIMAL, "train": {"steps": 5}, "decode": {"beams": 3}})
     assert (recipe.generative.fit.steps, recipe.generative.decode.beams) == (5, 3)

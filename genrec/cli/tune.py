@@ -35,12 +35,11 @@ def tune_command(
     """Search the recipe's declared ranges on validation cases; the same command goes on."""
     from genrec.cli.run import drawn
     from genrec.recipe import Recipe
-    from genrec.strict_yaml import set_option
+    from genrec.strict_yaml import set_options
     from genrec.workspace import Workspace
 
     content = Recipe.read(recipe)
-    for override in overrides or []:
-        set_option(content, override, example="train.steps=2000")
+    set_options(content, overrides or [], example="train.steps=2000")
     checked = Recipe.parse(content, where=recipe)
     folder = into or Path("runs") / f"{checked.name}-tune"
     from genrec.stages.tune import Search, tune

@@ -31,7 +31,7 @@ from genrec.data.catalog import Catalog
 from genrec.data.filters import FilterCompiler, ItemFilter
 from genrec.errors import ConfigError, InputError, nearest
 from genrec.shipped import CAMPAIGNS, shipped_file, shipped_names
-from genrec.strict_yaml import problems_of, read_yaml, set_option
+from genrec.strict_yaml import problems_of, read_yaml, set_options
 
 ALL = "all"
 LONGEST_LIST = 1_000_000
@@ -262,8 +262,7 @@ class Campaign(_Section):
                 )
             path = shipped_file(CAMPAIGNS, str(name))
         content = read_yaml(path, "campaign")
-        for override in overrides:
-            set_option(content, override, example="budget.jobs=500")
+        set_options(content, overrides, example="budget.jobs=500")
         return Campaign.parse(content, where=str(name), folder=path.parent)
 
     @staticmethod

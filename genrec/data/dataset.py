@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -200,6 +200,38 @@ class Dataset:
         from genrec.data.core import k_core
 
         return k_core(self, k, basis=basis, min_user=min_user, min_item=min_item)
+
+    def without_users(self, users: Collection[str]) -> Dataset:
+        """Nothing of these users: no event, case or row of a table with ``user_id`` is left.
+
+        Those who stay are numbered anew, in their order; items keep their numbers.
+        """
+        gone = np.isin(self.users.astype(str), list(users))
+        if not gone.any():
+            return self
+        numbers = (np.cumsum(~gone) - 1).astype(np.uint32)
+        owners = self.events["user"].to_numpy()
+
+        def left(table: pl.DataFrame) -> pl.DataFrame:
+            if "user_id" not in table.columns:
+                return table
+            theirs = pl.col("user_id").cast(pl.String).is_in(list(users))
+            return table.filter(~theirs.fill_null(value=False))
+
+        def cases(holdout: Holdout) -> Holdout:
+            theirs = np.isin(holdout.targets.users.astype(str), list(users))
+            return holdout.take(np.flatnonzero(~theirs))
+
+        return replace(
+            self,
+            users=self.users[~gone],
+            events=self.events.with_columns(pl.Series("user", numbers[owners])).filter(
+                ~gone[owners]
+            ),
+            user_table=None if self.user_table is None else left(self.user_table),
+            extras={name: left(table) for name, table in self.extras.items()},
+            published={part: cases(holdout) for part, holdout in self.published.items()},
+        )
 
     @cached_property
     def fingerprint(self) -> str:

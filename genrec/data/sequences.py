@@ -50,6 +50,26 @@ class History:
     def __len__(self) -> int:
         return len(self.items)
 
+    def followed_by(self, items: np.ndarray) -> History:
+        """With items behind of which nothing else is known.
+
+        Each is a basket of its own, of no kind that anybody said, and at the time of the last event
+        that has one.
+        """
+        joined = np.append(self.items, items).astype(np.int32)
+        if not len(self):
+            return History(joined, user=self.user)
+        times, baskets, kinds = self.times, self.baskets, self.kinds
+        return History(
+            joined,
+            None if times is None else np.append(times, np.full(len(items), times[-1])),
+            None
+            if baskets is None
+            else np.append(baskets, baskets[-1] + 1 + np.arange(len(items), dtype=np.int32)),
+            self.user,
+            None if kinds is None else np.append(kinds, np.zeros(len(items), np.uint8)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Sequences(Sequence[History]):

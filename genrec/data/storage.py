@@ -77,6 +77,16 @@ def read_dataset(folder: Path) -> Dataset:
         )
 
 
+def stored_users(folder: Path) -> list[str]:
+    """The ids of a stored data set's users, without the rest of it.
+
+    Raises:
+        ArtefactError: the file is missing or damaged.
+    """
+    with reading(folder, "data set", then="Run again."):
+        return [str(user) for user in pl.read_parquet(folder / "users.parquet")["user_id"]]
+
+
 def _numbered(events: pl.DataFrame, **most: int) -> pl.DataFrame:
     """The events, if every number in them stands for something."""
     for name in (name for name in ("user", "item", "time", "basket") if name in events.columns):

@@ -248,14 +248,17 @@ def _appended(history: History, event: Interaction, dataset: Dataset) -> History
     baskets = None
     if history.baskets is not None:
         baskets = np.append(history.baskets, np.int32(event.basket or 0))
+    # Nobody says of what kind it is.
+    kinds = None if history.kinds is None else np.append(history.kinds, np.uint8(0))
     if baskets is None and times is None:
-        return History(items, None, None, history.user)
+        return History(items, None, None, history.user, kinds)
     order = _order(times, baskets)
     return History(
         items[order],
         None if times is None else times[order],
         None if baskets is None else _numbered(baskets[order]),
         history.user,
+        None if kinds is None else kinds[order],
     )
 
 

@@ -1,8 +1,9 @@
 """What changed in a user between two windows of time: which traits came, which went.
 
-Both windows are held against the same crowd. What only one window shows may be missing in the other
-for want of visits. So a like, a favourite or a brand has come or gone only if the two rates differ
-by more than chance, and any other trait only if the other window shows another value instead.
+Both windows are held against the same crowd, and events of every kind count, as in profiles. What
+only one window shows may be missing in the other for want of visits. So a like, a favourite or a
+brand has come or gone only if the two rates differ by more than chance, and any other trait only if
+the other window shows another value instead.
 """
 
 from __future__ import annotations
@@ -129,6 +130,8 @@ def _within(history: History, when: np.ndarray, window: Window) -> History:
         history.items[rows],
         None if history.times is None else history.times[rows],
         None if history.baskets is None else history.baskets[rows],
+        history.user,
+        None if history.kinds is None else history.kinds[rows],
     )
 
 

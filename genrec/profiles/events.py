@@ -36,6 +36,9 @@ def counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class Events:
     """Usable events of some users, by user and then in the order of their history.
 
+    Events of every kind are there: what was looked at says something of a user too. Data whose
+    views should not count are read without them.
+
     Attributes:
         names: user ids, shape (users,).
         total: events of each user, usable or not, shape (users,).

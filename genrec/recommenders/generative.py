@@ -27,6 +27,7 @@ from genrec.errors import ConfigError
 from genrec.llm.adapt import in_use
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
+from genrec.llm.origin import base_content
 from genrec.llm.side_features import SideFeatures
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups
@@ -171,7 +172,8 @@ class GenerativeRecommender(Recommender):
             validate=validate,
             on_validation=on_validation,
             progress=progress,
-            job=f"{dataset.fingerprint} {index.fingerprint} {groups.fingerprint} "
+            job=f"{base_content(chosen.backbone)} {dataset.fingerprint} {index.fingerprint} "
+            f"{groups.fingerprint} "
             f"{'' if vectors is None else vectors.fingerprint} {learnt}",
         )
         return recommender

@@ -25,6 +25,7 @@ from genrec.errors import ConfigError, InputError
 from genrec.llm.adapt import in_use
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
+from genrec.llm.origin import base_content
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.generative import code_words
 from genrec.recommenders.history_prompt import HistoryPrompt, packed_windows
@@ -147,7 +148,7 @@ class OnePassRecommender(Recommender):
             folder=folder,
             validate=validate,
             progress=progress,
-            job=f"{dataset.fingerprint} {index.fingerprint}",
+            job=f"{base_content(chosen.backbone)} {dataset.fingerprint} {index.fingerprint}",
         )
         return recommender
 

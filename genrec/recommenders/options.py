@@ -179,7 +179,7 @@ class TaskConfig:
         rating: the stars that a user gives to an item.
         direct: whether a user chooses an item next, yes or no.
         explanation: why a user liked an item, in the words of their review.
-        review_summary: the headline and the stars of a review.
+        review_summary: the headline of a review, from its text.
         task_history: events of a history in prompts that are no windows.
         task_words: tokens of a title, and four times as many of a review, that are read at most.
     """

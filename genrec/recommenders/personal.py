@@ -15,6 +15,9 @@ from genrec.recommenders.counts import (
 class Personal(CountingRecommender):
     """The user's own most frequent items; among equals the most recent; then the popular ones.
 
+    Events of every kind count alike, as they do among the cases that it is judged on: where views
+    are read, looking at an item is choosing it.
+
     In basket data the most recent means the latest basket, and items of one basket are ordered by
     popularity.
     """

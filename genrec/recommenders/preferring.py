@@ -238,6 +238,7 @@ def prefer(
         on_validation=note,
         progress=progress,
         job=job,
+        times=config.grpo.updates if config.method == "grpo" else 1,
     )
     recommender.fitted = fitted
     return Preferred(fitted, course, learner.invalid if isinstance(learner, GrpoLearner) else 0)

@@ -48,7 +48,7 @@ from genrec.stages.ads_media import (
 )
 from genrec.stages.ads_writing import Making, cost_of
 from genrec.stages.engines import ENGINES
-from genrec.stages.job_folder import JOB, check_folder, claim
+from genrec.stages.job_folder import JOB, begun_with, check_folder, claim
 from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
 from genrec.workspace import Workspace, write_text
@@ -112,7 +112,7 @@ def plan_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
         ArtefactError: the run lacks an artefact.
     """
     started = time.perf_counter()
-    desk = Desk.open(run, campaign)
+    desk = Desk.open(_as_begun(run, into), campaign)
     best = desk.stored_best(into / RECOMMENDATIONS)
     if campaign.what.best is not None and best is None:
         most = len(desk.audience.names) * campaign.what.best.n * len(desk.variants)
@@ -145,14 +145,16 @@ def make_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
     """Writes the ads of a campaign; what is there already is not written again.
 
     Args:
-        into: folder of the ads; goes on there after a kill or when a budget was spent.
+        into: folder of the ads; goes on there after a kill or when a budget was spent, with the
+            version of the run that it began with.
 
     Returns:
         What ``report.json`` holds.
 
     Raises:
         InputError: the campaign asks for what is not there; lists all of it.
-        ConfigError: the folder holds something else, or another process writes to it.
+        ConfigError: the folder holds something else, or another process writes to it, or the
+            version that it began with is not there any more.
         ArtefactError: the run lacks an artefact.
         StorageError: the disk is full; what was written is kept.
     """
@@ -162,19 +164,21 @@ def make_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
     # What was asked for beside the texts before is still asked for.
     campaign = campaign.with_media(stored_media(into))
     signer = signer_for(options.certificate, options.key) if campaign.media else None
+    run = _as_begun(run, into)
     desk = Desk.open(run, campaign)
     about = {"format": _VERSION, "campaign": campaign.about, "base": desk.writer.base}
     planned = _planned_before(into)
     media = {"media": campaign.media} if campaign.media else {}
     checked = partial(check_folder, into, holds="ads", words=_WORDS, beside=("media",))
     checked({**about, "plan": planned})
+    claimed = partial(claim, into, version=run.workspace.version)
     with Workspace(into).lock():
-        claim(into, {**about, "plan": planned, **media})
+        claimed({**about, "plan": planned, **media})
         plan = desk.plan(ask_recommender(run, campaign, into / RECOMMENDATIONS))
         about["plan"] = plan.key
         if planned is not None:
             checked(about)
-        claim(into, {**about, **media})
+        claimed({**about, **media})
         store = _store(desk, into, options)
         store.clean()
         run.observer.started("Write ads")
@@ -273,7 +277,7 @@ def make_again(folder: Path, ad_id: str, run: Run, campaign: Campaign) -> tuple[
     """
     ads = read_ads(folder)
     stored = one_ad(ads, ad_id)
-    desk = Desk.open(run, campaign)
+    desk = Desk.open(_at_begun(run, folder), campaign)
     plan = desk.plan(desk.stored_best(folder / RECOMMENDATIONS))
     rows = plan.jobs.filter(pl.col("key") == stored.id)
     if rows.is_empty():
@@ -299,7 +303,7 @@ def make_media_again(folder: Path, ad_id: str, run: Run, campaign: Campaign) -> 
     campaign = campaign.with_media(stored_media(folder))
     if not campaign.media:
         return []
-    desk = Desk.open(run, campaign)
+    desk = Desk.open(_at_begun(run, folder), campaign)
     plan = desk.plan(desk.stored_best(folder / RECOMMENDATIONS))
     rows = plan.table.filter(pl.col("key") == stored.id)
     return media_again(desk, folder, stored, rows, media_store(folder, AdOptions()))
@@ -362,6 +366,19 @@ def stored_job(folder: Path) -> dict[str, Any]:
         return dict(json.loads((folder / JOB).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{folder} is no folder of ads: it has no {JOB}.") from error
+
+
+def _as_begun(run: Run, into: Path) -> Run:
+    """The run at the version of an unfinished campaign; as it is open for any other."""
+    try:
+        finished = not json.loads((into / MANIFEST).read_text(encoding="utf-8"))["left"]
+    except (OSError, ValueError, KeyError, TypeError):
+        finished = False
+    return run if finished else _at_begun(run, into)
+
+
+def _at_begun(run: Run, folder: Path) -> Run:
+    return replace(run, workspace=begun_with(folder, run.workspace))
 
 
 def stored_media(folder: Path) -> dict[str, Any]:

@@ -38,9 +38,13 @@ from genrec.workspace import Workspace
 
 @dataclass(frozen=True)
 class AdJob:
-    """What a process needs to write ads, in values that travel."""
+    """What a process needs to write ads, in values that travel.
 
-    run: Path
+    Attributes:
+        run: open at the version that the campaign keeps to.
+    """
+
+    run: Workspace
     recipe: Recipe
     campaign: Campaign
     store: AdStore
@@ -67,7 +71,7 @@ class PartWriter:
 
     def __init__(self, job: AdJob, desk: Desk | None = None) -> None:
         self.store = job.store
-        self.desk = desk or Desk.open(Run(job.recipe, Workspace(job.run)), job.campaign)
+        self.desk = desk or Desk.open(Run(job.recipe, job.run), job.campaign)
 
     def __call__(self, part: WritePart, progress: Progress) -> None:
         """Writes one part, and keeps it as a whole or not at all."""
@@ -110,7 +114,8 @@ class Desk:
 
     def job(self, store: AdStore) -> AdJob:
         """For other processes."""
-        return AdJob(self.run.workspace.place.resolve(), self.run.recipe, self.campaign, store)
+        workspace = self.run.workspace
+        return AdJob(workspace.at(workspace.version), self.run.recipe, self.campaign, store)
 
     @property
     def variants(self) -> tuple[Variant, ...]:

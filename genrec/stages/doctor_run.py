@@ -10,11 +10,13 @@ from typing import Any
 
 from genrec.data.catalog import MEDIA_COLUMNS
 from genrec.errors import ArtefactError, ConfigError, GenrecError
+from genrec.profiles.storage import Tombstones
 from genrec.prompting import PromptLibrary
 from genrec.recipe import Recipe
 from genrec.seals import SEAL, Seal, format_of, package_versions
 from genrec.shipped import RECIPES, shipped_names
 from genrec.stages.doctor import Check, declared, fix_of, packages, weights
+from genrec.stages.profile import data_with
 from genrec.versions import POINTER, Versions
 from genrec.workspace import LOCK, Workspace, open_artefact, seal_of
 
@@ -40,6 +42,7 @@ def examine_run(folder: Path) -> list[Check]:
         *_belongs(workspace),
         *_recipe(stored),
         *_prompt(workspace),
+        *_forgotten(workspace),
         _packages_since(workspace),
         *_asked_by(stored),
     ]
@@ -133,6 +136,27 @@ def _belongs(workspace: Workspace) -> Iterator[Check]:
         )
 
 
+def _forgotten(workspace: Workspace) -> Iterator[Check]:
+    """Whether events of users who asked to be forgotten still lie in a version's data."""
+    try:
+        forgotten = Tombstones.read(workspace)
+        held = data_with(workspace, forgotten.among)
+    except ArtefactError as error:
+        yield Check("the forgotten", ok=False, found=str(error), fix="See there", needed=True)
+        return
+    if not forgotten.hashes:
+        return
+    if not held:
+        yield Check("the forgotten", ok=True, found="none of their events is in any version")
+        return
+    places = [folder.relative_to(workspace.root).as_posix() for folder in held]
+    found = f"events of {max(held.values())} of them are still in {', '.join(places)}"
+    fix = f"genrec update {workspace.root} EVENTS makes a version without them"
+    if workspace.path("dataset") not in held:
+        fix = "Delete these folders when you need not go back to those versions any more"
+    yield Check("the forgotten", ok=False, found=found, fix=fix)
+
+
 def _recipe(stored: Mapping[str, Any]) -> Iterator[Check]:
     try:
         recipe = Recipe.parse(dict(stored))
@@ -180,6 +204,28 @@ def _prompt(workspace: Workspace) -> Iterator[Check]:
             continue
         found = f"{name}, " + ("as it was trained with" if same else "changed since training")
         yield Check("prompt", same, found, "Put the old text back, or train again", needed=True)
+        yield from _task_prompts(about.get("learnt") or {})
+
+
+def _task_prompts(learnt: Mapping[str, Any]) -> Iterator[Check]:
+    """Whether the prompts of the tasks beside the next item are those that were trained with."""
+    hashes = dict(learnt.get("prompts") or {})
+    if not hashes:
+        return
+    # Tasks are made of tensors, which most runs that are looked at have no need of.
+    from genrec.recommenders.tasks.mix import TASKS
+
+    for task, learned in hashes.items():
+        name = f"prompt of the task {task}"
+        try:
+            template = TASKS[task].prompt
+            same = PromptLibrary().hash(template) == learned
+        except (KeyError, GenrecError) as error:
+            known = str(error) if task in TASKS else f"there is no task '{task}' any more"
+            yield Check(name, ok=False, found=known, fix="Train again", needed=True)
+            continue
+        found = f"{template}, " + ("as it was trained with" if same else "changed since training")
+        yield Check(name, same, found, "Put the old text back, or train again", needed=True)
 
 
 def _packages_since(workspace: Workspace) -> Check:

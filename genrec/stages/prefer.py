@@ -3,6 +3,9 @@
 ``recommender/`` always holds what is served and judged: the trained model, or, when the gate lets
 it through, the one that learned from preference. The other of the two is kept in ``sft/`` or in
 ``refused/``. ``preference/`` has the decision and its figures.
+
+The weights of a hybrid are chosen again for what has learned, on the validation cases that chose
+those of the trained model, where it did not train on them; see ``trained_on_validation``.
 """
 
 from __future__ import annotations
@@ -12,16 +15,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from genrec.data.dataset import Dataset, Holdout
 from genrec.errors import InputError
 from genrec.evaluation.gate import Decision, decide
+from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.preferring import Measured, Preferred
 from genrec.recommenders.preferring import prefer as learn
 from genrec.stages.run import Run, Stage
 from genrec.stages.train import SFT, ndcg10
+from genrec.stages.validation import ValidationUsers, weigh_signals
 from genrec.training.preference_options import PreferenceConfig
 
 ARTEFACT, REFUSED, DECISION = "preference", "refused", "decision.json"
@@ -103,7 +106,8 @@ def _taught(
     options = recipe.preference
     assert options is not None
     fitting, validation = training.split(recipe.evaluate.split)
-    watched, asked = users_of_the_gate(run, validation, options)
+    users = ValidationUsers.drawn(recipe, validation)
+    watched, asked = users_of_the_gate(users, options)
     before = ndcg10(trained, asked)
     place = RECOMMENDER if workspace.is_current(RECOMMENDER, start) else SFT
     # From the disk, where a resumed run finds it too.
@@ -127,6 +131,8 @@ def _taught(
             step, steps, f"loss {loss:.3f}, {told[0] if told else ''}"
         ),
     )
+    if not trained_on_validation(recipe):
+        weigh_signals(learner, users)
     gate = options.gate
     decision = decide(
         before,
@@ -149,45 +155,52 @@ def _taught(
         with workspace.write(REFUSED, key, kind=RECOMMENDER, **about) as folder:
             learner.write(folder)
     with run.write(ARTEFACT) as folder:
-        values = _decision_values(run, decision, preferred, options)
+        values = _decision_values(recipe, learner, decision, preferred, options)
         (folder / DECISION).write_text(json.dumps(values, indent=1), encoding="utf-8")
     return key if decision.promoted else start
 
 
-def users_of_the_gate(
-    run: Run, validation: Holdout, options: PreferenceConfig
-) -> tuple[Holdout, Holdout]:
+def users_of_the_gate(users: ValidationUsers, options: PreferenceConfig) -> tuple[Holdout, Holdout]:
     """Cases to watch while learning, and others to ask at the gate.
 
-    Those that are watched chose the trained model's steps too, so at the gate neither model has an
-    advantage. They are at most half of all.
+    Those that are watched chose the trained model's steps too, and all chose the weights of either
+    model, if it is a hybrid: at the gate neither has an advantage. They are at most half of all.
 
     Raises:
         InputError: there are fewer than two cases.
     """
-    if len(validation) < 2:
+    if len(users.cases) < 2:
         raise InputError(
-            f"There are {len(validation)} validation cases; learning from preference needs some to "
-            "watch and others to decide by. More users with two events or more are needed."
+            f"There are {len(users.cases)} validation cases; learning from preference needs some "
+            "to watch and others to decide by. More users with two events or more are needed."
         )
-    rows = np.random.default_rng(run.recipe.train.seed).permutation(len(validation))
-    watched = min(run.recipe.evaluate.validation_users or len(rows), len(rows) // 2)
-    asked = rows[watched:][: options.gate.users]
-    return validation.take(np.sort(rows[:watched])), validation.take(np.sort(asked))
+    half = len(users.cases) // 2
+    return users.choosing(at_most=half), users.asked(options.gate.users, after=half)
+
+
+def trained_on_validation(recipe: Recipe) -> bool:
+    """Whether the trained model has learned the validation cases by heart.
+
+    Then the gate favours it, and a hybrid keeps the weights that were chosen before.
+    """
+    return recipe.evaluate.refit or not recipe.train.validate_every
 
 
 def _decision_values(
-    run: Run, decision: Decision, preferred: Preferred, options: PreferenceConfig
+    recipe: Recipe,
+    learner: GenerativeRecommender,
+    decision: Decision,
+    preferred: Preferred,
+    options: PreferenceConfig,
 ) -> dict[str, Any]:
-    recipe = run.recipe
     return {
         "gate": decision.to_dict(),
         "metric": "ndcg@10",
         "in_place": "the model that learned from preference"
         if decision.promoted
         else "the trained model",
-        # Then the trained model knows the cases of the gate, and the gate favours it.
-        "trained_on_validation": recipe.evaluate.refit or not recipe.train.validate_every,
+        "trained_on_validation": trained_on_validation(recipe),
+        "weights": None if learner.hybrid is None else list(learner.hybrid.weights),
         "options": asdict(options),
         "course": preferred.course.to_dict(),
         "best_step": preferred.fitted.best_step,

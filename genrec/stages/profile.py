@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from pathlib import Path
 
+from genrec.data.storage import stored_users
 from genrec.errors import InputError
 from genrec.llm.text import TextModel
 from genrec.profiles.build import Builder, Profiles
@@ -27,7 +30,7 @@ from genrec.profiles.storage import (
 from genrec.profiles.summary import Summary, summarise, summary_key
 from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
-from genrec.workspace import seal_of, write_text
+from genrec.workspace import Workspace, seal_of, write_text
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,29 @@ def forget_user(run: Run, user: str) -> Forgotten:
     profiles_of(run)
     if had_segments:
         segments_of(run)
-    made = ("dataset", "recommender", "sft", "refused", "content")
-    folders = [place / name for place in run.workspace.places for name in made]
-    return Forgotten(user, known, tuple(f"{one}" for one in folders if known and one.is_dir()))
+    held = data_with(run.workspace, lambda users: {user}.intersection(users))
+    learned = ("recommender", "sft", "refused", "content")
+    # Each version goes on from the weights of one before it.
+    still = [
+        folder
+        for place in run.workspace.places
+        for folder in (place / "dataset", *(place / name for name in learned))
+        if held and folder.is_dir() and (folder.name != "dataset" or folder in held)
+    ]
+    return Forgotten(user, known, tuple(map(str, still)))
+
+
+def data_with(
+    workspace: Workspace, those: Callable[[Iterable[object]], Collection[str]]
+) -> dict[Path, int]:
+    """Of all versions, the data sets that hold events of certain users, and of how many.
+
+    Args:
+        those: of users, the ones that are meant.
+
+    Raises:
+        ArtefactError: a data set is damaged.
+    """
+    folders = [place / "dataset" for place in workspace.places]
+    found = {one: len(those(stored_users(one))) for one in folders if one.is_dir()}
+    return {folder: users for folder, users in found.items() if users}

@@ -25,6 +25,7 @@ from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.prepare import files_of
 from genrec.stages.profile_words import profile_words
 from genrec.stages.run import Run, Stage
+from genrec.stages.validation import ValidationUsers, weigh_signals
 from genrec.workspace import content_key, seal_of
 
 SFT = "sft"
@@ -46,9 +47,9 @@ def train(
         run.keys["semantic_ids"],
         # How IDs are chosen later needs no training.
         asdict(replace(recipe.generative, decode=DecodeConfig())),
-        *_prompt_hashes(recipe),
+        *prompt_hashes(recipe),
         [recipe.evaluate.refit, recipe.evaluate.split, recipe.evaluate.validation_users],
-        *_further_inputs(run, training),
+        *further_inputs(run, training),
     )
     with run.stage(f"Train {recipe.llm.start_from or recipe.llm.name}", together=True) as stage:
         place = _trained_before(run)
@@ -89,12 +90,13 @@ def _trained_before(run: Run) -> str:
     return "recommender"
 
 
-def _prompt_hashes(recipe: Recipe) -> list[str]:
+def prompt_hashes(recipe: Recipe) -> list[str]:
+    """Of the templates that the recommender is trained with."""
     names = [recipe.prompt.template, *(TASKS[task].prompt for task in recipe.tasks.beside)]
     return [PromptLibrary().hash(name) for name in names]
 
 
-def _further_inputs(run: Run, training: Dataset) -> list[str]:
+def further_inputs(run: Run, training: Dataset) -> list[str]:
     """What else the recommender is made from, where the recipe asks for it."""
     recipe, found = run.recipe, []
     if (folder := Path(recipe.llm.name)).is_dir():
@@ -107,7 +109,7 @@ def _further_inputs(run: Run, training: Dataset) -> list[str]:
     if recipe.prompt.group_by:
         found.append(HistoryGroups.of(training, recipe.prompt.group_by).fingerprint)
     if recipe.hybrid is not None:
-        found.append(run.keys["item_vectors"])
+        found.append(run.keys.get("item_vectors", ""))
     if recipe.tasks.preference_summary:
         rules = SensitiveRules.load(recipe.profiles.rules).version
         found.append(content_key(asdict(recipe.profiles), rules))
@@ -175,8 +177,8 @@ def train_validated(
     """
     recipe, config = run.recipe, run.recipe.generative
     fitting, validation = training.split(recipe.evaluate.split)
-    rows = np.random.default_rng(config.fit.seed).permutation(len(validation))
-    cases = validation.take(np.sort(rows[: recipe.evaluate.validation_users]))
+    users = ValidationUsers.drawn(recipe, validation)
+    cases = users.choosing()
     chosen = GenerativeRecommender.train(
         config.backbone,
         fitting,
@@ -189,9 +191,7 @@ def train_validated(
         on_validation=on_validation,
         progress=stage.training(),
     )
-    if chosen.hybrid is not None and chosen.hybrid.config.tune:
-        # In the order of the draw, since large catalogues are weighed on the first of them alone.
-        chosen.tune(validation.take(rows))
+    weigh_signals(chosen, users)
     return chosen
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
-import numpy as np
-
 from genrec.data.dataset import Dataset, Holdout
 from genrec.decoding.options import DecodeConfig
 from genrec.evaluation.metrics import distinct_targets, hit_matrix, ndcg
@@ -16,6 +14,7 @@ from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.prepare import model_facts
 from genrec.stages.run import Run, Stage
+from genrec.stages.validation import ValidationUsers
 from genrec.training.options import FitConfig
 from genrec.workspace import seal_of
 
@@ -75,8 +74,7 @@ def _chosen(run: Run, training: Dataset, index: SemanticIndex, stage: Stage) -> 
     if not config.fit.validate_every:
         return trained(training, config.fit, "fit")
     fitting, validation = training.split(recipe.evaluate.split)
-    rows = np.random.default_rng(config.fit.seed).permutation(len(validation))
-    cases = validation.take(np.sort(rows[: recipe.evaluate.validation_users]))
+    cases = ValidationUsers.drawn(recipe, validation).choosing()
     chosen = trained(fitting, config.fit, "fit", cases)
     if not recipe.evaluate.refit:
         return chosen

@@ -5,19 +5,21 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from genrec.data.dataset import Dataset
 from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError, InputError
+from genrec.llm.origin import base_content
 from genrec.recipe import Recipe
+from genrec.search_space import Choice
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.collaborate import vectors_of_ids
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.run import STAGE_VERSIONS, Observer, Run
-from genrec.stages.train import train_validated
+from genrec.stages.train import further_inputs, prompt_hashes, train_validated
 from genrec.stages.tune_results import best_trial, with_values, write_results
 from genrec.stages.tune_study import Ended, Study, Trial
 from genrec.workspace import Workspace, content_key
@@ -101,7 +103,7 @@ def tune(
         study = Study(
             workspace.folder,
             space,
-            identity=_identity(recipe, shared.training),
+            identity=_identity(run, shared.training),
             seed=recipe.train.seed,
             pruner=search.pruner,
             steps=(recipe.train.steps, recipe.train.validate_every),
@@ -203,7 +205,17 @@ def _is_late(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() >= deadline
 
 
-def _identity(recipe: Recipe, training: Dataset) -> str:
+def _identity(run: Run, training: Dataset) -> str:
+    """A hash of all that makes the figures of trials comparable."""
+    recipe = run.recipe
     values = recipe.model_dump(mode="json", exclude={"name", "data", "profiles", "segments"})
     values["evaluate"] = [recipe.evaluate.split, recipe.evaluate.validation_users]
-    return content_key("tune", STAGE_VERSIONS, values, training.fingerprint)
+    made_from = [*prompt_hashes(recipe), *further_inputs(run, training)]
+    # An LLM may be drawn too, and the folder of each may change.
+    made_from += [
+        base_content(replace(recipe.llm, **{name: value}))
+        for name in ("name", "start_from")
+        if isinstance(drawn := recipe.search_space.ranges.get(f"llm.{name}"), Choice)
+        for value in drawn.values
+    ]
+    return content_key("tune", STAGE_VERSIONS, values, training.fingerprint, made_from)

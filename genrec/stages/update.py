@@ -157,13 +157,23 @@ def _opened(folder: Path, overrides: Sequence[str], observer: Observer | None) -
 
 def _read(run: Run, events: Path, items: Path | None, choices: Choices | None) -> Growth:
     with run.watched("Read new events") as stage:
+        forgotten = Tombstones.read(run.workspace)
+        dataset = stored_data(run)
+        gone = forgotten.among(dataset.users)
         growth = grow(
-            stored_data(run),
+            dataset.without_users(gone),
             events,
             items,
             choices or choices_of(run.recipe),
-            forgotten=Tombstones.read(run.workspace).among,
+            forgotten=forgotten.among,
         )
+        if gone:
+            note = (
+                f"{len(gone):,} users who asked to be forgotten are taken out of the data, with "
+                "all their events; what the weights learned of them goes when the recipe is run "
+                "on the data that are left"
+            )
+            growth = replace(growth, notes=(note, *growth.notes))
         stage.note = (
             f"{int(growth.fresh.sum()):,} events, {len(growth.new_items):,} new items, "
             f"{growth.new_users:,} new users"

@@ -95,6 +95,7 @@ def fit(
     job: str = "",
     targets: Targets | None = None,
     warm: Callable[[], None] | None = None,
+    times: int = 1,
 ) -> FitResult:
     """Trains the parameters of ``model`` that require gradients, in place.
 
@@ -115,6 +116,7 @@ def fit(
             See ``parts_of`` for a loss of several means.
         warm: called after the gradients of each of the first ``warm_rows_steps`` steps, to drop
             those of what is not to learn yet.
+        times: steps that each batch is given for, one after the other.
 
     Raises:
         InputError: there are no rows.
@@ -165,6 +167,7 @@ def fit(
             identity=identity,
             targets=targets,
             warm=warm,
+            times=times,
         )
         trainer.remove_callback(PrinterCallback)
         if resume_from is not None:

@@ -106,7 +106,7 @@ class GrpoLearner:
         self.invalid = 0
 
     def loss(self, model: Any, batch: Batch) -> Tensor:
-        """Scalar to minimise. Every ``updates`` calls the model draws anew."""
+        """Scalar to minimise; ``updates`` calls bring one batch, and share what is drawn for it."""
         # Without dropout: the model that is trained is the one that drew.
         model.eval()
         options = self.config
@@ -115,6 +115,7 @@ class GrpoLearner:
             self.held = self._draw_for(batch, seed=int(torch.randint(2**31, ())))
         self.calls += 1
         held = self.held
+        assert torch.equal(held.batch["targets"], batch["targets"]), "a batch came out of turn"
         policy = self._log_probabilities(model, held)
         if held.old is None or held.advantage is None:
             # The first pass is over the draws of this very model, so its ratio is 1.

@@ -81,7 +81,8 @@ class GrpoConfig:
         divide_by_std: whether a group's advantages are divided by their standard deviation. Without
             (Dr. GRPO), groups that hardly differ weigh little.
         clip: how far a probability may move before it earns no more, where ``updates`` is above 1.
-        updates: optimiser steps with each batch of draws; 1 is strictly on-policy.
+        updates: optimiser steps with each batch of cases and its draws, one after the other; 1 is
+            strictly on-policy. More of them learn from fewer cases in as many steps.
         kl: weight of the divergence from the start; 0 needs no reference.
         seen: whether items of the history may be drawn. What was chosen next may be in any case.
     """

@@ -31,6 +31,7 @@ from genrec.training.checkpoint import (
 )
 from genrec.training.company import ALONE, Company
 from genrec.training.options import FitConfig
+from genrec.training.repeated import RepeatedBatches
 from genrec.training.together import (
     SHARES,
     TARGETS,
@@ -157,13 +158,25 @@ class CheckpointingTrainer(Trainer):
         identity: dict[str, Any],
         targets: Targets | None,
         warm: Callable[[], None] | None,
+        times: int,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.times = times
         self.watcher, self.identity = watcher, identity
         self.targets, self.warm = targets, warm
         # Our loss is already a mean over the batch; the stock code must not rescale it.
         self.model_accepts_loss_kwargs = False
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int] | None:
+        if self.times == 1:
+            found: torch.utils.data.Sampler[int] | None = super()._get_train_sampler(train_dataset)
+            return found
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
+        config = self.watcher.config
+        return RepeatedBatches(
+            len(rows), batch_size=config.batch_size, times=self.times, seed=config.seed
+        )
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         company = self.watcher.company

@@ -10,7 +10,7 @@ from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Interaction
 from genrec.data.sequences import Sequences
 from genrec.errors import ConfigError, InputError
-from genrec.profiles.build import Builder, build_profiles
+from genrec.profiles.build import Builder, build_profiles, profile_history
 from genrec.profiles.options import ProfileConfig
 from tests.profiles.shop import DAY, MONDAY, catalog, shop, tea_lover, visits_of
 
@@ -165,6 +165,15 @@ def test_one_event_more_gives_what_a_rebuild_gives(data, when):
     rebuilt = builder.of_histories(assemble(catalog(), table).sequences)["ann"]
     assert grown == rebuilt
     assert grown.events == 41
+
+
+def test_one_event_more_leaves_the_kinds_of_the_others(data):
+    kinds = [("view", "buy")[number % 2] for number in range(data.events.height)]
+    said = replace(data, events=data.events.with_columns(kind=pl.Series(kinds)))
+    before = said.history("ann").kinds
+    profile = Builder.of(said, ProfileConfig()).profiles()["ann"]
+    later = profile_history(profile.after(Interaction("ann", "Fr1", MONDAY + 999 * DAY, 77)))
+    assert later.kinds.tolist() == [*before.tolist(), 0]
 
 
 def test_an_event_may_join_a_basket_and_others_may_follow(data):

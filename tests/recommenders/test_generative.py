@@ -9,6 +9,7 @@ import pytest
 from genrec.data.sequences import Sequences
 from genrec.decoding.options import DecodeConfig
 from genrec.errors import ArtefactError, ConfigError
+from genrec.llm.presets import SCRATCH, byte_tokenizer, scratch_model
 from genrec.recommenders.generative import GenerativeRecommender, code_words
 from genrec.recommenders.options import GenerativeConfig
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
@@ -172,6 +173,30 @@ def test_a_checkpoint_of_other_semantic_ids_is_not_gone_on_from(tmp_path):
     again = losses(other, tmp_path / "one")
     assert again == losses(other, tmp_path / "another")
     assert again != first
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_another_llm_in_the_same_folder_is_not_gone_on_from(tmp_path):
+    def losses(folder):
+        found = GenerativeRecommender.train(
+            str(tmp_path / "llm"), small_dataset(20), small_index(), folder=folder, adapt="full",
+            batch_size=2, row_tokens=128, steps=2, checkpoint_every=1, log_every=1,
+        )  # fmt: skip
+        return found.fitted.losses
+
+    def put(seed):
+        tokenizer = byte_tokenizer()
+        tokenizer.save_pretrained(tmp_path / "llm")
+        model = scratch_model(SCRATCH["tiny"], len(tokenizer), seed=seed, attention_dropout=0.0)
+        model.save_pretrained(tmp_path / "llm")
+
+    put(seed=0)
+    first = losses(tmp_path / "one")
+    assert losses(tmp_path / "one") == first
+    put(seed=1)
+    again = losses(tmp_path / "one")
+    assert again != first
+    assert again == losses(tmp_path / "another")
 
 
 def test_a_training_killed_in_the_middle_resumes_with_the_same_losses(tmp_path, repository):

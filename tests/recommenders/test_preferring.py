@@ -222,7 +222,7 @@ def test_grpo_raises_what_it_is_paid_for(own, split, tmp_path):
 
 def test_a_run_that_was_killed_goes_on_to_the_same_model(trained, split, tmp_path):
     # What is resumed is still held to the model before the first step.
-    config = replace(GRPO, grpo=GrpoConfig(kl=0.1))
+    config = replace(GRPO, grpo=GrpoConfig(kl=0.1, updates=2))
 
     class Killed(Exception):
         pass

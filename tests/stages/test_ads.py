@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import random
+import shutil
 
 import polars as pl
 import pytest
@@ -10,8 +11,13 @@ import genrec.creatives.ad_store as ad_store
 from genrec.creatives.ad_folder import folder_of, read_ads
 from genrec.creatives.ad_store import AdStore
 from genrec.creatives.campaign import Campaign
+from genrec.data.catalog import Catalog
+from genrec.data.dataset import Dataset
+from genrec.data.storage import write_dataset
 from genrec.errors import ArtefactError, ConfigError, InputError, StorageError
 from genrec.stages.ads import AdOptions, make_ads, make_again, plan_ads, stored_job
+from genrec.stages.run import Run
+from genrec.versions import Versions
 from genrec.workspace import Workspace
 from tests.creatives.small_shop import (
     Killer,
@@ -121,6 +127,26 @@ def test_killed_at_random_points_nothing_is_lost_and_nothing_is_doubled(run, who
     assert parts["key"].is_unique().all()
     assert parts.height == report["distinct"]
     assert not [path for path in folder.rglob("*") if ".new" in path.name]
+
+
+def test_a_campaign_goes_on_with_the_version_of_the_run_that_it_began_with(run, whole, tmp_path):
+    folder, into, options = tmp_path / "run", tmp_path / "ads", AdOptions()
+    shutil.copytree(run.workspace.folder, folder)
+    data, version = shop(), Workspace(folder, version="0001")
+    dearer = Catalog(data.catalog.table.with_columns(pl.col("price") + 1))
+    with version.write("dataset", "d2") as at:
+        write_dataset(Dataset(data.name, dearer, data.users, data.events), at)
+    stopped = make_ads(
+        Run(run.recipe, Workspace(folder)), campaign(budget={"jobs": 5}), into, options
+    )
+    assert stopped["left"] > 0
+    Workspace(folder).point_to(Versions(folder, ("0001",)))
+    report = make_ads(Run(run.recipe, Workspace(folder)), campaign(), into, options)
+    assert (report["left"], report["cached"]) == (0, 5)
+    assert outputs(into) == outputs(whole[0])
+    ad = read_ads(into)[0]
+    stored, again = make_again(into, ad.id, Run(run.recipe, Workspace(folder)), campaign())
+    assert again.to_json() == stored.to_json()
 
 
 def test_a_warm_rerun_writes_nothing_and_leaves_the_same_bytes(run, whole, tmp_path):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from genrec.stages.batch_folder import BatchOptions, Job
 from genrec.stages.engines import ENGINES
 from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer, Run
+from genrec.versions import Versions
 from genrec.workspace import Workspace
 from tests.ray_workers import workers_of
 from tests.small import ITEMS, small_catalog, small_dataset, small_recommender
@@ -176,8 +178,6 @@ def test_shards_of_other_options_are_neither_mixed_nor_lost(run, whole, options,
 
 
 def test_a_recommender_trained_again_is_another_job(run, tmp_path):
-    import shutil
-
     copy = Workspace(tmp_path / "copy")
     shutil.copytree(run.workspace.folder, copy.folder)
     job = tmp_path / "job"
@@ -186,6 +186,69 @@ def test_a_recommender_trained_again_is_another_job(run, tmp_path):
         small_recommender(tmp_path / "fit", steps=1).write(at)
     with pytest.raises(ConfigError, match="decode options have changed"):
         again(Run(run.recipe, copy), job, users=["u1"])
+
+
+class Promoter(Observer):
+    """Puts a version into use as soon as the job has begun."""
+
+    def __init__(self, workspace: Workspace, version: str) -> None:
+        self.workspace, self.version = workspace, version
+
+    def started(self, stage):
+        self.workspace.point_to(Versions.read(self.workspace.root).with_promoted(self.version))
+
+
+@pytest.fixture(scope="module")
+def two_versions(run, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("updated") / "run"
+    shutil.copytree(run.workspace.folder, folder)
+    version = Workspace(folder, version="0001")
+    version.record("recipe", run.recipe.model_dump(mode="json"))
+    with version.write("dataset", "d") as at:
+        write_dataset(shop(), at)
+    with version.write("recommender", "r2") as at:
+        small_recommender(folder.parent / "fit", steps=1).write(at)
+    return folder
+
+
+@pytest.fixture
+def updated(two_versions, tmp_path) -> Path:
+    """A copy of the run with a further version, trained otherwise, that is not in use yet."""
+    return shutil.copytree(two_versions, tmp_path / "updated")
+
+
+def test_a_promotion_in_mid_job_changes_no_list_of_it(run, whole, updated, tmp_path):
+    job = tmp_path / "job"
+    first = Run(run.recipe, Workspace(updated), Promoter(Workspace(updated), "0001"))
+    recommend_all(first, job, OPTIONS)
+    assert Workspace(updated).version == "0001"
+    assert_equal_shards(job, whole)
+    recommend_all(Run(run.recipe, Workspace(updated)), tmp_path / "later", OPTIONS)
+    ours, later = (pl.concat(shards(one).values()) for one in (job, tmp_path / "later"))
+    assert not ours["item_id"].equals(later["item_id"])
+
+
+def test_a_job_goes_on_with_the_version_that_it_began_with(run, whole, updated, tmp_path):
+    job, workspace = tmp_path / "job", Workspace(updated)
+    again(Run(run.recipe, workspace), job)
+    workspace.point_to(Versions(updated, ("0001",)))
+    now = Run(run.recipe, Workspace(updated))
+    with pytest.raises(ConfigError, match="the recommender, its data or its decode options"):
+        again(now, job)
+    (job / "_manifest.json").unlink()
+    (job / "part-00001.parquet").unlink()
+    assert again(now, job).notes == [("shards: 1 computed, 2 kept", False)]
+    assert_equal_shards(job, whole)
+    assert json.loads((job / "_manifest.json").read_text())["version"] == ""
+
+
+def test_a_job_whose_version_is_gone_says_so(run, updated, tmp_path):
+    job = tmp_path / "job"
+    again(Run(run.recipe, Workspace(updated, version="0001")), job, users=["u1"])
+    (job / "_manifest.json").unlink()
+    shutil.rmtree(updated / "versions" / "0001")
+    with pytest.raises(ConfigError, match=r"begun with version 0001 .* not there any more.*--into"):
+        again(Run(run.recipe, Workspace(updated)), job, users=["u1"])
 
 
 def test_another_way_of_decoding_is_another_job(run, tmp_path):
@@ -372,7 +435,7 @@ def test_an_error_in_a_worker_of_ray_reaches_the_user_as_itself(run, tmp_path):
     from genrec.stages.batch_ray import Worker, raise_told
 
     def told(folder: Path) -> dict:
-        job = Job(folder, run.recipe, tmp_path, BatchOptions(n=3), (0, 1, 2), "r")
+        job = Job(Workspace(folder), run.recipe, tmp_path, BatchOptions(n=3), (0, 1, 2), "r")
         batch = Worker(partial(ShardWriter, job), job.shards, 1)({"part": np.array([0])})
         return {name: values[0] for name, values in batch.items()}
 

@@ -1,6 +1,7 @@
 """What the doctor says of a machine and of a run's folder."""
 
 import json
+import shutil
 from importlib import metadata
 
 import pytest
@@ -8,7 +9,10 @@ import pytest
 from genrec.cli.doctor import doctor_command
 from genrec.data.storage import write_dataset
 from genrec.errors import ArtefactError, ConfigError
+from genrec.profiles.storage import Tombstones
+from genrec.prompting import PromptLibrary
 from genrec.recipe import Recipe
+from genrec.recommenders.options import GenerativeConfig
 from genrec.seals import SEAL
 from genrec.stages.doctor import _of_metadata, declared, examine, packages
 from genrec.stages.doctor_run import differences, examine_run
@@ -84,6 +88,45 @@ def test_damage_leftovers_and_a_held_lock_are_told(run):
     (run / ".dataset.2.new").mkdir()
     assert ".dataset.2.new" in named(examine_run(run))["leftovers"].found
     assert named(examine_run(run))["lock"].ok
+
+
+def test_events_of_the_forgotten_are_told_as_long_as_any_version_has_them(run):
+    workspace = Workspace(run)
+    assert "the forgotten" not in named(examine_run(run))
+    Tombstones.read(workspace).with_user("u2").with_user("stranger").write(workspace)
+    told = named(examine_run(run))["the forgotten"]
+    assert (told.ok, told.found) == (False, "events of 1 of them are still in dataset")
+    assert told.fix.startswith("genrec update")
+    later = Workspace(run, version="0001")
+    later.record("recipe", workspace.run["recipe"])
+    with later.write("dataset", "k2") as folder:
+        write_dataset(small_dataset(5).without_users({"u2"}), folder)
+    workspace.point_to(Versions(run, ("0001",)))
+    told = named(examine_run(run))["the forgotten"]
+    assert (told.ok, told.fix.split()[0]) == (False, "Delete")
+    shutil.rmtree(run / "dataset")
+    assert named(examine_run(run))["the forgotten"].ok
+
+
+def test_a_prompt_that_a_task_was_not_trained_with_is_a_problem(run):
+    library, tasks = PromptLibrary(), ("title_to_id", "rating")
+    prompts = {task: library.hash(f"tasks/{task}") for task in tasks}
+    template = GenerativeConfig().prompt.template
+    about = {"options": {"prompt": {"template": template}}, "template_hash": library.hash(template)}
+
+    def told(learnt):
+        with Workspace(run).write("recommender", "r") as folder:
+            text = json.dumps({**about, "learnt": {"prompts": learnt}})
+            (folder / "generative.json").write_text(text)
+        return {name: one for name, one in named(examine_run(run)).items() if "prompt" in name}
+
+    assert [one.ok for one in told(prompts).values()] == [True, True, True]
+    assert list(told({})) == ["prompt"]
+    changed = told({**prompts, "rating": "older", "gone": "x"})
+    assert {name for name, one in changed.items() if not one.ok and one.needed} == {
+        "prompt of the task rating",
+        "prompt of the task gone",
+    }
 
 
 def test_the_exit_code_is_about_what_was_asked(run, capsys):

@@ -13,6 +13,7 @@ from genrec.stages.prefer import prefer, users_of_the_gate
 from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer, Run
 from genrec.stages.train import train
+from genrec.stages.validation import ValidationUsers
 from genrec.workspace import Workspace
 from tests.small import ITEMS, small_dataset, small_index, small_vectors
 
@@ -208,12 +209,35 @@ def test_a_hybrid_s_generating_half_learns_too_by_its_adapter(shop, tmp_path):
     assert not np.allclose(scores(taught), scores(before), atol=1e-6)
 
 
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_hybrid_is_weighed_anew_on_the_same_users_unless_it_knows_them(shop, tmp_path, refit):
+    run, _ = gone_through(
+        shop,
+        tmp_path,
+        SPOILT,
+        hybrid={"transitions": False},
+        evaluate={**RECIPE["evaluate"], "refit": refit},
+    )
+    assert not decision(run)["gate"]["promoted"]
+    trained, taught = (
+        GenerativeRecommender.load(run.path(name), shop.catalog)
+        for name in ("recommender", "refused")
+    )
+    kept = taught.hybrid.weights
+    assert decision(run)["weights"] == list(kept)
+    assert (kept == trained.hybrid.weights) == refit
+    _, validation = shop.split("last-out")[0].split("last-out")
+    taught.tune(ValidationUsers.drawn(run.recipe, validation).in_order)
+    assert (kept == taught.hybrid.weights) != refit
+
+
 def test_the_gate_asks_others_than_those_that_are_watched(shop):
     _, validation = shop.split("last-out")
     recipe = Recipe.parse({**RECIPE, "preference": {"gate": {"users": 30}}})
-    run = Run(recipe, Workspace("unused"))
-    watched, asked = users_of_the_gate(run, validation, recipe.preference)
+    users = ValidationUsers.drawn(recipe, validation)
+    watched, asked = users_of_the_gate(users, recipe.preference)
     assert (len(watched), len(asked)) == (20, 30)
     assert not set(watched.histories.users) & set(asked.histories.users)
     with pytest.raises(InputError, match="1 validation cases"):
-        users_of_the_gate(run, validation.take(np.arange(1)), recipe.preference)
+        alone = ValidationUsers.drawn(recipe, validation.take(np.arange(1)))
+        users_of_the_gate(alone, recipe.preference)

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from genrec.cli.main import app
+from genrec.data.storage import read_dataset, write_dataset
 from genrec.errors import ArtefactError, InputError
 from genrec.llm.text import TextModel
 from genrec.profiles.storage import FORGOTTEN, SUMMARIES, Tombstones
@@ -140,6 +141,9 @@ def test_all_versions_of_a_run_that_still_hold_the_events_are_named(run):
     other = run.workspace.root / "versions" / "0001"
     shutil.copytree(run.path("dataset"), other / "dataset")
     (other / "recommender").mkdir()
+    without = other.with_name("0002") / "dataset"
+    without.mkdir(parents=True)
+    write_dataset(read_dataset(other / "dataset").without_users({"ann"}), without)
     folders = (run.path("dataset"), other / "dataset", other / "recommender")
     assert forget_user(again(run), "ann").still == tuple(map(str, folders))
 

@@ -14,12 +14,13 @@ import yaml
 from genrec.data.dataset import Dataset
 from genrec.errors import ArtefactError, ConfigError
 from genrec.recipe import Recipe
-from genrec.stages.run import Observer
-from genrec.stages.tune import Search, tune
+from genrec.stages.run import Observer, Run
+from genrec.stages.tune import Search, _identity, tune
 from genrec.stages.tune_results import write_results
 from genrec.stages.tune_study import Ended, Study
-from genrec.workspace import Workspace
+from genrec.workspace import Workspace, write_artefact
 from tests.command_line import genrec
+from tests.small import small_dataset
 
 CONTENT = {
     "name": "toy",
@@ -121,6 +122,28 @@ def test_another_recipe_does_not_go_on_in_the_same_folder(whole):
     other = {**CONTENT, "prompt": {"history": 9}}
     with pytest.raises(ConfigError, match="another recipe, other ranges or other data"):
         tune(other, Workspace(folder), Search(6))
+
+
+@pytest.mark.parametrize("what", ["an LLM in a folder", "an earlier run", "profiles"])
+def test_a_search_knows_what_its_trials_are_made_from(tmp_path, what):
+    training = small_dataset(5)
+
+    def identity(written):
+        content = dict(CONTENT)
+        if what == "profiles":
+            content |= {"tasks": {"preference_summary": 0.1}, "profiles": {"visits": written}}
+        elif what == "an earlier run":
+            with write_artefact(tmp_path / "earlier" / "recommender", "recommender") as folder:
+                (folder / "weights").write_text(str(written))
+            content |= {"llm": {"start_from": str(tmp_path / "earlier")}}
+        else:
+            (tmp_path / "llm").mkdir(exist_ok=True)
+            (tmp_path / "llm" / "config.json").write_text(str(written))
+            content |= {"llm": {"name": str(tmp_path / "llm")}}
+        return _identity(Run(Recipe.parse(content), Workspace(tmp_path / "search")), training)
+
+    assert identity(4) == identity(4)
+    assert identity(4) != identity(5)
 
 
 def test_the_test_cases_change_no_figure(tmp_path):

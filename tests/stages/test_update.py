@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 
 from genrec.cli.main import app
 from genrec.data.growth_files import Choices
+from genrec.data.storage import read_dataset
 from genrec.errors import ArtefactError, ConfigError, InputError
+from genrec.profiles.storage import Tombstones
 from genrec.recipe import Recipe
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.serving.batching import Batcher
@@ -144,6 +146,17 @@ def test_a_version_that_is_no_worse_is_promoted_served_and_rolled_back(shop):
     with pytest.raises(ConfigError, match="no version before"):
         roll_back(run)
     service.close(1)
+
+
+def test_an_update_takes_out_what_the_run_holds_of_those_who_asked_to_be_forgotten(shop):
+    run = Workspace(shop / "run")
+    Tombstones.read(run).with_user("u3").with_user("u33").write(run)
+    found = updated(shop, "update.margin=1")
+    assert found.promoted
+    assert any(note.startswith("2 users who asked") for note in found.report.notes)
+    was, now = (read_dataset(one.path("dataset")) for one in (run, Workspace(run.root)))
+    assert set(was.users) - set(now.users) == {"u3", "u33"}
+    assert now.history("u4").items.tolist()[:7] == was.history("u4").items.tolist()
 
 
 def test_an_update_between_data_and_model_does_not_mix_two_versions(shop):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -47,6 +48,7 @@ def train(folder, model=None, *, stop_at=0, **options):
         loss=options.pop("loss", squared),
         validate=options.pop("validate", None),
         job=options.pop("job", "job"),
+        times=options.pop("times", 1),
         config=config(**options),
         folder=folder,
         progress=progress,
@@ -60,6 +62,36 @@ def test_a_stopped_run_goes_on_with_the_same_losses(tmp_path):
     resumed = train(tmp_path / "stopped")
     assert resumed.losses == whole.losses
     assert len(whole.losses) == 20
+
+
+@pytest.mark.parametrize("count", [10, 3])
+def test_each_batch_serves_as_many_steps_as_asked_for_and_every_row_comes(tmp_path, count):
+    def recorded(stop_at=0, times=3):
+        seen = []
+
+        def loss(model, batch):
+            seen.append([round(float(x.sum()), 4) for x in batch["x"]])
+            return squared(model, batch)
+
+        train(
+            tmp_path, data=rows(count), loss=loss, stop_at=stop_at, times=times, checkpoint_every=3
+        )
+        return seen
+
+    with pytest.raises(KeyboardInterrupt):
+        recorded(stop_at=13)
+    resumed = recorded()
+    shutil.rmtree(tmp_path)
+    seen = recorded()
+    assert seen[12:] == resumed
+    turns = [seen[start : start + 3] for start in range(0, 18, 3)]
+    assert all(one == other == last for one, other, last in turns)
+    assert all(len(batch) == 4 for batch in seen)
+    epoch = -(-count // 4)
+    assert {x for turn in turns[:epoch] for x in turn[0]} == {
+        round(float(x.sum()), 4) for x, _ in rows(count)
+    }
+    assert [turn[0] for turn in turns[:epoch]] != [turn[0] for turn in turns[epoch : 2 * epoch]]
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["all steps done", "stopped early"])

@@ -128,7 +128,8 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
         return Found(_NOTHING, 0, _NOTHING, missing, partly, by)
     if not n:
         return Found(_NOTHING, matching, _NOTHING, missing, partly, by)
-    history = _with_likes(asked.history, likes)
+    # A shown liking counts as a choice, though of no kind that the shop's own events have.
+    history = asked.history.followed_by(np.array(likes, np.int32)) if likes else asked.history
     if pool is None:
         key = "" if everything else compiled.key
         lists["taste"] = shop.ranked(history, allowed, off, RANKED, key=key)
@@ -259,13 +260,6 @@ def _by_price(shop: Shop, pool: np.ndarray, n: int) -> np.ndarray:
         kept = np.argpartition(prices, n - 1)[:n]
         pool, prices = pool[kept], prices[kept]
     return pool[np.lexsort((pool, prices))]
-
-
-def _with_likes(history: History, likes: list[int]) -> History:
-    if not likes:
-        return history
-    items = np.concatenate([history.items, np.array(likes, np.int32)])
-    return History(items.astype(np.int32), user=history.user)
 
 
 def _some(pool: np.ndarray) -> np.ndarray:
