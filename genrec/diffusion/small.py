@@ -199,7 +199,7 @@ def small_parts(
                 pad_token_id=tokenizer.pad_token_id,
             )
         )
-        # CLIP's own 0.02 is made for wide models: here the first layer would drown which word it is.
+        # CLIP's own 0.02 suits wide models; here the first layer would drown which word it is.
         text_encoder.get_input_embeddings().weight.data.normal_(std=WORD_SPREAD)
         unet = UNet2DConditionModel(
             sample_size=side // CELL,
