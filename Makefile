@@ -63,7 +63,8 @@ demo: $(VENV)/.installed-demo
 
 # Two workers with one thread each: torch threads that share two cores wait for one another.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not realdata and not vllm and not notebook" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not realdata and not vllm and not notebook" \
+		--junitxml=dist/tests.xml $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -3,21 +3,27 @@
 Users and combinations of kind, colour and pattern that the recipe ``pretrain/product-diffusion``
 holds out; pictures are read by an oracle that knows how products are drawn and shares nothing with
 the model. Controls: no taste, and another user's. The model is that of a run of the recipe under
-``runs/product-diffusion``, else the shipped one. ``--quick`` paints a tenth.
+``runs/product-diffusion``, else the shipped one. Draws ``docs/product_diffusion.webp`` too.
+``--quick`` paints a tenth and draws no sheet.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.harness import Figures, arguments, not_measured, report
 from genrec.data.dataset import Dataset
 from genrec.data.toy_oracle import read_picture
 from genrec.data.toy_pictures import COLOURS, PATTERNS, SHAPES, draw
+from genrec.diffusion.painter import Painter
+from genrec.diffusion.picture import PictureJob
 from genrec.diffusion.small import TOY, made_by
+from genrec.diffusion.taste import taste_vector
 from genrec.encoders.palette import PaletteEncoder
 from genrec.evaluation.closed_world import judge_closed_world
 from genrec.recipe import Recipe
@@ -35,6 +41,11 @@ from genrec.workspace import Workspace
 RECIPE = "pretrain/product-diffusion"
 HERE = Workspace("runs/product-diffusion")
 PICTURES = 400
+SHEET = Path(__file__).parents[1] / "docs" / "product_diffusion.webp"
+IN_WORDS = (
+    *("a red mug, dots", "a yellow lamp, plain", "a purple bag, checks", "a blue shirt, plain"),
+    *("a teal cushion, stripes", "a green vase, stripes", "an empty scene"),
+)
 
 
 def oracle_errors(repeats: int) -> Figures:
@@ -49,6 +60,27 @@ def oracle_errors(repeats: int) -> Figures:
             wrong += (seen.kind, seen.colour, seen.pattern) != (kind, colour, pattern)
             read += 1
     return {"oracle_error": wrong / read, "oracle_drawings": read}
+
+
+def draw_sheet(painter: Painter, dataset: Dataset, options: ProductDiffusionConfig) -> None:
+    """``docs/product_diffusion.webp``: six shoppers who were held out, and a row of words alone."""
+    vectors = PaletteEncoder().encode(dataset.catalog)
+    shown = [*SHAPES, "empty scene"]
+    jobs = []
+    for row, user in enumerate(held_out_users(dataset, options)[:6]):
+        chosen = {dataset.catalog.ids[item] for item in dataset.history(user).items.tolist()}
+        taste = taste_vector(vectors, sorted(chosen))
+        jobs += [
+            PictureJob(f"a {kind}", seed=100 * row + place, taste=taste)
+            for place, kind in enumerate(shown)
+        ]
+    jobs += [PictureJob(words, seed=700 + place) for place, words in enumerate(IN_WORDS)]
+    sheet = Image.new("RGB", (len(shown) * 132, len(jobs) // len(shown) * 132), "white")
+    for number, picture in enumerate(painter.paint(jobs)):
+        down, across = divmod(number, len(shown))
+        drawn = Image.fromarray(picture.pixels).resize((128, 128), Image.Resampling.LANCZOS)
+        sheet.paste(drawn, (across * 132 + 2, down * 132 + 2))
+    sheet.save(SHEET, quality=88, method=6)
 
 
 def main() -> None:
@@ -97,6 +129,8 @@ def main() -> None:
         "near_copies_of_fresh_drawings": world.drawn_copies,
         "seconds_per_picture": (time.perf_counter() - started) / (4 * world.pictures),
     }
+    if not quick:
+        draw_sheet(painter, dataset, options)
     report(
         figures,
         model=model,

@@ -3,25 +3,30 @@
 ``python -m benchmarks.upkeep`` cuts a year of Complete Journey's baskets by time: the newest 1 % of
 all events are new, and 100 of the items in them were never seen before (their older events are
 taken out). ``--quick`` does the same with the toy shop and 20 items. Both go by ``genrec update``.
+
+Tests are not run here. What ``make test``, ``make coverage`` and ``make mutation`` left is read.
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import polars as pl
 
-from benchmarks.harness import Figures, arguments, report
+from benchmarks.harness import Figures, arguments, not_measured, report
 from genrec.data.dataset import Dataset
 from genrec.recipe import Recipe
 from genrec.stages.pipeline import run_recipe
 from genrec.stages.update import Updated, update
 from genrec.workspace import Workspace
 
+ROOT = Path(__file__).parent.parent
 NEW_SHARE, NEW_ITEMS, SEED = 0.01, 100, 0
 QUICK_SHARE, QUICK_ITEMS = 0.05, 20
 FULL = ("quickstart", ["train.steps=300"])
@@ -134,7 +139,35 @@ def _figures(found: Updated) -> Figures:
 
 
 # Each measures something else about a run, or about this repository, that is to be kept up.
-PARTS = (update_figures,)
+def test_figures(*, quick: bool) -> tuple[Figures, dict[str, object]]:
+    """What the last ``make test``, ``make coverage`` and ``make mutation`` left."""
+    del quick
+    figures: Figures = {}
+    protocol: dict[str, object] = {}
+    tests, covered = ROOT / "dist" / "tests.xml", ROOT / "dist" / "coverage.json"
+    mutants = ROOT / "benchmarks" / "results" / "mutation.json"
+    if tests.exists():
+        suites = list(ET.parse(tests).getroot().iter("testsuite"))
+        seconds = sum(float(suite.get("time", 0)) for suite in suites)
+        figures["test_minutes"] = round(seconds / 60, 1)
+        protocol["tests"] = sum(int(suite.get("tests", 0)) for suite in suites)
+    else:
+        figures |= not_measured("test_minutes", "run make test before")
+    if covered.exists():
+        totals = json.loads(covered.read_text())["totals"]
+        figures["coverage"] = round(totals["percent_covered"] / 100, 4)
+        protocol["statements"] = totals["num_statements"]
+    else:
+        figures |= not_measured("coverage", "run make coverage before")
+    if mutants.exists():
+        found = json.loads(mutants.read_text())
+        figures["mutation_kill_rate"] = found["figures"]["mutation_kill_rate"]
+    else:
+        figures |= not_measured("mutation_kill_rate", "run make mutation before")
+    return figures, protocol
+
+
+PARTS = (update_figures, test_figures)
 
 
 if __name__ == "__main__":

@@ -349,5 +349,6 @@ def test_ray_leaves_the_same_bytes_although_a_worker_is_killed(run, whole, tmp_p
     with one_killed(lambda: any(parts.glob("*.parquet"))) as killed:
         report = make_ads(run, campaign(), tmp_path / "ads", options)
     assert killed
-    assert report["written"] == report["distinct"]
+    # A part whose worker was killed between writing and telling so is written, and paid for, twice.
+    assert report["distinct"] <= report["written"] <= report["distinct"] + 2 * options.part_jobs
     assert outputs(tmp_path / "ads") == outputs(whole[0])
