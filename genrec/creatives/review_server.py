@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 MARK = "X-Genrec-Review"
 _MOST_BYTES = 1_000_000
+# Of a body that is too large, so much is read before it is refused.
+_READ_AWAY = 16_000_000
 _PAGE = re.compile(r"/(review(?:-\d+)?\.html)?")
 _FILE = re.compile(r"/((?:pictures|films)/[0-9a-f]{2}/[0-9a-f]{32}\.(png|webp|mp4))")
 _KINDS = {"png": "image/png", "webp": "image/webp", "mp4": "video/mp4"}
@@ -86,6 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not length.isdigit() or int(length) > _MOST_BYTES:
             self.close_connection = True
+            self._read_away(int(length) if length.isdigit() else 0)
             error = {"error": f"Send at most {_MOST_BYTES:,} bytes, and say how many."}
             self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error)
             return
@@ -101,6 +104,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.BAD_REQUEST, {"error": "That is no JSON object."})
         else:
             self._answer(HTTPStatus.OK, counts)
+
+    def _read_away(self, length: int) -> None:
+        # Who is still sending when the connection closes sees that, and not the answer.
+        left = min(length, _READ_AWAY)
+        while left > 0 and (part := self.rfile.read(min(left, 65536))):
+            left -= len(part)
 
     def _is_own(self) -> bool:
         """Whether the request is for this server by its own name, from its own page."""

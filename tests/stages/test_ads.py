@@ -11,6 +11,7 @@ import genrec.creatives.ad_store as ad_store
 from genrec.creatives.ad_folder import folder_of, read_ads
 from genrec.creatives.ad_store import AdStore
 from genrec.creatives.campaign import Campaign
+from genrec.creatives.provenance import ENGINE_VERSION
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.storage import write_dataset
@@ -84,7 +85,7 @@ def test_an_ad_says_where_it_comes_from(whole):
     ad = next(ad for ad in read_ads(whole[0]) if ad.provenance.evidence or ad.provenance.profile)
     origin = ad.provenance
     assert all((origin.item, origin.brief, origin.writer, origin.profile)), origin
-    assert origin.engine == 1
+    assert origin.engine == ENGINE_VERSION
     assert origin.seed == 0
 
 
