@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from genrec.diffusion.picture import Picture, PictureJob
     from genrec.profiles.profile import UserProfile
 
-# Seeds of further attempts at a background lie this far apart.
-_NEXT = 1_000_003
-_MOST = 2**63 - 1
 # How far from a square a small model may paint, and what its sides are multiples of.
 _MULTIPLE, _LARGE_MULTIPLE, _LARGE = 8, 64, 512
 
@@ -142,7 +139,7 @@ class Artist:
 
     def job(self, wish: Wish, *, attempt: int = 0) -> PictureJob:
         """What the painter is asked for."""
-        from genrec.diffusion.picture import PictureJob
+        from genrec.diffusion.picture import PictureJob, seed_again
         from genrec.diffusion.words import personal_prompt, prompt_of
 
         options = self.options
@@ -152,7 +149,7 @@ class Artist:
             words = personal_prompt(self.prompts, options.scene, wish.profile)
         return PictureJob(
             prompt=prompt_of(self.prompts, options.scene),
-            seed=(wish.seed + _NEXT * attempt) % _MOST,
+            seed=seed_again(wish.seed, attempt),
             negative=options.negative,
             width=width,
             height=height,

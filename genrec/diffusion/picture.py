@@ -12,6 +12,8 @@ COPY_OF_HISTORY = "copy_of_history"
 UNSAFE = "unsafe"
 NOT_FINITE = "not_finite"
 MAX_SEED = 2**63 - 1
+# Seeds of further attempts at a picture lie this far apart.
+_NEXT = 1_000_003
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +118,11 @@ class Picture:
     flags: tuple[str, ...] = ()
     model: str = ""
     note: str = ""
+
+
+def seed_again(seed: int, attempt: int) -> int:
+    """The seed of a further attempt at a picture; attempt 0 is the first and has its own."""
+    return (seed + _NEXT * attempt) % MAX_SEED
 
 
 def wrong_pixels(pixels: object) -> str:

@@ -70,6 +70,12 @@ def folder_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def model_facts(name: str) -> str:
+    """A local model's content, since its name alone does not tell it; of the hub's the name."""
+    folder = Path(name)
+    return folder_hash(folder) if folder.is_dir() else name
+
+
 def weights_hash(tensors: Mapping[str, Any]) -> str:
     """A hash of weights by name, since a name on the hub can change its content."""
     digest = hashlib.sha256()

@@ -17,15 +17,13 @@ from genrec.data.pictures import open_picture
 from genrec.data.toy_oracle import Seen, read_picture
 from genrec.data.toy_pictures import COLOURS, PATTERNS, SHAPES
 from genrec.diffusion.copies import copied
-from genrec.diffusion.picture import PictureJob
+from genrec.diffusion.picture import PictureJob, seed_again
 from genrec.diffusion.taste import taste_vector
 from genrec.encoders.base import ItemVectors
 from genrec.errors import InputError
 
 Paint = Callable[[Sequence[PictureJob]], Sequence[np.ndarray]]
 Combination = tuple[str, str, str]
-# Seeds of further attempts at a picture lie this far apart.
-_NEXT = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ def _painted_anew(
         if not again:
             break
         wanted = [jobs[number] for number in again]
-        painted = paint([replace(job, seed=job.seed + attempt * _NEXT) for job in wanted])
+        painted = paint([replace(job, seed=seed_again(job.seed, attempt)) for job in wanted])
         for number, picture in zip(again, painted, strict=True):
             pictures[number] = picture
             history = world.history_pictures(asked[number][0])

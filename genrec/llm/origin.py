@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from genrec.encoders.loading import folder_hash
+from genrec.encoders.loading import model_facts
 from genrec.llm.adapt import described, earlier, in_use
 from genrec.llm.options import BackboneConfig
 from genrec.workspace import content_key, seal_of
@@ -19,11 +17,6 @@ def base_content(config: BackboneConfig) -> str:
         ArtefactError: the earlier run has no whole recommender.
     """
     if not config.start_from:
-        return _named(config.name)
+        return model_facts(config.name)
     folder = earlier(in_use(config).start_from)
-    return content_key(seal_of(folder), _named(described(folder)[0].name))
-
-
-def _named(name: str) -> str:
-    folder = Path(name)
-    return folder_hash(folder) if folder.is_dir() else name
+    return content_key(seal_of(folder), model_facts(described(folder)[0].name))

@@ -14,6 +14,7 @@ from genrec.creatives.facts import ItemFacts
 from genrec.creatives.guard import Guard, Policy
 from genrec.data.dataset import Dataset
 from genrec.data.item_split import hold_out
+from genrec.encoders.loading import model_facts
 from genrec.errors import InputError
 from genrec.evaluation.significance import bootstrap
 from genrec.evaluation.tower_report import TowerReport
@@ -22,7 +23,6 @@ from genrec.llm.options import BackboneConfig
 from genrec.llm.text_transformers import TransformersText
 from genrec.prompting import PromptLibrary
 from genrec.stages.judge import Judgement
-from genrec.stages.prepare import model_facts
 from genrec.stages.run import Run, Stage
 from genrec.training.answers import Answered, train_answers
 from genrec.training.finetune_options import CopywriterConfig

@@ -14,9 +14,10 @@ from genrec.diffusion.options import DiffusionOptions
 from genrec.diffusion.painter import Painter
 from genrec.diffusion.picture import PictureJob
 from genrec.diffusion.small import model_place
+from genrec.encoders.loading import model_facts
 from genrec.evaluation.tower_report import TowerReport
 from genrec.stages.judge import Judgement
-from genrec.stages.prepare import files_of, model_facts, write_left_out
+from genrec.stages.prepare import files_of, write_left_out
 from genrec.stages.run import Run, Stage
 from genrec.training.bucketed import Bucketed, bucketed, bucketed_folder
 from genrec.training.image_lora import LoraPictures, train_image_lora, write_image_lora

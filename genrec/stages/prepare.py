@@ -14,7 +14,7 @@ from genrec.data.dataset import Dataset
 from genrec.data.media import MediaProblem
 from genrec.data.storage import read_dataset, write_dataset
 from genrec.encoders.base import ItemVectors
-from genrec.encoders.loading import folder_hash
+from genrec.encoders.loading import model_facts
 from genrec.encoders.modalities import TEXT, encode_modalities, joined
 from genrec.errors import ConfigError
 from genrec.semantic_ids.index import SemanticIndex
@@ -115,12 +115,6 @@ def files_of(dataset: Dataset, kind: str) -> str:
     """What the items' files of one kind are now, as a hash."""
     media = dataset.catalog.media
     return "" if media is None else media.fingerprint(dataset.catalog.files(kind))
-
-
-def model_facts(name: str) -> str:
-    """A local model's content, since its name alone does not tell it; of the hub's the name."""
-    folder = Path(name)
-    return folder_hash(folder) if folder.is_dir() else name
 
 
 def write_left_out(problems: Sequence[MediaProblem], path: Path) -> None:

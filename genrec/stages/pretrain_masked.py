@@ -11,11 +11,12 @@ from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.item_split import hold_out
 from genrec.data.picture_array import PictureArray, decode_pictures
+from genrec.encoders.loading import model_facts
 from genrec.encoders.text import TextEncoder
 from genrec.evaluation.tower_report import TowerReport
 from genrec.stages.judge import Judgement
 from genrec.stages.judge_tower import JudgedItems, judge_tower
-from genrec.stages.prepare import files_of, model_facts
+from genrec.stages.prepare import files_of
 from genrec.stages.run import Run, Stage
 from genrec.training.masked_patches import rebuilt_error, train_masked_patches
 from genrec.training.masked_tokens import guess, train_masked_tokens

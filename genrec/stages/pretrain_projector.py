@@ -13,13 +13,14 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from genrec.data.dataset import Dataset
 from genrec.data.item_split import hold_out
+from genrec.encoders.loading import model_facts
 from genrec.errors import InputError
 from genrec.evaluation.tower_report import TowerReport
 from genrec.llm.llava import assemble_llava
 from genrec.llm.pictures import PictureTokens
 from genrec.prompting import PromptLibrary
 from genrec.stages.judge import Judgement
-from genrec.stages.prepare import files_of, model_facts
+from genrec.stages.prepare import files_of
 from genrec.stages.run import Run, Stage
 from genrec.training.fit import FitResult
 from genrec.training.naming import (

@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 
 from genrec.data.dataset import Dataset, Holdout
 from genrec.decoding.options import DecodeConfig
+from genrec.encoders.loading import model_facts
 from genrec.evaluation.metrics import distinct_targets, hit_matrix, ndcg
 from genrec.llm.adapt import earlier, in_use
 from genrec.prompting import PromptLibrary
 from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.semantic_ids.index import SemanticIndex
-from genrec.stages.prepare import model_facts
 from genrec.stages.run import Run, Stage
 from genrec.stages.validation import ValidationUsers
 from genrec.training.options import FitConfig
