@@ -116,7 +116,7 @@ def measured(*, quick: bool) -> tuple[Figures, dict[str, object]]:
         recommender = untrained(data, Path(folder))
     model, levels = recommender.backbone, recommender.index.levels
     source = HistoryRows(recommender.prompt, data.sequences, seed=SEED)
-    drawn = np.random.default_rng(SEED).permutation(len(source.spans))[: 400 if quick else 1500]
+    drawn = np.random.default_rng(SEED).permutation(len(source.spans))[: 50 if quick else 400]
     rows = [source.row(int(number), 0) for number in drawn]
     heads = [len(source.headers[int(number)]) for number in drawn]
     packed = PackedRows(Drawn(rows), row_tokens=ROW_TOKENS, seed=SEED)

@@ -32,6 +32,7 @@ from genrec.creatives.plan import Draft, Plan
 from genrec.creatives.rank_mode import rank
 from genrec.creatives.ranking import FitRanker, Ranker, best_first, distinct
 from genrec.creatives.statements import Sayable, Sayings
+from genrec.creatives.worked_example import TEMPLATE as EXAMPLE
 from genrec.errors import ConfigError, InputError, nearest
 from genrec.llm.text import TextModel
 from genrec.prompting import PromptLibrary
@@ -58,6 +59,8 @@ class Copywriter:
         ranker: orders the candidates; a trained reward model, or by default ``FitRanker``.
         candidates: texts per request that the best is chosen from.
         channels: by name; the shipped ones by default.
+        examples: whether a text model in free mode first sees how invented products are written
+            of, which small models need.
 
     Raises:
         ConfigError: no such mode, free mode without a text model, or a channel's own file is wrong.
@@ -71,6 +74,7 @@ class Copywriter:
     candidates: int = 4
     channels: Mapping[str, Channel] | None = None
     library: PromptLibrary | None = None
+    examples: bool = True
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -221,7 +225,7 @@ class Copywriter:
                 self.memory.recall(request.profile.user, _asked(facts)) if self.memory else []
             )
             shopper = english.of_shopper(facts, request.profile, remembered)[:2]
-        free = FreeWriter(self.writer, self._guard, self._library)
+        free = FreeWriter(self.writer, self._guard, self._library, self.examples)
         attempts = free.attempts(
             request,
             self._channels[request.channel],
@@ -314,7 +318,8 @@ class Copywriter:
 
     @cached_property
     def _prompt_hash(self) -> str:
-        names = {FREE: (WRITE, AGAIN), CONSTRAINED: (CHOOSE,), RANK: ()}[self.mode]
+        free = (WRITE, AGAIN, EXAMPLE) if self.examples else (WRITE, AGAIN)
+        names = {FREE: free, CONSTRAINED: (CHOOSE,), RANK: ()}[self.mode]
         return " ".join(self._library.hash(name) for name in names)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from genrec.creatives.channels import Channel, Field
-from genrec.creatives.copy import CopyRequest
+from genrec.creatives.copy import CopyBrief, CopyRequest
 from genrec.creatives.descriptions import told_facts
 from genrec.creatives.facts import ItemFacts
 from genrec.creatives.guard import Guard
@@ -16,6 +16,7 @@ from genrec.creatives.phrasebook import Phrasebook
 from genrec.creatives.relevance import beside_the_point
 from genrec.creatives.statements import short_name
 from genrec.creatives.tidy import sentences, tidy
+from genrec.creatives.worked_example import examples
 from genrec.llm.text import Message, TextModel
 from genrec.prompting import PromptLibrary
 
@@ -26,6 +27,8 @@ LANGUAGES = {
 }  # fmt: skip
 MOST_PROBLEMS = 6
 LETTERS_PER_TOKEN = 2
+# A body of fewer is a name or a mark.
+LEAST_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class FreeWriter:
-    """Writes with a text model under a guard."""
+    """Writes with a text model under a guard.
+
+    Attributes:
+        examples: whether the model first sees what is written of products that there are not.
+    """
 
     writer: TextModel
     guard: Guard
     library: PromptLibrary
+    examples: bool = True
 
     def attempts(
         self,
@@ -67,7 +75,8 @@ class FreeWriter:
             shopper: true sentences about the reader.
             book: how the language writes numbers; ``None`` for languages without phrases.
         """
-        talk = [Message("user", self._question(request, channel, facts, shopper))]
+        asked = Message("user", self._question(request, channel, facts, shopper))
+        talk = [*self._shown_first(request, channel, facts), asked]
         most = sum(one.most for one in channel.fields) // LETTERS_PER_TOKEN + 16 * len(
             channel.fields
         )
@@ -92,6 +101,19 @@ class FreeWriter:
                     attempt = replace(better, before=tuple(attempt.problems))
             found.append(attempt)
         return sorted(found, key=lambda one: len(one.problems))
+
+    def _shown_first(
+        self, request: CopyRequest, channel: Channel, facts: ItemFacts
+    ) -> list[Message]:
+        """The examples as questions and answers, without the brief and the shopper."""
+        if not self.examples:
+            return []
+        bare = replace(request, brief=CopyBrief(currency=request.brief.currency))
+        talk = []
+        for one in examples(facts, bare, channel, self.library):
+            talk.append(Message("user", self._question(bare, channel, one.facts, ())))
+            talk.append(Message("assistant", one.answer))
+        return talk
 
     def _question(
         self, request: CopyRequest, channel: Channel, facts: ItemFacts, shopper: Sequence[str]
@@ -124,6 +146,11 @@ class FreeWriter:
             body = next((one for one in reversed(channel.fields) if one.role == "body"), None)
             if body is not None and line not in " ".join(fields.values()):
                 fields[body.name] = f"{fields.get(body.name, '')} {line}".strip()
+        problems += [
+            f"{one.name} says only '{fields[one.name]}'"
+            for one in channel.fields
+            if one.role == "body" and 0 < len(fields.get(one.name, "").split()) < LEAST_WORDS
+        ]
         problems += channel.problems(fields)
         text = "\n".join(fields.values())
         low = text.lower()

@@ -8,12 +8,14 @@ import pytest
 from genrec.creatives.channels import channel_named
 from genrec.creatives.descriptions import told_facts
 from genrec.creatives.facts import ItemFacts
+from genrec.creatives.worked_example import INVENTED
 from genrec.prompting import PromptLibrary
 from tests.creatives.small_copy import ITEM
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "copy"
 FACTS = told_facts(ItemFacts.of(ITEM))
 FIELDS = [(one.name, one.most) for one in channel_named("push").fields]
+MUG = INVENTED[0]
 CASES = {
     "describe_item": {"facts": FACTS},
     "choose_words": {"item": ITEM.title, "place": "body", "channel": "push", "voice": "plain"},
@@ -27,6 +29,7 @@ CASES = {
         "tone": "warm",
         "voice": "dry, never loud",
     },
+    "example_free": {**MUG.said, "product": MUG.product, "price": "$9.50", "size": MUG.size},
     "rewrite_free": {"fields": FIELDS, "problems": ["'30 oz': The item does not say this number."]},
 }
 
