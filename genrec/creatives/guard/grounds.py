@@ -56,6 +56,12 @@ class Grounds:
         ]
         title = fold(facts.item.title).text
         claims = {mention.key for mention in lexicon.mentions(text, nested=True)}
+        # A peach of "Peaches, yellow flesh" is what it is, not a colour that nobody said.
+        claims |= {
+            mention.key
+            for mention in lexicon.mentions(_singulars(text), nested=True)
+            if mention.kind == "colour"
+        }
         for fact in facts.facts:
             if fact.kind in ("colour", "material", "certificate"):
                 claims.add((fact.kind, str(fact.value).lower(), False))
@@ -110,6 +116,12 @@ class Grounds:
         return ("pack", said.number) in self.amounts and not counted.isdisjoint(self.words)
 
 
+def _singulars(text: str) -> str:
+    """What the plurals of a text may be plurals of, a sentence each."""
+    ends = {word[: -len(end)] for word in words(text) for end in ("s", "es") if word.endswith(end)}
+    return ". ".join(sorted(one for one in ends if len(one) >= _SHORTEST))
+
+
 def _prices(facts: ItemFacts) -> set[tuple[str, str]]:
     """Prices of the item, and what is saved where it has two: as money and in per cent."""
     amounts = [
@@ -126,5 +138,7 @@ def _prices(facts: ItemFacts) -> set[tuple[str, str]]:
     return found
 
 
+# Of a singular: "as" and "is" are plurals of nothing.
+_SHORTEST = 3
 CODE = re.compile(r"(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}")
 """A word of letters and digits: a model, a size, a standard."""

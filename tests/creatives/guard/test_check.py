@@ -36,6 +36,19 @@ CLEAN = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Peaches, yellow flesh", "One ripe peach."),
+        ("Plums", "A plum for the way."),
+        ("Roses, 10 stems", "A rose."),
+    ],
+)
+def test_one_of_many_is_not_taken_for_a_colour(guard, title, text):
+    assert guard.check(text, ItemFacts.of(Item("3", title))).findings == ()
+    assert [one.said for one in guard.check(text, BARE).findings] != []
+
+
 @pytest.mark.parametrize("text", CLEAN)
 def test_what_the_item_says_may_be_said(guard, text):
     assert guard.check(text, BOTTLE).findings == ()
