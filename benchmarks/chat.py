@@ -199,10 +199,11 @@ def reading(*, llm: bool, quick: bool) -> Figures:
 
     model = TransformersText("smollm2-135m", dtype="bfloat16")
     reader = ModelReader(shop.vocabulary, model)
-    part = cases[::5] if quick else cases
+    part, heard = (cases[::5], spoken[::5]) if quick else (cases, spoken)
     begin = time.perf_counter()
     right = _right(reader, part)
     seconds = (time.perf_counter() - begin) / len(part)
+    right_spoken = _right(reader, heard)
     conversation = Conversation(shop, reader)
     times = []
     for case in part[:20]:
@@ -214,6 +215,8 @@ def reading(*, llm: bool, quick: bool) -> Figures:
         "model": "smollm2-135m",
         "model_right": right,
         "model_cases": len(part),
+        "model_right_spoken": right_spoken,
+        "model_cases_spoken": len(heard),
         "model_seconds_a_turn": round(seconds, 2),
         "first_token_seconds_smollm2": round(float(np.median(times)), 2),
     }

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from genrec.creatives.neutral import as_data
@@ -27,6 +28,9 @@ TEMPLATE = "chat/read_turn"
 _LONGEST_TURN = 300
 _NUMBER = re.compile(r"\d{1,7}(?:[.,]\d{1,2})?")
 _ITEMS: tuple[Any, ...] = (0, 1, 2, 3, 4, -1, "it", "all")
+# Turns that mean nothing, and how much of what a small model says to them is taken off.
+_SAYS_NOTHING = ("...", "N/A", "well")
+_HABIT = 0.7
 _POINTING = ("more_like", "less_like", "hide", "tell", "why", "make_ad")
 
 
@@ -51,14 +55,8 @@ class ModelReader:
         Raises:
             ConfigError: the model or its server cannot be used.
         """
-        question = self.library.render(
-            TEMPLATE,
-            turn=as_data(text, most=_LONGEST_TURN),
-            attributes=[*self.vocabulary.attributes, "price"],
-            asked=pending,
-        )
-        written = _Written(self.model, [Message("user", question)])
-        intent = written.slot("intent", INTENTS)
+        written = _Written(self.model, self._asked(text, pending))
+        intent = written.slot("intent", INTENTS, bias=self._habit)
         item = written.slot("item", _ITEMS)
         relative = written.slot("relative", RELATIVES)
         price = written.slot("price", [None, *self._bounds(text)])
@@ -95,6 +93,29 @@ class ModelReader:
             recipient=rest.recipient,
             corrected=rest.corrected,
         )
+
+    def _asked(self, text: str, pending: str) -> list[Message]:
+        question = self.library.render(
+            TEMPLATE,
+            turn=as_data(text, most=_LONGEST_TURN),
+            attributes=[*self.vocabulary.attributes, "price"],
+            asked=pending,
+        )
+        return [Message("user", question)]
+
+    @cached_property
+    def _habit(self) -> list[float] | None:
+        """What the model would say of each intent whatever the turn, a part of it.
+
+        Contextual calibration (Zhao et al. 2021, arXiv 2102.09690): the log-probabilities of an
+        intent after turns that say nothing.
+        """
+        texts = [f"{{{one}" for one in _slots("intent", INTENTS)]
+        found = [self.model.weigh(self._asked(turn, ""), texts) for turn in _SAYS_NOTHING]
+        known = [weights for weights in found if weights is not None]
+        if not known:
+            return None
+        return [_HABIT * sum(column) / len(known) for column in zip(*known, strict=True)]
 
     def _bounds(self, text: str) -> list[dict[str, float]]:
         """Every bound that the turn's numbers could be."""
@@ -145,17 +166,33 @@ class _Written:
     messages: Sequence[Message]
     begun: str = "{"
 
-    def slot(self, name: str, values: Sequence[Any]) -> Any:
-        """The value that the model would rather write, of these; ``None`` leaves the slot out."""
+    def slot(self, name: str, values: Sequence[Any], *, bias: Sequence[float] | None = None) -> Any:
+        """The value that the model would rather write, of these; ``None`` leaves the slot out.
+
+        Args:
+            bias: taken from the log-probability of each value.
+        """
         lead = "" if self.begun == "{" else ", "
-        texts = [
-            f"{lead}{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for value in values
-        ]
-        # Nothing to choose costs nothing.
-        place = self.model.choose(self.messages, texts, begun=self.begun) if len(texts) > 1 else 0
+        texts = [f"{lead}{one}" for one in _slots(name, values)]
+        place = self._chosen(texts, bias or [0.0] * len(texts))
         if values[place] is not None:
             self.begun += texts[place]
         return values[place]
+
+    def _chosen(self, texts: Sequence[str], bias: Sequence[float]) -> int:
+        if len(texts) == 1:
+            # Nothing to choose costs nothing.
+            return 0
+        # Whole values are weighed as they are: per letter, a long intent would win over any other.
+        weights = self.model.weigh(self.messages, [self.begun + text for text in texts])
+        if weights is None:
+            return self.model.choose(self.messages, texts, begun=self.begun)
+        fair = [weight - habit for weight, habit in zip(weights, bias, strict=True)]
+        return max(range(len(texts)), key=fair.__getitem__)
+
+
+def _slots(name: str, values: Sequence[Any]) -> list[str]:
+    return [f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for value in values]
 
 
 @dataclass(frozen=True, eq=False)

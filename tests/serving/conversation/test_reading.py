@@ -106,6 +106,35 @@ def test_the_model_is_offered_the_catalogues_values_and_nothing_else() -> None:
     assert not any("bleu" in choice for choice in offered)
 
 
+class Biased(Drawer):
+    """Says ``find`` to everything; what it understood shows only beside what it always says."""
+
+    def _weigh(self, messages: Sequence[Message], choices: Sequence[str]) -> list[float]:
+        turn = messages[0].content.rsplit("Shopper: ", 1)[1]
+        found = []
+        for one in choices:
+            weight = -0.1 * len(one)
+            weight += 6.0 if '"find"' in one else 0.0
+            weight += 3.0 if "why" in turn and one.endswith('"why"') else 0.0
+            weight += 3.0 if one.endswith('"colour": {"not": "blue"}') else 0.0
+            found.append(weight)
+        return found
+
+
+def test_what_a_model_says_to_every_turn_is_taken_off() -> None:
+    reader = ModelReader(SHOP.vocabulary, Biased())
+    assert reader.read("why that?").intent == "why"
+    assert reader.read("mugs").intent == "find"
+
+
+def test_values_are_weighed_whole_where_the_model_tells_its_weights() -> None:
+    model = Biased()
+    assert ModelReader(SHOP.vocabulary, model).read("no blue please").without == {
+        "colour": ["blue"]
+    }
+    assert model.offered == []
+
+
 def test_a_reading_of_an_unknown_intent_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InputError, match="find"):
         Reading("finde")
