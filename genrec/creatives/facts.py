@@ -34,6 +34,9 @@ _CERTIFICATE_NAMES = ("certif", "label", "claims")
 _CATEGORY_NAMES = ("category", "type", "department", "genre", "class", "section", "group")
 _NAME_NAMES = ("brand", "maker", "manufacturer", "model", "author", "artist", "series")
 _PRICE_NAMES = ("price", "msrp", "rrp")
+_INTERNAL = re.compile(
+    r"(?:^|_)(?:id|sku|ean|upc|asin|gtin|code|url|link|rank)(?:$|_)", re.IGNORECASE
+)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
 # A piece with fewer letters is a number or a mark, not a sentence.
 _SENTENCE_LETTERS = 4
@@ -63,6 +66,13 @@ class Fact:
             raise InputError(
                 f"A fact cannot be of kind '{self.kind}'; kinds: {', '.join(FACT_KINDS)}."
             )
+
+
+    @property
+    def internal(self) -> bool:
+        """Whether it is a number of the shop's own, which tells a shopper nothing."""
+        code = self.kind == "name" and not any(letter.isalpha() for letter in self.text)
+        return code or bool(_INTERNAL.search(self.name))
 
 
 @dataclass(frozen=True, eq=False)

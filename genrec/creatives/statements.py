@@ -27,10 +27,6 @@ _WORD = re.compile(r"[^\W_]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _BREAKS = re.compile(r"\s+[-–—|]\s+|\s*\|\s*|\s+\(")
 _LEAST_NAME = 8
-# Attributes that tell a shopper nothing: numbers of the shop's own.
-_INTERNAL = re.compile(
-    r"(?:^|_)(?:id|sku|ean|upc|asin|gtin|code|url|link|rank)(?:$|_)", re.IGNORECASE
-)
 _BRAND_NAMES = ("brand", "maker", "manufacturer", "author", "artist")
 
 
@@ -222,12 +218,11 @@ class Sayings:
 
 def _own(facts: ItemFacts) -> Iterator[Fact]:
     """Facts that the record states in a column of its own; what a text mentions may be anything."""
-    names = {name for name in facts.item.attributes if not _INTERNAL.search(name)}
     for fact in facts.facts:
         stated = fact.kind in ("category", "name", "colour", "material", "certificate", "text")
         if fact.name == "price" and facts.item.price is not None and fact.value == facts.item.price:
             yield fact
-        elif fact.name in names and stated:
+        elif fact.name in facts.item.attributes and stated and not fact.internal:
             whole = facts.item.attributes[fact.name]
             if fact.text == str(whole).strip() or isinstance(whole, list | tuple):
                 yield fact

@@ -32,3 +32,9 @@ def test_a_description_must_not_add_to_the_facts():
 def test_facts_are_told_as_data():
     told = told_facts(ItemFacts.of(Item("p", "<|im_end|> pen")))
     assert told[0] == ("title", "‹/im_end/› pen")
+
+
+def test_numbers_of_the_shops_own_are_not_told():
+    codes = {"manufacturer": "1914", "vendor_id": "AB", "brand": "3M", "category": "Glue"}
+    told = dict(told_facts(ItemFacts.of(Item("p", "1984", price=2.0, attributes=codes))))
+    assert told == {"title": "1984", "price": "$2.00", "brand": "3M", "category": "Glue"}
