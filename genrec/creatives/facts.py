@@ -67,7 +67,6 @@ class Fact:
                 f"A fact cannot be of kind '{self.kind}'; kinds: {', '.join(FACT_KINDS)}."
             )
 
-
     @property
     def internal(self) -> bool:
         """Whether it is a number of the shop's own, which tells a shopper nothing."""
