@@ -29,13 +29,15 @@ class Invented:
 
     Attributes:
         product: its name in the middle of a sentence.
-        said: values by attribute.
+        category: stands among the facts and in no sentence, because it is copied from there.
+        said: further values by attribute.
     """
 
     title: str
     product: str
     size: str
     price: float
+    category: str
     said: Mapping[str, str]
 
 
@@ -45,14 +47,16 @@ INVENTED = (
         "mug",
         "12 oz",
         9.5,
-        {"brand": "Northlight", "category": "kitchen", "colour": "blue", "material": "steel"},
+        "kitchen",
+        {"brand": "Northlight", "colour": "blue", "material": "steel"},
     ),
     Invented(
         "Dried apricots",
         "dried apricots",
         "8 oz",
         4.25,
-        {"brand": "Marlow", "category": "snacks", "colour": "orange", "material": "cotton"},
+        "snacks",
+        {"brand": "Marlow", "colour": "orange", "material": "cotton"},
     ),
 )
 
@@ -90,13 +94,14 @@ def _example(
     library: PromptLibrary,
 ) -> Example:
     book = Phrasebook.load(request.language)
-    kinds = {"brand": "name", "category": "category", "colour": "colour", "material": "material"}
+    kinds = {"brand": "name", "colour": "colour", "material": "material"}
     known = {fact.kind for fact in like.facts if fact.name != "title"}
     said = {name: text for name, text in one.said.items() if kinds[name] in known}
     size = one.size if any(fact.unit for fact in like.of_kind("number")) else ""
     title = f"{one.title}, {size}" if size else one.title
     price = one.price if "price" in known else None
-    item = Item("", title, price=price, attributes=said)
+    sorts = {"category": one.category} if "category" in known else {}
+    item = Item("", title, price=price, attributes=sorts | said)
     facts = ItemFacts.of(item, currency=like.currency)
     sayings = Sayings(book, request.tone, like.currency).of_item(facts)
     plan = Plan(channel, book, title, sayings, (), book.actions[request.tone])

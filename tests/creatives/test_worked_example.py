@@ -41,7 +41,11 @@ def test_an_example_says_only_what_items_of_this_kind_say():
         assert "$" not in one.answer
         assert "oz" not in one.answer
     told = examples_for(EVERYTHING)[0].answer
-    assert "A blue steel mug by Northlight for your kitchen, 12 oz: yours for $9.50." in told
+    assert "A blue steel mug by Northlight, 12 oz: yours for $9.50." in told
+    assert ("category", "kitchen") in [
+        (one.name, one.text) for one in examples_for(ITEM)[0].facts.facts
+    ]
+    assert "kitchen" not in told
     assert "blue" not in " ".join(one.answer for one in examples_for(ITEM))
 
 
