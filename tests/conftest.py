@@ -1,5 +1,6 @@
 """What holds for every test: no network, a cache of its own, one thread per worker."""
 
+import gc
 import os
 import shutil
 import socket
@@ -47,6 +48,16 @@ def pytest_unconfigure(config):
     if made := getattr(config, "_genrec_cache", None):
         shutil.rmtree(made, ignore_errors=True)
         os.environ.pop(_OWN_CACHE, None)
+
+
+def pytest_collection_finish():
+    """Leaves what was imported out of every later search for garbage.
+
+    It is never freed, and millions of objects are looked through in each search. The Trainer asks
+    for one at each start, which took longer than most of what the tests train.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -117,8 +117,11 @@ class ProfilePrefix(nn.Module):
         """
         try:
             known: dict[str, Any] = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-            prefix = cls(PrefixConfig(**known))
-            prefix.load_state_dict(load_file(folder / _WEIGHTS))
+            # What the shape says takes no memory until the weights are found to have it.
+            with torch.device("meta"):
+                prefix = cls(PrefixConfig(**known))
+            weights = {name: part.float() for name, part in load_file(folder / _WEIGHTS).items()}
+            prefix.load_state_dict(weights, assign=True)
         except (
             OSError,
             ValueError,

@@ -63,11 +63,12 @@ class Worker:
 
     @cached_property
     def write(self) -> Write:
-        import torch
-
-        # Ray gives each worker one thread; more of them than cores would wait for one another.
-        torch.set_num_threads(self.threads)
-        return self.open_writer()
+        write = self.open_writer()
+        # Not every writer computes with torch, whose import takes seconds. Ray gives each worker
+        # one thread; more of them than cores would wait for one another.
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(self.threads)
+        return write
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Writes the parts of these numbers. An error that a user can act on comes back in words:

@@ -14,27 +14,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, distributed, nn
-from transformers import PrinterCallback, TrainerState, TrainingArguments
 
 from genrec.errors import ConfigError, InputError
 from genrec.training.checkpoint import load_weights, newest_checkpoint
 from genrec.training.company import WORK, Company
 from genrec.training.options import FitConfig
+from genrec.training.rows import STATE_FILE, Batch, Progress, Rows, Targets, TrainingRows
 from genrec.training.sharding import accelerate_leaves_it, sharded, wants_sharding
-from genrec.training.together import Batch, Learner, told_by_main
-from genrec.training.trainer import (
-    STATE_FILE,
-    CheckpointingTrainer,
-    Progress,
-    Rows,
-    Targets,
-    TrainingRows,
-    Watcher,
-)
+from genrec.training.together import Learner, told_by_main
+
+# The Trainer brings packages that are not needed to use what was trained: its import is slow.
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
 
 __all__ = [
     "Batch",
@@ -122,6 +117,10 @@ def fit(
         InputError: there are no rows.
         ConfigError: the loss stopped being finite, or the processes cannot share the batches.
     """
+    from transformers import PrinterCallback, TrainerState
+
+    from genrec.training.trainer import CheckpointingTrainer, Watcher
+
     if not len(rows):
         raise InputError("There is nothing to train on: the training set has no rows.")
     company = Company.of_environment()
@@ -220,6 +219,8 @@ def _is_over(checkpoint: Path, config: FitConfig) -> bool:
 
 
 def _arguments(config: FitConfig, folder: Path, company: Company) -> TrainingArguments:
+    from transformers import TrainingArguments
+
     # Without the variable, the TensorBoard callback would put the host's name into a folder name.
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
     return TrainingArguments(

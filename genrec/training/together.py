@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from accelerate.data_loader import prepare_data_loader
 from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-Batch = dict[str, Tensor]
+from genrec.training.rows import Batch
+
 # How many targets a process's part of a batch has; never handed to a loss.
 TARGETS = "targets_of_part"
 # What each mean in a loss of several is multiplied by, shape (means,); handed to the loss.
@@ -96,6 +96,8 @@ def parts_of(
             several means, that of each, shape (means,); such a loss multiplies each by its entry
             of ``batch[SHARES]``, where it is given one.
     """
+    from accelerate.data_loader import prepare_data_loader
+
     dataset: Dataset[Any] = whole.dataset
     collate = whole.collate_fn
 

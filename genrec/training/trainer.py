@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -32,10 +32,10 @@ from genrec.training.checkpoint import (
 from genrec.training.company import ALONE, Company
 from genrec.training.options import FitConfig
 from genrec.training.repeated import RepeatedBatches
+from genrec.training.rows import STATE_FILE, Progress, Targets
 from genrec.training.together import (
     SHARES,
     TARGETS,
-    Batch,
     Whole,
     mean_over_processes,
     parts_of,
@@ -44,34 +44,6 @@ from genrec.training.together import (
 )
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int, float], None]
-Targets = Callable[[Batch], Tensor | int]
-STATE_FILE = "fit.json"
-
-
-class Rows(Protocol):
-    """Training rows; a list will do. With ``set_epoch``, they are told each epoch's number."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> Any: ...
-
-
-class TrainingRows(torch.utils.data.Dataset[Any]):
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> Any:
-        return self.rows[index]
-
-    def set_epoch(self, epoch: int) -> None:
-        """Passed on by the data loader to rows that differ from epoch to epoch."""
-        if hasattr(self.rows, "set_epoch"):
-            self.rows.set_epoch(epoch)
 
 
 @dataclass

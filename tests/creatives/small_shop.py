@@ -1,7 +1,6 @@
 """A shop of forty things, twelve users of whom two have no history, and campaigns over it."""
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -19,6 +18,7 @@ from genrec.recipe import Recipe
 from genrec.stages.ads import AdOptions, make_ads
 from genrec.stages.run import Run
 from genrec.workspace import Workspace
+from tests.own_process import context
 
 THINGS = ("lamp", "mug", "bag", "vase")
 COLOURS = ("red", "blue", "green", "black", "white")
@@ -107,15 +107,11 @@ def doomed(run: Path, into: Path, cache: Path, content: dict, seed: int) -> None
 
 
 class Killer:
-    """Starts campaigns that die; a server that has imported everything forks them in no time."""
-
-    def __init__(self) -> None:
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["tests.creatives.small_shop"])
+    """Starts campaigns that die."""
 
     def kill(self, run: Path, into: Path, cache: Path, content: dict, seed: int) -> bool:
         """Whether it was killed before it came to its end."""
-        process = self.context.Process(target=doomed, args=(run, into, cache, content, seed))
+        process = context().Process(target=doomed, args=(run, into, cache, content, seed))
         process.start()
         process.join(120)
         return process.exitcode == -signal.SIGKILL

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +12,7 @@ from genrec.recommenders.generative import GenerativeRecommender, code_words
 from genrec.recommenders.options import GenerativeConfig
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from tests.contracts.recommender import ITEMS, RecommenderContract, shop
+from tests.own_process import python
 from tests.small import next_item, small_catalog, small_dataset, small_index, small_recommender
 
 
@@ -200,20 +199,14 @@ def test_a_checkpoint_of_another_llm_in_the_same_folder_is_not_gone_on_from(tmp_
 
 
 def test_a_training_killed_in_the_middle_resumes_with_the_same_losses(tmp_path, repository):
-    def run(folder, step):
-        return subprocess.run(
-            [sys.executable, "-c", KILLED, str(folder), str(step)],
-            cwd=repository,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def losses(folder, step=0):
+        with python(repository, KILLED, str(folder), str(step)) as process:
+            assert process.wait() == (-9 if step else 0), process.stderr
+            return process.stdout
 
-    whole = run(tmp_path / "whole", 0)
-    assert whole.returncode == 0, whole.stderr
-    assert run(tmp_path / "killed", 8).returncode == -9
-    resumed = run(tmp_path / "killed", 0)
-    assert json.loads(resumed.stdout) == json.loads(whole.stdout)
+    whole = losses(tmp_path / "whole")
+    assert losses(tmp_path / "killed", 8) == ""
+    assert json.loads(losses(tmp_path / "killed")) == json.loads(whole)
 
 
 def test_a_history_without_items_is_answered(trained):

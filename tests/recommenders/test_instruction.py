@@ -20,12 +20,12 @@ def histories(start: int, stop: int):
 
 def test_the_search_beats_its_start_and_a_random_search(recommender):
     found = search_instruction(
-        recommender, histories(0, 24), histories(24, 48), start="Choose next", evaluations=120
+        recommender, histories(0, 24), histories(24, 48), start="Choose next", evaluations=80
     )
     assert found.loss["found"] < found.loss["start"]
     assert found.loss["found"] < found.loss["random"]
     assert set(found.held_out) == {"found", "random", "start", "none"}
-    assert found.evaluations <= 120
+    assert found.evaluations <= 80
 
 
 def test_the_text_found_gives_the_loss_that_was_reported(recommender):

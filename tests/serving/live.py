@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from tests import own_process
 from tests.serving.shops import free_port
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -53,6 +54,22 @@ def as_process(*words: str):
             stderr=written,
         )
     process.log = Path(written.name)
+    with _answering(process, port) as address:
+        yield process, address
+    process.log.unlink()
+
+
+@contextlib.contextmanager
+def forked(*words: str):
+    """The same for ``genrec words…``, in a process that has imported everything already."""
+    port = free_port()
+    command = [word.replace("PORT", str(port)) for word in words]
+    with own_process.genrec(REPOSITORY, *command) as process, _answering(process, port) as address:
+        yield process, address
+
+
+@contextlib.contextmanager
+def _answering(process, port: int):
     address = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -63,11 +80,10 @@ def as_process(*words: str):
 
     try:
         until(answers, seconds=60)
-        yield process, address
+        yield address
     finally:
         process.kill()
         process.wait()
-        process.log.unlink()
 
 
 def log_of(process) -> str:

@@ -2,8 +2,6 @@
 
 import shutil
 import signal
-import subprocess
-import sys
 
 import httpx
 import pytest
@@ -12,8 +10,9 @@ from genrec.serving.conversation.message import Message
 from genrec.serving.events import Event, SqliteEvents
 from genrec.stages.chat import Counter, open_shopfront
 from genrec.stages.loaded import open_run
+from tests.own_process import genrec
 from tests.serving.chats import events
-from tests.serving.live import as_process
+from tests.serving.live import forked
 from tests.stages.test_serve import make_run
 
 
@@ -79,9 +78,9 @@ def test_a_run_is_talked_to_and_gone_on_with(run, tmp_path):
 @pytest.mark.slow
 def test_what_was_acknowledged_outlives_a_kill(run, tmp_path):
     chats = f"sqlite:///{tmp_path / 'chats.sqlite'}"
-    command = ("-m", "genrec.cli.main", "serve", str(run), "--port", "PORT", "--chats", chats)
+    command = ("serve", str(run), "--port", "PORT", "--chats", chats)
     kept = {}
-    with as_process(*command) as (process, address), httpx.Client(base_url=address) as client:
+    with forked(*command) as (process, address), httpx.Client(base_url=address) as client:
         page = client.get("/")
         assert "text/html" in page.headers["Content-Type"]
         path = f"/v1/chat/sessions/{client.post('/v1/chat/sessions', json={}).json()['session']}"
@@ -92,21 +91,16 @@ def test_what_was_acknowledged_outlives_a_kill(run, tmp_path):
             assert kept[str(turn)][-1]["kind"] == "done"
         process.send_signal(signal.SIGKILL)
         process.wait()
-    with as_process(*command) as (_, address), httpx.Client(base_url=address) as client:
+    with forked(*command) as (_, address), httpx.Client(base_url=address) as client:
         turns = client.get(path).json()["turns"]
         assert {turn["message"]["id"]: turn["events"] for turn in turns} == kept
 
 
 @pytest.mark.slow
 def test_the_terminal_reads_a_pipe(run):
-    done = subprocess.run(
-        [sys.executable, "-m", "genrec.cli.main", "chat", str(run)],
-        input="something under 20\n/why 1\n/quit\n",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "\x1b" not in done.stdout
-    assert "1  " in done.stdout
-    assert "--session=" in done.stdout
+    with genrec(run, "chat", str(run), text="something under 20\n/why 1\n/quit\n") as process:
+        assert process.wait() == 0, process.stderr
+        printed = process.stdout
+    assert "\x1b" not in printed
+    assert "1  " in printed
+    assert "--session=" in printed

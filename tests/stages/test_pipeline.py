@@ -1,10 +1,7 @@
 """The whole way on a small shop, through the real command line."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from tests import own_process
 from tests.command_line import Done, genrec
 from tests.small import ITEMS, next_item
 
@@ -180,21 +178,20 @@ def test_a_tampered_artefact_is_refused_and_made_again(first, shop_folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay", [3, 6, 9])
+@pytest.mark.parametrize("reached", ["dataset", "semantic_ids", "checkpoints/fit/checkpoint-15"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_stopped_anywhere_goes_on_to_the_same_table(first, shop_folder, delay, how):
-    into = f"runs/stopped-{delay}-{how.value}"
-    words = [sys.executable, "-m", "genrec.cli.main", "run", "mini.yaml", "--into", into]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        words, cwd=shop_folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
-    )
-    time.sleep(delay)
-    process.send_signal(how)
-    _, errors = process.communicate()
-    assert b"Traceback" not in errors
-    if how == signal.SIGINT and process.returncode == 130:
-        assert b"goes on from here" in errors
+def test_a_run_stopped_anywhere_goes_on_to_the_same_table(first, shop_folder, reached, how):
+    into = f"runs/stopped-{Path(reached).name}-{how.value}"
+    with own_process.genrec(shop_folder, "run", "mini.yaml", "--into", into) as process:
+        while not (shop_folder / into / reached).exists():
+            assert process.poll() is None, process.stderr
+            time.sleep(0.002)
+        process.send_signal(how)
+        assert process.wait() == (130 if how == signal.SIGINT else -how)
+        errors = process.stderr
+    assert "Traceback" not in errors
+    assert ("goes on from here" in errors) == (how == signal.SIGINT)
+    assert not (shop_folder / into / "report").exists()
     done = genrec(shop_folder, "run", "mini.yaml", "--into", into, "--json")
     assert done.returncode == 0, done.stderr
     ours, theirs = (json.loads(run.stdout)["report"] for run in (first, done))

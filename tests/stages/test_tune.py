@@ -1,10 +1,7 @@
 """A search with real, small trainings on the toy shop."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import polars as pl
@@ -19,6 +16,7 @@ from genrec.stages.tune import Search, _identity, tune
 from genrec.stages.tune_results import write_results
 from genrec.stages.tune_study import Ended, Study
 from genrec.workspace import Workspace, write_artefact
+from tests import own_process
 from tests.command_line import genrec
 from tests.small import small_dataset
 
@@ -197,10 +195,10 @@ def test_a_trial_below_the_median_of_the_others_is_hopeless(tmp_path):
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_trials_that_lag_behind_are_given_up(tmp_path, pruner):
     content = {**CONTENT, "tune": {"train.learning_rate": [0.003, 0.002, 0.004, 0.001, 1e-9]}}
-    content["train"] = {**CONTENT["train"], "steps": 20}
-    outcome = tune(content, Workspace(tmp_path), Search(trials=12, pruner=pruner))
+    content["train"] = {**CONTENT["train"], "steps": 12}
+    outcome = tune(content, Workspace(tmp_path), Search(trials=10, pruner=pruner))
     pruned = [one for one in outcome.trials if one.state == "pruned"]
-    assert pruned and all(len(one.figures) < 10 for one in pruned)
+    assert pruned and all(len(one.figures) < 6 for one in pruned)
     assert outcome.best.state == "complete"
     assert set(pl.read_parquet(outcome.table)["state"]) == {"complete", "pruned"}
 
@@ -275,23 +273,19 @@ def test_a_trial_left_behind_twice_is_taken_up_once_each_time(tmp_path):
 @pytest.mark.slow
 def test_the_command_searches_and_goes_on_after_a_kill(tmp_path):
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(CONTENT))
-    words = ("tune", "toy.yaml", "--trials", "4", "--pruner", "none", "--into", "search", "--json")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "genrec.cli.main", *words]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    begun = tmp_path / "search" / "trials" / "0001"
-    while not begun.exists() and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    words = ("tune", "toy.yaml", "--trials", "3", "--pruner", "none", "--into", "search", "--json")
+    with own_process.genrec(tmp_path, *words) as process:
+        begun = tmp_path / "search" / "trials" / "0001"
+        while not begun.exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
     done = genrec(tmp_path, *words)
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     unbroken = genrec(tmp_path, *words[:-2], "unbroken", "--json")
     assert values["trials"] == json.loads(unbroken.stdout)["trials"]
-    assert len(values["trials"]) == 4
+    assert len(values["trials"]) == 3
     ran = genrec(tmp_path, "run", values["recipe"], "--into", "best", "--until", "train")
     assert ran.returncode == 0, ran.stderr
 

@@ -2,11 +2,8 @@
 
 import hashlib
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +28,7 @@ from genrec.stages.shop import stored_run
 from genrec.stages.update import roll_back, update
 from genrec.versions import POINTER, Versions
 from genrec.workspace import Workspace
+from tests.own_process import python
 from tests.small import ITEMS, next_item
 
 QUICK = ("update.steps=2", "update.cases=12")
@@ -253,15 +251,10 @@ for number in numbers:
 def killed(shop, numbers):
     """What came of children killed at these renames: signal, and the version that is in use."""
     words = [*QUICK, "update.margin=1"]
-    done = subprocess.run(
-        [sys.executable, "-c", KILLER, str(shop), ",".join(map(str, numbers)), *words],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=True,
-    )
-    lines = [line.split() for line in done.stdout.splitlines()]
-    assert all(len(line) == 3 for line in lines), done.stdout
+    with python(shop, KILLER, str(shop), ",".join(map(str, numbers)), *words) as process:
+        assert process.wait() == 0, process.stderr
+        lines = [line.split() for line in process.stdout.splitlines()]
+        assert all(len(line) == 3 for line in lines), process.stdout
     return [(int(how), version) for _, how, version in lines]
 
 

@@ -4,8 +4,8 @@ They train by turns with whole and with sharded weights, and go on with what one
 The main process writes ``told.json``.
 """
 
+import gc
 import json
-import multiprocessing
 import os
 import socket
 from functools import cache
@@ -18,6 +18,7 @@ from genrec.llm.options import ItemTableConfig
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.options import GenerativeConfig, HybridConfig
 from genrec.training.company import Company
+from tests.own_process import context
 from tests.small import ITEMS, small_dataset, small_index, small_vectors
 
 STEPS, STOPPED = 4, 3
@@ -113,17 +114,15 @@ def _begin(rank, count, port, folder):
         "LOCAL_RANK": str(rank),
     }
     torch.set_num_threads(1)
+    gc.freeze()
     main(folder)
 
 
 def together(folder, count=2):
     """Starts so many processes, as a launcher would, and returns what the main one told."""
-    # A server that has imported everything forks them in no time.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     port = free_port()
     processes = [
-        context.Process(target=_begin, args=(rank, count, port, folder)) for rank in range(count)
+        context().Process(target=_begin, args=(rank, count, port, folder)) for rank in range(count)
     ]
     for process in processes:
         process.start()

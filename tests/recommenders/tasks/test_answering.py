@@ -72,7 +72,7 @@ def test_stars_learned_beat_the_mean_on_held_out_choices(dataset, tmp_path):
         small_index(levels=2, codebook_size=16),
         folder=tmp_path,
         adapt="full",
-        steps=120,
+        steps=80,
         batch_size=4,
         row_tokens=512,
         learning_rate=2e-3,
