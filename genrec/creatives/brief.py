@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from genrec.creatives.copy import INTENSITIES, CopyBrief
+from genrec.creatives.neutral import shown
 from genrec.creatives.phrasebook import Phrasebook, languages
 from genrec.data.catalog import Item
 from genrec.errors import nearest
@@ -133,7 +134,8 @@ class Brief(BaseModel):
         must_say: sentences that stand in each ad. ``{title}``, ``{price}`` (with its currency)
             and ``{name}`` of an attribute are filled in from the item.
         never_say: words or phrases that stand in none.
-        disclosures: lines that the law or a contract asks for; treated as must-say.
+        disclosures: lines that the law or a contract asks for: said as must-say, and an ad that
+            has no room for one is not made.
         currency: ISO 4217 code of the catalogue's prices.
         intensity: how openly a shopper is told what is known of them; ``none`` writes for anybody.
     """
@@ -183,6 +185,7 @@ class Brief(BaseModel):
             voice=self.brand.voice or "",
             call_to_action=self.call_to_action or "",
             must_say=tuple(filled(text, values) for text in self.templates),
+            disclosures=tuple(filled(text, values) for text in self.disclosures),
             never_say=self.never_say,
             currency=self.currency,
             intensity=self.intensity,
@@ -201,14 +204,19 @@ def filled(template: str, values: Mapping[str, str]) -> str:
 
 
 def values_of(item: Item, currency: str, language: str = "en") -> Mapping[str, str]:
-    """What placeholders of an item stand for; what the item does not know is left out."""
+    """What placeholders of an item stand for, fit to be shown.
+
+    What the item does not know is left out, and what is too long for a text: no value is cut.
+    """
     book = Phrasebook.load(language if language in languages() else "en")
     values: dict[str, str] = {
-        name: str(value) for name, value in item.attributes.items() if not _is_nested(value)
+        name: shown(str(value), most=LONGEST)
+        for name, value in {**item.attributes, "title": item.title}.items()
+        if not _is_nested(value) and len(str(value)) <= LONGEST
     }
     if item.price is not None:
         values["price"] = book.money(item.price, currency)
-    return {**values, "title": item.title}
+    return values
 
 
 def _is_nested(value: object) -> bool:
