@@ -282,8 +282,8 @@ def export(
     for line in made.left_out:
         which, _, why = line.partition(": ")
         reasons.setdefault(why, []).append(which)
-    for why, which in list(reasons.items())[:10]:
-        others = f" and {len(which) - 1:,} more" if len(which) > 1 else ""
-        print(f"  {which[0]}{others}: {why}")
+    for why, ads in list(reasons.items())[:10]:
+        others = f" and {len(ads) - 1:,} more" if len(ads) > 1 else ""
+        print(f"  {ads[0]}{others}: {why}")
     if len(reasons) > 10:
         print(f"  and {len(reasons) - 10:,} more reasons: --json has all")

@@ -273,11 +273,11 @@ def _kinds(profile):
 
 def test_an_ad_without_room_for_its_disclosure_is_not_made_and_is_listed(run, tmp_path):
     line = "Paid advertisement of the seller, who answers for all that is said in it here"
-    brief = {"disclosures": [line], "must_say": ["A must of {title}"], "intensity": "none"}
+    brief = {"disclosures": [line], "must_say": ["A must for your home"], "intensity": "none"}
     make_ads(run, campaign(brief=brief), tmp_path / "ads", AdOptions())
     for ad in read_ads(tmp_path / "ads"):
         if ad.channel == "push":
-            assert f"{ad.fields['title']}. {line}." in ad.text
+            assert f"A must for your home. {line}." in ad.text
         else:
             assert "has no room in search" in ad.failure
 
