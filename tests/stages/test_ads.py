@@ -442,3 +442,21 @@ def test_ray_leaves_the_same_bytes_although_a_worker_is_killed(run, whole, tmp_p
     # A part whose worker was killed between writing and telling so is written, and paid for, twice.
     assert report["distinct"] <= report["written"] <= report["distinct"] + 2 * options.part_jobs
     assert outputs(tmp_path / "ads") == outputs(whole[0])
+
+
+def test_what_is_written_by_hand_remembers_no_sensitive_purchase(tmp_path):
+    def told(title):
+        data = shop()
+        bought = {data.catalog.ids[int(one)] for one in data.history("u0").items}
+        new = next(f"p{n}" for n in range(0, 40, 4) if f"p{n}" not in bought)
+        named = pl.when(pl.col("item_id").is_in(list(bought))).then(pl.lit(title))
+        named = named.when(pl.col("item_id") == new).then(pl.lit("Lamp"))
+        table = data.catalog.table.with_columns(title=named.otherwise(pl.col("title")))
+        run = shop_run(tmp_path / title, replace(data, catalog=Catalog(table)))
+        # No like stands before what is remembered.
+        content = {**run.recipe.model_dump(mode="json"), "profiles": {"visits": 1000}}
+        run = replace(run, recipe=Recipe.parse(content))
+        return [copy.text.lower() for copy in write_copy(run, new, user="u0", n=4)]
+
+    assert any("bought: reading lamp" in text for text in told("Reading lamp"))
+    assert not any("pregnancy" in text for text in told("Pregnancy lamp"))
