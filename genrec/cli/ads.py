@@ -147,15 +147,20 @@ def _print_plan(found: dict[str, Any]) -> None:
 
 
 def _print_report(found: dict[str, Any], into: Path) -> None:
+    whole = f"{found['deliveries']:,} deliveries of {found['ads']:,} ads"
+    part = f"{found['ads']:,} of {found['distinct']:,} ads"
     print(
-        f"{found['deliveries']:,} deliveries of {found['ads']:,} ads in {into}: "
+        f"{part if found['left'] else whole} in {into}: "
         f"{found['written']:,} written, {found['cached']:,} from earlier, "
         f"{found['failed']:,} failed, {found['seconds']:.1f} s"
     )
     if media := found.get("media"):
         _print_media(media)
     if found["left"]:
-        print(f"stopped by {found['stopped']}; {found['left']:,} ads are left: see left.parquet")
+        print(
+            f"stopped by {found['stopped']}; {found['left']:,} are left, in left.parquet: raise it "
+            "and repeat the command"
+        )
     if found["broken_parts"]:
         print(f"{found['broken_parts']:,} damaged parts were made again")
     for one in found["problems"][:8]:
@@ -259,7 +264,8 @@ def export(
     json: Json = False,
 ) -> None:
     """Write approved ads for an ad platform; what does not fit its limits is listed."""
-    from genrec.stages.ads import export_ads, run_of
+    from genrec.stages.ads import run_of
+    from genrec.stages.ads_export import export_ads
     from genrec.workspace import write_text
 
     chosen = _run(run or run_of(folder))
@@ -272,5 +278,12 @@ def export(
         print(json_text.dumps(values, indent=1, ensure_ascii=False))
         return
     print(f"{made.rows:,} rows in {out}, {len(made.left_out):,} left out")
-    for line in made.left_out[:10]:
-        print(f"  {line}")
+    reasons: dict[str, list[str]] = {}
+    for line in made.left_out:
+        which, _, why = line.partition(": ")
+        reasons.setdefault(why, []).append(which)
+    for why, ads in list(reasons.items())[:10]:
+        others = f" and {len(ads) - 1:,} more" if len(ads) > 1 else ""
+        print(f"  {ads[0]}{others}: {why}")
+    if len(reasons) > 10:
+        print(f"  and {len(reasons) - 10:,} more reasons: --json has all")

@@ -145,7 +145,15 @@ def _segments(run: Run) -> tuple[dict[str, Any], list[Any]]:
             f"{value} {here:.0%} ({all_:.0%} of all)" for _, _, value, here, all_ in one.traits
         ]
         table.add_row(*map(Text, (one.id, one.name, f"{one.users:,}", ", ".join(lifts[:3]))))
-    note = f"{found.withheld:,} users in none; none has fewer than {found.config.floor} users."
+    floor = found.config.floor
+    if not found.segments:
+        note = (
+            f"No segment: no {floor:,} users share a like that sets them apart. Fewer visits or a "
+            "smaller lift make more likes (profiles.visits, profiles.lift), segments.floor a "
+            "smaller segment."
+        )
+        return values, [Text(note)]
+    note = f"{found.withheld:,} users are in no segment; none is made of fewer than {floor:,}."
     return values, [table, Text(note, "dim")]
 
 

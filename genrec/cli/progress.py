@@ -23,6 +23,8 @@ class ConsoleObserver(Observer):
         self.last_line = 0.0
 
     def started(self, stage: str) -> None:
+        # A terminal draws one bar at a time.
+        self.close()
         self.last_line = time.monotonic()
         if self.console.is_terminal:
             self.bar = Progress(

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from string import Formatter
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from genrec.creatives.copy import INTENSITIES, CopyBrief
+from genrec.creatives.neutral import shown
 from genrec.creatives.phrasebook import Phrasebook, languages
 from genrec.data.catalog import Item
 from genrec.errors import nearest
@@ -102,12 +103,39 @@ def placeholders(text: str) -> list[str]:
 
 
 def _with_placeholders(text: str) -> str:
+    text = plain_text(text)
     placeholders(text)
     return text
 
 
+def _line(said: Any) -> Any:
+    """A sentence, or one for each language; each is checked."""
+    if isinstance(said, str):
+        return _with_placeholders(said)
+    if not isinstance(said, dict) or not said:
+        raise ValueError("it is a text, or a text for each language: {en: …, de: …}")
+    problems, made = [], {}
+    for language, text in said.items():
+        try:
+            made[str(language)] = _with_placeholders(text if isinstance(text, str) else "")
+        except ValueError as error:
+            problems += [f"{language}: {line}" for line in str(error).splitlines()]
+    if problems:
+        raise ValueError("\n".join(problems))
+    return made
+
+
+def in_language(line: Line, language: str) -> str:
+    """A sentence in a language; empty if it is said in others alone."""
+    return line if isinstance(line, str) else line.get(language, "")
+
+
+def _texts(line: Line) -> list[str]:
+    return [line] if isinstance(line, str) else list(line.values())
+
+
 Text = Annotated[str, AfterValidator(plain_text)]
-Template = Annotated[Text, AfterValidator(_with_placeholders)]
+Line = Annotated[str | dict[str, str], BeforeValidator(_line)]
 
 
 class Brand(BaseModel):
@@ -130,10 +158,13 @@ class Brief(BaseModel):
     Attributes:
         tone: ``plain``, ``warm`` or ``brisk``.
         call_to_action: the last words; the language's own when left out.
-        must_say: sentences that stand in each ad. ``{title}``, ``{price}`` (with its currency)
-            and ``{name}`` of an attribute are filled in from the item.
+        must_say: sentences that stand in each ad, as a text or as a text for each language:
+            ``{en: …, de: …}``; so with disclosures and the call to action. ``{title}``,
+            ``{price}`` (with its currency) and ``{name}`` of an attribute are filled in from the
+            item.
         never_say: words or phrases that stand in none.
-        disclosures: lines that the law or a contract asks for; treated as must-say.
+        disclosures: lines that the law or a contract asks for: said as must-say, and an ad that
+            has no room for one is not made.
         currency: ISO 4217 code of the catalogue's prices.
         intensity: how openly a shopper is told what is known of them; ``none`` writes for anybody.
     """
@@ -142,10 +173,10 @@ class Brief(BaseModel):
 
     brand: Brand = Brand()
     tone: str = "plain"
-    call_to_action: Text | None = None
-    must_say: tuple[Template, ...] = Field(default=(), max_length=20)
+    call_to_action: Line | None = None
+    must_say: tuple[Line, ...] = Field(default=(), max_length=20)
     never_say: tuple[Text, ...] = Field(default=(), max_length=500)
-    disclosures: tuple[Template, ...] = Field(default=(), max_length=20)
+    disclosures: tuple[Line, ...] = Field(default=(), max_length=20)
     currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
     intensity: str = "open"
 
@@ -165,7 +196,7 @@ class Brief(BaseModel):
         return self
 
     @property
-    def templates(self) -> tuple[str, ...]:
+    def templates(self) -> tuple[Line, ...]:
         """Every sentence that stands in each ad."""
         return (*self.must_say, *self.disclosures)
 
@@ -179,10 +210,15 @@ class Brief(BaseModel):
             KeyError: the item has no value for a placeholder; the argument is its name.
         """
         values = values_of(item, self.currency, language)
+
+        def said(lines: tuple[Line, ...]) -> tuple[str, ...]:
+            return tuple(filled(in_language(line, language), values) for line in lines)
+
         return CopyBrief(
             voice=self.brand.voice or "",
-            call_to_action=self.call_to_action or "",
-            must_say=tuple(filled(text, values) for text in self.templates),
+            call_to_action=" ".join(said((self.call_to_action or "",))),
+            must_say=said(self.templates),
+            disclosures=said(self.disclosures),
             never_say=self.never_say,
             currency=self.currency,
             intensity=self.intensity,
@@ -201,14 +237,19 @@ def filled(template: str, values: Mapping[str, str]) -> str:
 
 
 def values_of(item: Item, currency: str, language: str = "en") -> Mapping[str, str]:
-    """What placeholders of an item stand for; what the item does not know is left out."""
+    """What placeholders of an item stand for, fit to be shown.
+
+    What the item does not know is left out, and what is too long for a text: no value is cut.
+    """
     book = Phrasebook.load(language if language in languages() else "en")
     values: dict[str, str] = {
-        name: str(value) for name, value in item.attributes.items() if not _is_nested(value)
+        name: shown(str(value), most=LONGEST)
+        for name, value in {**item.attributes, "title": item.title}.items()
+        if not _is_nested(value) and len(str(value)) <= LONGEST
     }
     if item.price is not None:
         values["price"] = book.money(item.price, currency)
-    return {**values, "title": item.title}
+    return values
 
 
 def _is_nested(value: object) -> bool:
@@ -218,9 +259,9 @@ def _is_nested(value: object) -> bool:
 def contradictions(brief: Brief) -> list[str]:
     """Sentences that are asked for and forbidden at once, one line each."""
     asked: list[tuple[str, str | None]] = [
-        *(("must_say", text) for text in brief.must_say),
-        *(("disclosures", text) for text in brief.disclosures),
-        ("call_to_action", brief.call_to_action),
+        *(("must_say", text) for line in brief.must_say for text in _texts(line)),
+        *(("disclosures", text) for line in brief.disclosures for text in _texts(line)),
+        *(("call_to_action", text) for text in _texts(brief.call_to_action or "")),
         ("brand.name", brief.brand.name),
     ]
     return [
@@ -232,12 +273,27 @@ def contradictions(brief: Brief) -> list[str]:
     ]
 
 
+def _lines(brief: Brief) -> list[Line]:
+    return [*brief.templates, *([brief.call_to_action] if brief.call_to_action else [])]
+
+
 def unknown_placeholders(brief: Brief, attributes: Any) -> list[str]:
     """Placeholders that no item of this catalogue fills, one line each with the nearest name."""
     valid = [*ITEM_PLACEHOLDERS, *attributes]
     return [
         f"{text!r} holds {{{name}}}, which the catalogue does not know; {nearest(name, valid)}"
-        for text in brief.templates
+        for line in _lines(brief)
+        for text in _texts(line)
         for name in placeholders(text)
         if name not in valid
+    ]
+
+
+def unspoken(brief: Brief, wanted: Sequence[str]) -> list[str]:
+    """Sentences that are not there in a language that ads are wanted in, one line each."""
+    return [
+        f"{next(iter(line.values()))!r} is not said in {', '.join(missing)}"
+        for line in _lines(brief)
+        if isinstance(line, dict)
+        if (missing := [language for language in wanted if language not in line])
     ]

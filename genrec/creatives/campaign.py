@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from genrec.creatives.brief import Brief, unknown_placeholders
+from genrec.creatives.brief import Brief, unknown_placeholders, unspoken
 from genrec.creatives.copy import FREE, MODES, RANK
 from genrec.creatives.film.options import FilmOptions
 from genrec.creatives.picture_options import PictureOptions
@@ -296,6 +296,7 @@ class Campaign(_Section):
                 f"brief: {line}"
                 for line in unknown_placeholders(self.brief, catalog.attribute_names)
             ),
+            *(f"brief: {line}" for line in unspoken(self.brief, self.languages)),
             *_unknown_items(self.what.items, catalog),
         ]
         rules = self.what.where if self.what.where is not None else self._best_where

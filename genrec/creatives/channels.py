@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from genrec.creatives.letters import COUNTS, cut
+from genrec.creatives.letters import COUNTS, cut, with_plain_blanks
 from genrec.errors import ConfigError, nearest
 
 ROLES = ("name", "hook", "detail", "body", "action", "keywords")
@@ -41,6 +41,10 @@ class Field:
 
     def fits(self, text: str) -> bool:
         return self.length(text) <= self.most
+
+    def plain(self, text: str) -> str:
+        """The text as it is sent: a message of GSM letters knows no hard blank."""
+        return with_plain_blanks(text) if self.count == "sms" else text
 
     def cut(self, text: str) -> str:
         """The text, or as many of its first words as fit."""

@@ -30,6 +30,7 @@ class CopyBrief:
         voice: the brand's voice in words, read by a text model as data: ``dry, never loud``.
         call_to_action: the text's last words; empty takes the language's own for the channel.
         must_say: sentences that stand in each text as they are.
+        disclosures: those of ``must_say`` without which a text may not be shown.
         never_say: words or phrases that stand in none.
         currency: ISO 4217 code of the item's price.
         intensity: how openly the shopper is told what is known: ``none`` says nothing of them,
@@ -39,6 +40,7 @@ class CopyBrief:
     voice: str = ""
     call_to_action: str = ""
     must_say: tuple[str, ...] = ()
+    disclosures: tuple[str, ...] = ()
     never_say: tuple[str, ...] = ()
     currency: str = "USD"
     intensity: str = "open"

@@ -148,7 +148,7 @@ class Copywriter:
             for one in self._ordered(self._planned(plan, request, mode, notes), request):
                 if found := self._why_not(one, facts):
                     refused += [finding.said for finding in found if finding.said]
-                    problem = f"left out: '{found[0].said}': {found[0].why}"
+                    problem = f"left out: '{found[0].quoted}': {found[0].why}"
                 else:
                     passed = True
                     yield one
@@ -160,7 +160,7 @@ class Copywriter:
             plan = replace(plan, sayings=sayings, must_say=tuple(lines))
         bare = self._bare(request, facts, mode, notes)
         if found := self._why_not(bare, facts):
-            why = f"not even the name can be shown: '{found[0].said}': {found[0].why}"
+            why = f"not even the name can be shown: '{found[0].quoted}': {found[0].why}"
             bare = replace(bare, fields={}, statements=(), notes=(*bare.notes, why))
         yield bare
 
@@ -383,6 +383,11 @@ def _check(request: CopyRequest, channels: Mapping[str, Channel]) -> None:
     ):
         if value not in valid:
             raise ConfigError(f"There is no {what} '{value}'; {nearest(value, valid)}")
+    # No text can do without the name, and what must not be said is said of no item.
+    title = request.item.title[:LONGEST_RECORD]
+    for word in brief.never_say:
+        if says(title, word):
+            raise InputError(f"The item's name says '{word}', which never_say forbids.")
     problems = [
         f"must_say has '{line}' and never_say has '{word}', which is in it"
         for line in brief.must_say
@@ -392,8 +397,3 @@ def _check(request: CopyRequest, channels: Mapping[str, Channel]) -> None:
     problems += ["never_say holds an empty text" for word in brief.never_say if not word.strip()]
     if problems:
         raise InputError("The brief contradicts itself.", problems)
-    # No text can do without the name, and what must not be said is said of no item.
-    title = request.item.title[:LONGEST_RECORD]
-    for word in brief.never_say:
-        if says(title, word):
-            raise InputError(f"The item's name says '{word}', which never_say forbids.")

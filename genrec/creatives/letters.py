@@ -7,7 +7,8 @@ r"""How long a text is, as each platform counts, and how it is cut without break
 ``x``         X (Twitter): Latin, Greek, Cyrillic, Hebrew, Arabic and Indic letters are one, all
               others and every emoji two, a link always 23 (configuration v3 of twitter-text)
 ``sms``       units of one message: GSM 7-bit letters are one (``€ [ ] { } ^ ~ | \`` two); a letter
-              outside GSM makes it a message of 70 UTF-16 units, counted as 160/70 each
+              outside GSM makes it a message of 70 UTF-16 units, counted as 160/70 each; hard
+              blanks are sent as plain ones
 ============ =====================================================================================
 """
 
@@ -68,7 +69,13 @@ def _count_x(text: str) -> int:
     return weight + links * _X_LINK
 
 
+def with_plain_blanks(text: str) -> str:
+    """Without the blanks that keep a number and its unit on one line."""
+    return text.replace("\u00a0", " ").replace("\u202f", " ")
+
+
 def _count_sms(text: str) -> int:
+    text = with_plain_blanks(text)
     if all(letter in _GSM or letter in _GSM_TWO for letter in text):
         return sum(2 if letter in _GSM_TWO else 1 for letter in text)
     return math.ceil(_count_utf16(text) * 160 / 70)

@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import Any
 
 from genrec.creatives.ad import Ad
-from genrec.creatives.brief import Brief, filled, says, values_of
+from genrec.creatives.brief import Brief, filled, in_language, says, values_of
 from genrec.creatives.channels import channel_named
 from genrec.creatives.facts import ItemFacts
 from genrec.creatives.phrasebook import Phrasebook
@@ -54,13 +54,14 @@ class Says:
             if text := ad.fields.get(one.name, ""):
                 texts.setdefault(one.role, text)
         values = values_of(item, brief.currency, ad.language)
-        told = tuple(filled(text, values) for text in brief.disclosures)
+        told = tuple(filled(in_language(line, ad.language), values) for line in brief.disclosures)
+        asked = filled(in_language(brief.call_to_action or "", ad.language), values)
         price = next((fact.text for fact in _facts(item, brief).named("price")), "")
         lines = [texts.get("hook", ""), texts.get("detail", ""), *_sentences(texts.get("body", ""))]
         # These stand in places of their own: price and call would be read twice.
-        placed = (*told, brief.call_to_action or "", texts.get("action", ""), price)
+        placed = (*told, asked, texts.get("action", ""), price)
         news = [line for line in lines if line and not any(one and one in line for one in placed)]
-        call = texts.get("action") or brief.call_to_action or _call(brief, ad.language)
+        call = texts.get("action") or asked or _call(brief, ad.language)
         news = [line for line in dict.fromkeys(news) if line.rstrip(".") != call]
         return Says(
             headline=texts.get("name") or item.title,

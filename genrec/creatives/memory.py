@@ -105,11 +105,14 @@ class Memory:
         retriever: how texts are weighed.
         least: weight below which a text has nothing to do with the question, as a share of what
             the question itself would weigh among them.
+        usable: whether an item may be spoken of, shape (items,); what a profile leaves out as
+            sensitive is remembered no more than it. ``None`` for all.
     """
 
     data: Dataset
     retriever: Retriever
     least: float = 0.4
+    usable: np.ndarray | None = None
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -126,6 +129,7 @@ class Memory:
         return [
             Remembered(first + place, catalog.ids[int(item)], self._titles[int(item)])
             for place, item in enumerate(items[first:])
+            if self.usable is None or self.usable[int(item)]
         ]
 
     def recall(self, user: str, question: str, *, n: int = 3) -> list[Remembered]:

@@ -83,6 +83,8 @@ class Plan:
         draft = Draft()
         for one in self.channel.fields:
             getattr(self, f"_{one.role}")(one, draft, choose)
+            if one.name in draft.texts:
+                draft.texts[one.name] = one.plain(draft.texts[one.name])
         return draft
 
     def _name(self, place: Field, draft: Draft, choose: Choose) -> None:
@@ -116,7 +118,8 @@ class Plan:
             self._take(place, draft, options, choose)
 
     def _body(self, place: Field, draft: Draft, choose: Choose) -> None:
-        tail = " ".join(self.must_say)
+        asked = [_ended_line(one) for one in self.must_say]
+        tail = " ".join(asked)
         if place.named:
             naming = next(one for one in self.sayings if one.rule == "name")
             left = place.most - (place.length(tail) + 1 if tail else 0)
@@ -138,7 +141,7 @@ class Plan:
             if not options:
                 break
             self._take(place, draft, options, choose)
-        for line in self.must_say:
+        for line in asked:
             if place.fits(f"{draft.texts.get(place.name, '')} {line}".strip()):
                 draft.add(place.name, Option(line))
             else:
@@ -214,6 +217,11 @@ class Plan:
 
         left = [one for one in self.sayings if is_news(one)]
         return sorted(left, key=lambda one: -one.weight * one.turn)
+
+
+def _ended_line(line: str) -> str:
+    """A line that another sentence can follow."""
+    return f"{line}." if line[-1:].isalnum() else line
 
 
 def _spoken(words: frozenset[str]) -> frozenset[str]:

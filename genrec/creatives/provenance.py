@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from genrec.profiles.profile import UserProfile
 
 # Raised when the same inputs come to give another ad, so that no cache serves the old one.
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from genrec.creatives.ad import Ad
+from genrec.creatives.brief import says
 from genrec.creatives.campaign import Campaign
-from genrec.creatives.copy import Copy, CopyRequest
+from genrec.creatives.channels import channel_named
+from genrec.creatives.copy import FREE, Copy, CopyRequest
 from genrec.creatives.copywriter import NOBODY
 from genrec.creatives.jobs import Variant
 from genrec.creatives.provenance import (
@@ -95,17 +97,18 @@ class AdWriter:
             try:
                 asked.append((request, self._copy_request(request)))
             except KeyError as missing:
-                why = f"the item has no value for {{{missing.args[0]}}}, which the brief asks for"
-                found[request.id] = self._failed(request, why)
+                found[request.id] = self._failed(request, _unfilled(request.item, missing.args[0]))
         copies: Sequence[Copy | str]
         try:
             copies = self.writer.write([words for _, words in asked])
         except InputError:
             # One of them is at fault; the others are worth writing.
             copies = [self._alone(words) for _, words in asked]
-        for (request, _), made in zip(asked, copies, strict=True):
+        for (request, words), made in zip(asked, copies, strict=True):
             found[request.id] = (
-                self._failed(request, made) if isinstance(made, str) else self._ad(request, made)
+                self._failed(request, made)
+                if isinstance(made, str)
+                else self._ad(request, words, made)
             )
         return [found[request.id] for request in requests]
 
@@ -126,7 +129,12 @@ class AdWriter:
             seed=request.variant.seed,
         )
 
-    def _ad(self, request: AdRequest, copy: Copy) -> Ad:
+    def _ad(self, request: AdRequest, words: CopyRequest, copy: Copy) -> Ad:
+        if lacking := _undisclosed(words, copy):
+            why = (
+                f"the disclosure '{lacking}' has no room in {copy.channel}, or may not stand there"
+            )
+            return self._failed(request, why)
         return Ad(
             id=request.id,
             item=request.item.id,
@@ -176,6 +184,32 @@ class AdWriter:
             writer=self.writer_key,
             **written,
         )
+
+
+def _unfilled(item: Item, name: str) -> str:
+    known = name == "title" or name in item.attributes
+    what = f"has too long a value for {{{name}}}" if known else f"has no value for {{{name}}}"
+    return f"the item {what}, which the brief asks for"
+
+
+def _undisclosed(words: CopyRequest, copy: Copy) -> str:
+    """The first disclosure that a reader of the ad might not see; empty if there is none.
+
+    Platforms choose among the bodies of an ad, so that it stands in each.
+    """
+    bodies = [
+        copy.fields[one.name]
+        for one in channel_named(copy.channel).fields
+        if one.role == "body" and copy.fields.get(one.name) and copy.written_by != FREE
+    ]
+    return next(
+        (
+            line
+            for line in words.brief.disclosures
+            if not all(says(text, line) for text in bodies or [copy.text])
+        ),
+        "",
+    )
 
 
 def _plain(statement: Any) -> dict[str, Any]:

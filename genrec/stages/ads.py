@@ -29,12 +29,10 @@ from genrec.creatives.ad_store import AdStore
 from genrec.creatives.campaign import Campaign
 from genrec.creatives.copy import RANK
 from genrec.creatives.credentials import Signer
-from genrec.creatives.export import Exported, ExportOptions, export
 from genrec.creatives.jobs import Plan
-from genrec.creatives.media_folder import read_media
 from genrec.creatives.media_store import MediaStore
 from genrec.creatives.rates import Rate
-from genrec.creatives.review import APPROVE, stored_decisions
+from genrec.creatives.review import stored_decisions
 from genrec.creatives.review_page import write_pages
 from genrec.errors import ConfigError, InputError
 from genrec.stages.ads_desk import Desk, PartWriter, ask_recommender
@@ -49,10 +47,10 @@ from genrec.stages.ads_media import (
 from genrec.stages.ads_writing import Making, cost_of
 from genrec.stages.engines import ENGINES
 from genrec.stages.job_folder import JOB, begun_with, check_folder, claim
-from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
 from genrec.workspace import Workspace, write_text
 
+WRITE, FILES = "Write ads", "Write files"
 PARTS, RECOMMENDATIONS = "parts", "recommendations"
 MEDIA_PARTS = "media"
 # Raised when a campaign's folder comes to hold something else.
@@ -181,18 +179,21 @@ def make_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
         claimed({**about, **media})
         store = _store(desk, into, options)
         store.clean()
-        run.observer.started("Write ads")
+        run.observer.started(WRITE)
+        writing = time.perf_counter()
         making = Making(run, plan, store, campaign.budget, started)
         # A desk does not travel; in this process the open one will do.
         here = options.engine == "local" and options.workers < 2
         opened = partial(PartWriter, desk.job(store), desk if here else None)
         size = options.size_of_parts(campaign)
         making.run(partial(execute, opened), part_jobs=size, workers=options.workers)
+        share = making.cached / max(plan.jobs.height, 1)
+        note = f"{making.records.height:,} ads, {share:.1%} of them from earlier"
+        taken = time.perf_counter() - writing
+        run.observer.finished(WRITE, note, taken, reused=not making.written[0])
         report = _finish(desk, plan, store, making, into, options, about, signer)
     report["seconds"] = round(time.perf_counter() - started, 2)
     write_text(into / REPORT, json.dumps(report, indent=1, ensure_ascii=False))
-    note = f"{report['ads']:,} ads, {report['cached_share']:.1%} of them from earlier"
-    run.observer.finished("Write ads", note, report["seconds"], reused=not report["written"])
     return report
 
 
@@ -211,7 +212,6 @@ def _finish(
     made = plan.table.join(records, on="key", how="semi", maintain_order="left")
     deliveries = deliveries_of(made, plan, names, items)
     left_table(deliveries_of(making.missing, plan, names, items), into)
-    progress = partial(desk.run.observer.progressed, "Write ads")
     ads = [Ad.from_json(record) for record in records["record"]]
     titles = {item: desk.dataset.catalog[item].title for item in {ad.item for ad in ads}}
     beside: MediaMade | None = None
@@ -226,6 +226,8 @@ def _finish(
             engine=options.engine,
             workers=options.workers,
         )
+    observer, began = desk.run.observer, time.perf_counter()
+    observer.started(FILES)
     hashes = write_outputs(
         into,
         deliveries,
@@ -233,7 +235,7 @@ def _finish(
         titles=titles,
         folders=options.folders,
         beside=beside.problems if beside else (),
-        progress=lambda done, total: progress(done, total, "folders"),
+        progress=lambda done, total: observer.progressed(FILES, done, total, "folders"),
     )
     shown = beside.shown if beside else {}
     if beside:
@@ -243,6 +245,8 @@ def _finish(
     manifest = manifest_of(about, plan, len(ads), failed, hashes)
     # Last, so that a folder with a manifest is a whole one.
     write_text(into / MANIFEST, json.dumps(manifest, indent=1))
+    seconds = time.perf_counter() - began
+    observer.finished(FILES, f"tables and review page of {len(ads):,} ads", seconds, reused=False)
     written, read, wrote = making.written
     if written:
         Rate.of(written, making.writing_seconds, options.workers, read, wrote).keep(store.shared)
@@ -307,43 +311,6 @@ def make_media_again(folder: Path, ad_id: str, run: Run, campaign: Campaign) -> 
     plan = desk.plan(desk.stored_best(folder / RECOMMENDATIONS))
     rows = plan.table.filter(pl.col("key") == stored.id)
     return media_again(desk, folder, stored, rows, media_store(folder, AdOptions()))
-
-
-def export_ads(
-    folder: Path,
-    run: Run,
-    platform: str,
-    *,
-    link: str = "",
-    image_link: str = "",
-    brand: str = "",
-    approved: bool = True,
-) -> Exported:
-    """A campaign's ads as a platform takes them; those that a reviewer approved, or all.
-
-    Raises:
-        InputError: none is approved, or an address does not fit.
-        ConfigError: there is no such platform, or it needs what is not given.
-        ArtefactError: the folder holds no finished campaign.
-    """
-    asked = Campaign.parse(stored_job(folder)["campaign"], where=str(folder))
-    ads = read_ads(folder)
-    if approved:
-        decided = stored_decisions(folder)
-        ads = [ad for ad in ads if decided.get(ad.id) == APPROVE]
-        if not ads:
-            raise InputError(
-                f"No ad in {folder} is approved. Review them and take the decisions in "
-                "(genrec ads review FOLDER --decisions FILE), or export --all."
-            )
-    options = ExportOptions(
-        asked.name, link, image_link, brand or asked.brief.brand.name or "", asked.brief.currency
-    )
-    files = {
-        ad_id: [one.file for one in shown if one.file]
-        for ad_id, shown in read_media(folder).items()
-    }
-    return export(platform, ads, stored_data(run).catalog, replace(options, files=files))
 
 
 def run_of(folder: Path) -> Path:

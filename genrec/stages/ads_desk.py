@@ -26,12 +26,13 @@ from genrec.creatives.writers import languages_of, open_writer
 from genrec.data.dataset import Dataset
 from genrec.data.filters import FilterCompiler
 from genrec.errors import InputError
-from genrec.profiles.build import build_profiles
+from genrec.profiles.storage import Tombstones
 from genrec.recipe import Recipe
 from genrec.stages.batch import recommend_all
 from genrec.stages.batch_folder import BatchOptions
 from genrec.stages.engines import Progress
 from genrec.stages.prepare import stored_data
+from genrec.stages.profile import builder_of
 from genrec.stages.run import Run
 from genrec.workspace import Workspace
 
@@ -109,7 +110,7 @@ class Desk:
         languages = languages_of(campaign.write.mode)
         campaign.check(dataset.catalog, channels=load_channels(), languages=languages)
         writer = AdWriter(campaign, open_writer(campaign.write))
-        audience = _audience(dataset, campaign)
+        audience = _audience(run, dataset, campaign)
         return Desk(run, campaign, dataset, audience, writer)
 
     def job(self, store: AdStore) -> AdJob:
@@ -161,6 +162,8 @@ class Desk:
 
     def _chosen(self, best: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         numbers = {name: number for number, name in enumerate(self.audience.names)}
+        # Whoever is forgotten since is no recipient any more.
+        best = best.filter(pl.col("user").is_in(list(numbers)))
         who = np.fromiter((numbers[user] for user in best["user"]), np.int64, best.height)
         return who, self.dataset.catalog.positions(best["item_id"].to_list())
 
@@ -226,17 +229,20 @@ def read_best(folder: Path) -> pl.DataFrame:
     )
 
 
-def _audience(dataset: Dataset, campaign: Campaign) -> Audience:
+def _audience(run: Run, dataset: Dataset, campaign: Campaign) -> Audience:
+    """Who gets ads and what is known of them; of the forgotten nothing is, and they get none."""
     quiet = campaign.brief.intensity == "none"
     wanted = campaign.who.segments
     if wanted is not None:
         from genrec.profiles.segments import find_segments
 
-        groups = SegmentProfiles(find_segments(build_profiles(dataset)))
+        profiles = builder_of(run, dataset).profiles()
+        groups = SegmentProfiles(find_segments(profiles, run.recipe.segments))
         names = named(None if wanted == ALL else wanted, groups.ids, SEGMENT, also=groups)
         if not names:
             raise InputError("who.segments: too few users are alike for a segment; name users.")
         return Audience(names, SEGMENT, None if quiet else groups)
-    there = [str(user) for user in dataset.users]
+    gone = Tombstones.read(run.workspace).among(dataset.users)
+    there = [str(user) for user in dataset.users if str(user) not in gone]
     names = named(campaign.named_users(), there, USER)
-    return Audience(names, USER, None if quiet else build_profiles(dataset))
+    return Audience(names, USER, None if quiet else builder_of(run, dataset).profiles())

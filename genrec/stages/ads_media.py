@@ -141,7 +141,9 @@ class _Making:
             found = self.store.find(job.id for job in jobs)
             jobs = [job for job in jobs if job.id not in found]
             if not jobs or self.stopped:
-                return len(wanted) - sum(job.id in found for job in wanted)
+                left = len(wanted) - sum(job.id in found for job in wanted)
+                self.stopped = self.stopped if left else ""
+                return left
         raise StorageError(
             f"{len(jobs):,} pictures or films are not whole after they were written. See that no "
             "other program changes the folder and repeat the command."

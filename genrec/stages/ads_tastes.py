@@ -18,10 +18,10 @@ from genrec.creatives.picture_options import PictureOptions
 from genrec.creatives.provenance import digest
 from genrec.diffusion.words import liked_words
 from genrec.errors import ConfigError
-from genrec.profiles.build import build_profiles
 from genrec.profiles.profile import UserProfile
 from genrec.profiles.segments import Segments, find_segments
 from genrec.stages.ads_desk import Desk
+from genrec.stages.profile import builder_of
 
 # Of what somebody chose, the latest: what they chose long ago says less, and costs the same.
 _LATEST = 24
@@ -126,7 +126,8 @@ class Tastes:
 
     @cached_property
     def _segments(self) -> Segments:
-        return find_segments(build_profiles(self.desk.dataset))
+        run = self.desk.run
+        return find_segments(builder_of(run, self.desk.dataset).profiles(), run.recipe.segments)
 
     @cached_property
     def _histories(self) -> dict[str, np.ndarray]:

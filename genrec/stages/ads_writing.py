@@ -50,6 +50,9 @@ class Making:
             self.writing_seconds += time.perf_counter() - begun
             self.records = self.store.records(self.plan.jobs["key"])
             self.missing = self.plan.without(self.records["key"])
+            if self.missing.is_empty():
+                # A budget that ended with the last ad stopped nothing.
+                self.stopped = ""
             if self.missing.is_empty() or self.stopped:
                 return
         raise StorageError(

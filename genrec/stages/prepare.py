@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def load_data(run: Run) -> Dataset:
                 min_user=of_user,
                 min_item=of_item,
             )
-        run.key("dataset", dataset.fingerprint, dataset.name)
+        run.key("dataset", dataset.fingerprint, dataset.name, *_beside(dataset, options.options))
         stage.reused = run.is_current("dataset")
         if not stage.reused:
             with run.write("dataset") as folder:
@@ -58,6 +59,16 @@ def load_data(run: Run) -> Dataset:
             f"{len(dataset.users):,} users, {len(dataset.catalog):,} items, {len(dataset):,} events"
         )
     return dataset
+
+
+def _beside(dataset: Dataset, options: Mapping[str, Any]) -> list[str]:
+    """A hash of tables that a recipe names beside the events: no fingerprint has them."""
+    if not options.get("promotions"):
+        return []
+    digest = sha256()
+    for name, table in sorted(dataset.extras.items()):
+        digest.update(f"{name}\n{table.write_csv()}".encode())
+    return [digest.hexdigest()]
 
 
 def stored_data(run: Run) -> Dataset:

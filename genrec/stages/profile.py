@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from genrec.data.dataset import Dataset
 from genrec.data.storage import stored_users
 from genrec.errors import InputError
 from genrec.llm.text import TextModel
@@ -75,6 +76,17 @@ def profiles_of(run: Run) -> Profiles:
             write_profiles(profiles, folder)
         stage.note = f"{len(profiles):,} users, {profiles.traits.height:,} traits"
     return profiles
+
+
+def builder_of(run: Run, dataset: Dataset) -> Builder:
+    """Makes profiles by the run's own options and rules, without the forgotten; keeps nothing.
+
+    Raises:
+        ArtefactError: the list of the forgotten is damaged.
+        ConfigError: an option does not fit the data.
+    """
+    gone = Tombstones.read(run.workspace).among(dataset.users)
+    return Builder.of(dataset, run.recipe.profiles, leave_out=gone)
 
 
 def segments_of(run: Run) -> Segments:

@@ -8,8 +8,8 @@ from genrec.creatives.guard import Guard, Policy
 from genrec.creatives.memory import Bm25, Memory
 from genrec.errors import ConfigError
 from genrec.llm.text import TEXT_MODELS, TextModel, open_text_model
-from genrec.profiles.build import build_profiles
 from genrec.stages.prepare import stored_data
+from genrec.stages.profile import builder_of
 from genrec.stages.run import Run
 
 OFFLINE_MODEL = "smollm2-135m"
@@ -46,15 +46,17 @@ def write_copy(
     """
     dataset = stored_data(run)
     wanted = dataset.catalog[item]
-    profile = None
+    profile = memory = None
     if user:
         dataset.history(user)
-        profile = build_profiles(dataset)[user]
+        builder = builder_of(run, dataset)
+        profile = builder.profiles()[user]
+        memory = Memory(dataset, Bm25(), usable=builder.goods.usable)
     writer = Copywriter(
         mode=mode,
         writer=_text_model(mode, text, adapter),
         guard=Guard(Policy.load(policy)),
-        memory=Memory(dataset, Bm25()) if user else None,
+        memory=memory,
         candidates=max(n, 4),
     )
     request = CopyRequest(wanted, profile, channel, brief or CopyBrief(), language, tone, seed)

@@ -2,7 +2,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from genrec.creatives.brief import Brief, comparable, placeholders, text_problems, values_of
+from genrec.creatives.brief import (
+    Brief,
+    comparable,
+    placeholders,
+    text_problems,
+    unknown_placeholders,
+    unspoken,
+    values_of,
+)
 from genrec.creatives.campaign import Campaign
 from genrec.data.catalog import Item
 from genrec.errors import ConfigError, GenrecError, InputError
@@ -237,3 +245,43 @@ def test_users_of_a_file_are_checked(tmp_path):
 
 def test_the_budget_decides_no_ad():
     assert parsed(GOOD).about == parsed(f"{GOOD}budget: {{jobs: 3}}").about
+
+
+def test_a_sentence_is_said_in_the_language_of_the_ad():
+    brief = Brief(
+        must_say=("{title}!", {"en": "Now {price}.", "de": "Jetzt {price}."}),
+        disclosures=({"en": "Advertisement", "de": "Anzeige"},),
+        call_to_action={"en": "Get {title}", "de": "{title} holen"},
+    )
+    item = Item("p", "Mug", price=2.5)
+    assert brief.for_item(item, "en").must_say == ("Mug!", "Now $2.50.", "Advertisement")
+    german = brief.for_item(item, "de")
+    assert german.must_say == ("Mug!", "Jetzt 2,50 $.", "Anzeige")
+    assert (german.disclosures, german.call_to_action) == (("Anzeige",), "Mug holen")
+    assert unspoken(brief, ["en", "de"]) == []
+    assert unspoken(brief, ["de", "fr"]) == [
+        "'Now {price}.' is not said in fr",
+        "'Advertisement' is not said in fr",
+        "'Get {title}' is not said in fr",
+    ]
+    assert len(unknown_placeholders(Brief(must_say=({"de": "{farbe}"},)), ["colour"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"de": "{price!r}", "en": "fine"}, "de: '{price!r}' is no placeholder"),
+        ({"de": "a\u202eb"}, "de: letter 2, U\\+202E"),
+        ({"de": 3}, "de: the text is empty"),
+        ({}, "a text for each language"),
+        (7, "a text for each language"),
+    ],
+)
+def test_each_language_of_a_sentence_is_checked(said, problem):
+    with pytest.raises(ValueError, match=problem):
+        Brief(must_say=(said,))
+
+
+def test_a_contradiction_in_one_language_is_found():
+    with pytest.raises(ValueError, match="must_say asks for 'sehr billig'"):
+        Brief(must_say=({"en": "fine", "de": "sehr billig"},), never_say=("billig",))

@@ -300,3 +300,30 @@ def test_an_item_whose_very_name_is_refused_gets_no_text_and_says_why():
     copy = write(CopyRequest(replace(ITEM, title="Fucking biscuits"), None))
     assert dict(copy.fields) == {}
     assert "not even the name can be shown" in copy.notes[-1]
+
+
+def test_a_name_that_may_not_be_said_is_told_as_such_although_the_brief_repeats_it():
+    brief = CopyBrief(must_say=(f"{ITEM.title} is here.",), never_say=("oat",))
+    with pytest.raises(InputError, match="item's name says 'oat'"):
+        write(CopyRequest(ITEM, brief=brief))
+
+
+def test_a_line_that_must_be_said_ends_before_the_next_sentence():
+    copy = write(CopyRequest(ITEM, brief=CopyBrief(must_say=("Advertisement", "Ask us!"))))
+    assert "Advertisement. Ask us! See it now." in copy.fields["body"]
+
+
+def test_what_a_terminal_must_not_see_is_named_in_a_note():
+    brief = CopyBrief(must_say=("Now \u202ehere\x07",))
+    notes = " ".join(write(CopyRequest(ITEM, brief=brief)).notes)
+    assert "U+202E" in notes or "U+0007" in notes
+    assert notes.isprintable()
+
+
+def test_a_message_of_gsm_letters_has_plain_blanks():
+    request = CopyRequest(ITEM, channel="sms", language="fr")
+    line = "Encore 1,99\u00a0$ et rien de plus jusque dans la nuit."
+    copy = write(replace(request, brief=CopyBrief(must_say=(line,))))
+    assert line.replace("\u00a0", " ") in copy.fields["text"]
+    assert "\u00a0" not in copy.text
+    assert "\u00a0$" in write(replace(request, channel="email")).text

@@ -35,6 +35,14 @@ def test_memory_recalls_a_user_s_own_texts_only():
     assert memory.recall("stranger", "Oat biscuits") == []
 
 
+def test_what_profiles_leave_out_is_not_remembered():
+    usable = np.array([True, False, True, True])
+    memory = Memory(shop(), Bm25(), usable=usable)
+    assert memory.recall("ann", "Oat biscuits Biscuits") == []
+    # Events keep their numbers in the whole history.
+    assert [one.event for one in memory.texts("ann")] == [0, 2]
+
+
 def test_events_are_counted_in_the_user_s_own_history():
     assert [one.event for one in Memory(shop(), Bm25()).texts("ann")] == [0, 1, 2]
 

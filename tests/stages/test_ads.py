@@ -3,6 +3,8 @@ import json
 import os
 import random
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -16,8 +18,12 @@ from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.storage import write_dataset
 from genrec.errors import ArtefactError, ConfigError, InputError, StorageError
+from genrec.profiles.build import build_profiles
+from genrec.recipe import Recipe
 from genrec.stages.ads import AdOptions, make_ads, make_again, plan_ads, stored_job
-from genrec.stages.run import Run
+from genrec.stages.profile import forget_user
+from genrec.stages.run import Observer, Run
+from genrec.stages.write import write_copy
 from genrec.versions import Versions
 from genrec.workspace import Workspace
 from tests.creatives.small_shop import (
@@ -184,6 +190,24 @@ def test_the_plan_says_what_the_run_then_does(run, tmp_path):
     assert again["cost"] == 0
 
 
+class Stages(Observer):
+    def __init__(self):
+        self.seen = []
+
+    def started(self, stage):
+        self.seen.append(("started", stage))
+
+    def finished(self, stage, note, seconds, *, reused):
+        self.seen.append(("finished", stage))
+
+
+def test_one_stage_ends_before_the_next_begins(run, tmp_path):
+    stages = Stages()
+    make_ads(replace(run, observer=stages), campaign(), tmp_path / "ads", AdOptions())
+    assert [what for what, _ in stages.seen] == ["started", "finished"] * 2
+    assert [stage for _, stage in stages.seen[::2]] == ["Write ads", "Write files"]
+
+
 def test_a_budget_of_ads_stops_lists_what_is_left_and_goes_on(run, whole, tmp_path):
     folder, options = tmp_path / "ads", AdOptions(part_jobs=16)
     first = make_ads(run, campaign(budget={"jobs": 30}), folder, options)
@@ -206,6 +230,71 @@ def test_a_budget_of_seconds_stops_between_parts(run, whole, tmp_path):
     assert report["stopped"].startswith("budget.seconds")
     assert make_ads(run, campaign(), folder, AdOptions())["left"] == 0
     assert outputs(folder) == outputs(whole[0])
+
+
+def test_a_budget_that_ends_with_the_last_ad_has_stopped_nothing(run, tmp_path, monkeypatch):
+    moments = iter((0.0, 0.0))
+    clock = SimpleNamespace(perf_counter=lambda: next(moments, 1e12))
+    monkeypatch.setattr("genrec.stages.ads_writing.time", clock)
+    report = make_ads(run, campaign(budget={"seconds": 1e9}), tmp_path / "ads", AdOptions())
+    assert next(moments, "read") == "read"
+    assert (report["left"], report["stopped"]) == (0, "")
+
+
+def test_who_is_forgotten_gets_no_ad_and_is_in_nobody_else_s(tmp_path):
+    run = shop_run(tmp_path / "run")
+    before = make_ads(run, campaign(), tmp_path / "before", AdOptions())
+    forget_user(run, "u0")
+    after = make_ads(run, campaign(), tmp_path / "after", AdOptions())
+    assert (before["deliveries"], after["deliveries"]) == (12 * 8, 11 * 8)
+    assert "u0" not in pl.read_parquet(tmp_path / "after" / "deliveries.parquet")["recipient"]
+    with pytest.raises(InputError, match="unknown user 'u0'"):
+        plan_ads(run, campaign(who={"users": ["u0"]}), tmp_path / "named", AdOptions())
+    with pytest.raises(InputError, match="'u0'"):
+        write_copy(run, "p0", user="u0")
+
+
+def test_the_run_s_own_options_and_rules_say_what_may_be_known(tmp_path):
+    plain = shop_run(tmp_path / "run")
+    strict = {**plain.recipe.model_dump(mode="json"), "profiles": {"visits": 1000, "chance": 1e-9}}
+    run = replace(plain, recipe=Recipe.parse(strict))
+    kinds = {kind for one in build_profiles(shop(), run.recipe.profiles) for kind in _kinds(one)}
+    assert "like" not in kinds
+    asked = campaign(brief={"intensity": "open"})
+    make_ads(plain, asked, tmp_path / "plain", AdOptions())
+    make_ads(run, asked, tmp_path / "strict", AdOptions())
+    assert any(ad.provenance.evidence for ad in read_ads(tmp_path / "plain"))
+    assert not any(ad.provenance.evidence for ad in read_ads(tmp_path / "strict"))
+
+
+def _kinds(profile):
+    return {trait.kind for trait in profile.traits}
+
+
+def test_an_ad_without_room_for_its_disclosure_is_not_made_and_is_listed(run, tmp_path):
+    line = "Paid advertisement of the seller, who answers for all that is said in it here"
+    brief = {"disclosures": [line], "must_say": ["A must for your home"], "intensity": "none"}
+    make_ads(run, campaign(brief=brief), tmp_path / "ads", AdOptions())
+    for ad in read_ads(tmp_path / "ads"):
+        if ad.channel == "push":
+            assert f"A must for your home. {line}." in ad.text
+        else:
+            assert "has no room in search" in ad.failure
+
+
+def test_what_an_item_says_is_made_fit_to_be_shown_before_it_fills_a_sentence(tmp_path):
+    data = shop()
+    titles = ["Red \u202elamp\u202c\x07", "Long " * 9_000, *data.catalog.table["title"][2:]]
+    catalog = Catalog(data.catalog.table.with_columns(title=pl.Series(titles)))
+    run = shop_run(tmp_path / "run", replace(data, catalog=catalog))
+    asked = campaign(brief={"must_say": ["{title} is here."], "intensity": "none"})
+    report = make_ads(run, asked, tmp_path / "ads", AdOptions())
+    ads = read_ads(tmp_path / "ads")
+    assert all("Red lamp is here." in ad.text for ad in ads if ad.item == "p0")
+    assert {ad.failure for ad in ads if ad.item == "p1"} == {
+        "the item has too long a value for {title}, which the brief asks for"
+    }
+    assert len(json.dumps(report)) < 5_000
 
 
 def test_ads_from_the_cache_cost_no_budget(run, tmp_path):
@@ -353,3 +442,21 @@ def test_ray_leaves_the_same_bytes_although_a_worker_is_killed(run, whole, tmp_p
     # A part whose worker was killed between writing and telling so is written, and paid for, twice.
     assert report["distinct"] <= report["written"] <= report["distinct"] + 2 * options.part_jobs
     assert outputs(tmp_path / "ads") == outputs(whole[0])
+
+
+def test_what_is_written_by_hand_remembers_no_sensitive_purchase(tmp_path):
+    def told(title):
+        data = shop()
+        bought = {data.catalog.ids[int(one)] for one in data.history("u0").items}
+        new = next(f"p{n}" for n in range(0, 40, 4) if f"p{n}" not in bought)
+        named = pl.when(pl.col("item_id").is_in(list(bought))).then(pl.lit(title))
+        named = named.when(pl.col("item_id") == new).then(pl.lit("Lamp"))
+        table = data.catalog.table.with_columns(title=named.otherwise(pl.col("title")))
+        run = shop_run(tmp_path / title, replace(data, catalog=Catalog(table)))
+        # No like stands before what is remembered.
+        content = {**run.recipe.model_dump(mode="json"), "profiles": {"visits": 1000}}
+        run = replace(run, recipe=Recipe.parse(content))
+        return [copy.text.lower() for copy in write_copy(run, new, user="u0", n=4)]
+
+    assert any("bought: reading lamp" in text for text in told("Reading lamp"))
+    assert not any("pregnancy" in text for text in told("Pregnancy lamp"))

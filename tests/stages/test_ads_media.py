@@ -19,13 +19,13 @@ from genrec.creatives.media_folder import read_media
 from genrec.errors import InputError, StorageError
 from genrec.stages.ads import (
     AdOptions,
-    export_ads,
     make_ads,
     make_again,
     make_media_again,
     plan_ads,
     stored_job,
 )
+from genrec.stages.ads_export import export_ads
 from tests.creatives.small_pictures import FILM, photographed_run, pictures
 from tests.creatives.small_shop import Killer, content_of, outputs
 

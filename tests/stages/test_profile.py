@@ -225,3 +225,9 @@ def test_the_command_groups_drifts_summarises_and_forgets(run):
 )
 def test_what_makes_no_sense_is_refused(run, words):
     assert isinstance(asked(run, *words).exception, InputError)
+
+
+def test_where_nobody_is_alike_the_command_says_what_to_change(run):
+    said = " ".join(asked(run, "--segments", "segments.floor=1000").stdout.split())
+    assert "No segment: no 1,000 users" in said
+    assert "segments.floor" in said

@@ -26,6 +26,11 @@ class Finding:
     why: str
     rule: str
 
+    @property
+    def quoted(self) -> str:
+        """What was said, fit for a terminal: what is not seen there by its code point."""
+        return "".join(one if one.isprintable() else f"U+{ord(one):04X}" for one in self.said)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -15,6 +15,7 @@ from genrec.data.dataset import Dataset
 from genrec.data.media import MediaFolder
 from genrec.data.rows import as_ids
 from genrec.data.sources.files import TableFile, read_table
+from genrec.data.sources.promotions import read_promotions
 from genrec.errors import ConfigError, InputError, nearest
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def load(
     columns: Mapping[str, str] | None = None,
     item_columns: Mapping[str, str] | None = None,
     media: str | Path | None = None,
+    promotions: Mapping[str, str | Path] | None = None,
     name: str | None = None,
     unknown: str = "error",
     time_unit: str | None = None,
@@ -50,6 +52,9 @@ def load(
         columns: what the files call these columns: ``{"user_id": "customer", "time": "ts"}``.
         item_columns: the same for the items file, where it differs.
         media: the folder, or zip archive, that ``image``, ``audio`` and ``video`` are paths in.
+        promotions: files of ``campaigns`` (``user_id``, ``campaign_id``: who was sent which) and
+            ``coupon_redemptions`` (the same of who redeemed, ``coupon_upc`` and
+            ``redemption_date`` if known), and of ``coupons`` (``coupon_upc``, ``item_id``).
         name: under which figures are printed; by default the name of the interactions file.
         unknown: events of items that the items file lacks: ``error`` or ``drop``.
         time_unit, time_format: as in ``assemble``; numbers are seconds unless you say otherwise.
@@ -98,6 +103,7 @@ def load(
             raise InputError(f"The items in {path} cannot be used.", error.problems) from None
 
     problems: list[InputError] = []
+    extras = _tried(lambda: read_promotions(promotions, read) if promotions else {}, problems)
     file = _tried(read_events, problems)
     catalog = None if items is None else _tried(lambda: read_items(Path(items)), problems)
     if file is not None:
@@ -112,6 +118,7 @@ def load(
                 time_unit=time_unit,
                 time_format=time_format,
                 rows=file.rows,
+                extras=extras,
             ),
             problems,
             f"The interactions in {events_path} cannot be used.",
