@@ -21,7 +21,7 @@ from genrec.serving.conversation.shop import Shop
 from genrec.serving.shopfront import Shopfront
 
 OWN_HELP = """  /profile   what the shop thinks of you     /forget    forget me and my chats
-  /quit      leave; the chat can be gone on with"""
+  /basket    what you took                   /quit      leave; the chat can be gone on with"""
 
 
 @dataclass
@@ -87,8 +87,9 @@ class Screen:
 
     def _ad(self, piece: dict[str, Any]) -> None:
         text = Text("\n".join(one for one in piece["fields"].values() if one))
+        title = "ad, made for you" if piece.get("personal", True) else "ad"
         self.console.print()
-        self.console.print(Panel(text, title="ad, made for you", expand=False, padding=(1, 2)))
+        self.console.print(Panel(text, title=title, expand=False, padding=(1, 2)))
 
     def _error(self, piece: dict[str, Any]) -> None:
         self.line(piece["text"], "red")
@@ -152,6 +153,8 @@ def _done_here(line: str, front: Shopfront, session: Session, screen: Screen) ->
         screen.line(f"{HELP}\n{OWN_HELP}")
     elif line == "/profile":
         _profile(front, session, screen)
+    elif line == "/basket":
+        _basket(front, session, screen)
     elif line == "/forget":
         user = session.user
         if not user:
@@ -173,6 +176,16 @@ def _answer(front: Shopfront, session: Session, line: str, screen: Screen) -> No
             screen.say(piece)
     except GenrecError as error:
         screen.line(str(error), "red")
+
+
+def _basket(front: Shopfront, session: Session, screen: Screen) -> None:
+    """What was taken in this chat, each item once."""
+    turns = front.sessions.turns(session.id)
+    taken = {one["item"]: one for turn in turns for one in turn.events if one["kind"] == "chosen"}
+    if not taken:
+        screen.line("Nothing yet. Say “I take the second”, or /buy 2.")
+    for one in taken.values():
+        screen.line(f"· {one['title']}  {one['price_text']}".rstrip())
 
 
 def _profile(front: Shopfront, session: Session, screen: Screen) -> None:

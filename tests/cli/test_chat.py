@@ -38,6 +38,9 @@ def test_a_pipe_gets_plain_lines_and_every_command_does_something(front, monkeyp
         "/ad 1",
         "/hide 1",
         "/undo",
+        "/basket",
+        "/buy 1",
+        "/basket",
         "/profile",
         "/help",
         "/why 9",
@@ -52,7 +55,8 @@ def test_a_pipe_gets_plain_lines_and_every_command_does_something(front, monkeyp
     assert "no command /dance" in text
     assert "never read" not in text
     assert f"--session={session.id}" in text
-    assert front.sessions.get(session.id).version == 5
+    assert front.sessions.get(session.id).version == 6
+    assert text.index("Nothing yet") < text.index("Nothing is ordered") < text.rindex("· ")
 
 
 def test_a_chat_is_gone_on_with(front, monkeypatch):

@@ -20,6 +20,7 @@ INTENTS = (
     "tell",
     "why",
     "make_ad",
+    "buy",
     "undo",
     "restart",
     "any",
@@ -27,6 +28,7 @@ INTENTS = (
     "thanks",
     "help",
     "forget_me",
+    "service",
     "unclear",
 )
 # Of the items that were shown last, or of prices in general.
@@ -52,6 +54,7 @@ class Reading:
         alike: attributes that are to be as those of the item that is meant.
         unlike: attributes that are to be other than its.
         recipient: whom it is for; ``me`` for the shopper again, empty if not said.
+        lacking: attributes that were named and that the catalogue lacks, such as ``brand``.
         corrected: words that were misspelt, and what they were taken for.
     """
 
@@ -68,6 +71,7 @@ class Reading:
     alike: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
     recipient: str = ""
+    lacking: tuple[str, ...] = ()
     corrected: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

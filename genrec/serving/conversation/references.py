@@ -26,6 +26,9 @@ def meant(shop: Shop, state: ChatState, reading: Reading) -> str:
         return named(shop, cards, reading.pointed.split())
     if state.focus in cards:
         return state.focus
+    if reading.intent == "buy" and len(cards) > 1:
+        # Of several the first may be explained on a guess, but not bought.
+        return ""
     return cards[0] if len(cards) == 1 or reading.pointed == "it" else ""
 
 
