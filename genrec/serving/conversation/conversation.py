@@ -37,6 +37,7 @@ from genrec.serving.conversation.next_state import after, kinds_named, names_a_k
 from genrec.serving.conversation.phrases import is_no, is_yes
 from genrec.serving.conversation.questions import best_question
 from genrec.serving.conversation.reading import Reading
+from genrec.serving.conversation.references import together
 from genrec.serving.conversation.rules import RuleReader
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.conversation.state import KEPT, ChatState, Pending
@@ -166,26 +167,36 @@ class _Turn:
             yield self._done(state)
             return
         state = replace(state, focus=item)
-        position = self.shop.catalog.position(item)
         if reading.intent == "make_ad":
             yield from self._ad(state, item)
             return
+        items = together(self.shop, self.before, reading, item)
         if reading.intent == "buy":
-            yield from self._buy(state, item)
+            yield from self._buy(state, items)
             return
         if reading.intent == "why":
-            why = Reasons(self.shop, state, self._history(state)).long(position)
+            told = [
+                Reasons(self.shop, state, self._history(state)).long(
+                    self.shop.catalog.position(item)
+                )
+            ]
         else:
-            why = details(self.shop, self.shop.item(item), (*reading.wish, *reading.lacking))
-        yield from self._say(why.text)
-        yield Explanation(item, why.text, why.facts, why.items)
+            asked = (*reading.wish, *reading.lacking)
+            told = [details(self.shop, self.shop.item(one), asked) for one in items]
+        yield from self._say(" ".join(one.text for one in told))
+        for one, why in zip(items, told, strict=False):
+            yield Explanation(one, why.text, why.facts, why.items)
         yield self._done(state, ("More like this", "Something else", "Make me an ad for it"))
 
-    def _buy(self, state: ChatState, item: str) -> Iterator[ChatEvent]:
-        found = self.shop.item(item)
-        title, price = short_title(found), self.shop.price_text(found.price)
-        yield from self._say(replies.chosen(title, price))
-        yield Chosen(item, title, found.price, price)
+    def _buy(self, state: ChatState, items: Sequence[str]) -> Iterator[ChatEvent]:
+        found = [self.shop.item(one) for one in items]
+        prices = [self.shop.price_text(one.price) for one in found]
+        taken = [
+            Chosen(one.id, short_title(one), one.price, said)
+            for one, said in zip(found, prices, strict=True)
+        ]
+        yield from self._say(replies.chosen([(one.title, one.price_text) for one in taken]))
+        yield from taken
         yield self._done(state, ("More like this", "Something else"))
 
     def _ad(self, state: ChatState, item: str) -> Iterator[ChatEvent]:
@@ -204,8 +215,8 @@ class _Turn:
         """Changes what is wanted, and shows what fits."""
         state = self.before.remembered()
         if reading.intent in ("hide", "less_like"):
-            refused = list(self.before.cards) if self._all(reading) else [item]
-            state = rejecting(state, refused)
+            named = together(self.shop, self.before, reading, item)
+            state = rejecting(state, self.before.cards if self._all(reading) else named)
         before, state = state, after(self.shop, state, reading, item)
         narrowed = bool(before.where or before.wish) and names_a_kind(self.shop, reading)
         if narrowed and not self._is_both(state, reading):
@@ -250,7 +261,8 @@ class _Turn:
         words = [lead] if lead else []
         going_on = reading.intent in ("more", "more_like", "less_like", "hide")
         if found.partly and (not going_on or {*reading.wish} & {*found.missing}):
-            words.append(replies.partly(found.missing, found.near))
+            # What leads on to the cards stands next to them.
+            words.insert(0 if going_on else len(words), replies.partly(found.missing, found.near))
         if going_on and words:
             yield from self._say(" ".join(words))
         else:

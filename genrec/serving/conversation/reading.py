@@ -28,6 +28,7 @@ INTENTS = (
     "thanks",
     "help",
     "forget_me",
+    "basket",
     "service",
     "unclear",
 )
@@ -48,6 +49,7 @@ class Reading:
         unwanted: words that are no condition, of things that are not to have them.
         kinds: of the wish, words that name a kind of product.
         ordinal: which of the shown items is meant, from 1; -1 the last, 0 none by number.
+        beside: further ones that are named in one breath with it, likewise.
         pointed: words that say which shown item is meant, such as ``blue``; ``it`` for the one
             that was spoken of last.
         relative: one of ``RELATIVES``.
@@ -66,6 +68,7 @@ class Reading:
     unwanted: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     ordinal: int = 0
+    beside: tuple[int, ...] = ()
     pointed: str = ""
     relative: str = ""
     alike: tuple[str, ...] = ()

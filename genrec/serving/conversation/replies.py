@@ -27,6 +27,7 @@ SERVICE = (
     "I help you to find things. Paying, delivery, returns and what you ordered before are with the "
     "shop itself; please ask there."
 )
+BASKET = "What you took stands in the basket on the page; in the terminal, type /basket."
 GO_ON = "All right. Just say what you would like to see next."
 TO_INTENTS = {
     "hello": HELLO,
@@ -34,6 +35,7 @@ TO_INTENTS = {
     "help": HELP,
     "forget_me": FORGET_ME,
     "service": SERVICE,
+    "basket": BASKET,
     "unclear": UNCLEAR,
 }
 EMPTY = "That message was empty. Tell me what you are looking for."
@@ -161,17 +163,19 @@ def lead(reading: Reading, title: str, *, again: bool) -> str:
     elif reading.intent == "less_like":
         said.append(f"Fewer like {title}. Instead:")
     elif reading.intent == "hide":
-        gone = "It won't come back." if title else "None of those again."
+        gone = "They won't come back." if reading.beside else "It won't come back."
+        gone = gone if title else "None of those again."
         said.append(f"{gone} Here is what else there is:")
     elif reading.intent == "any":
         said.append("That's fine.")
     return " ".join(said)
 
 
-def chosen(title: str, price: str) -> str:
-    """That an item is taken, and that no more has happened."""
-    costs = f" for {price}" if price else ""
-    return f"{title}{costs}: I have noted it. Nothing is ordered or paid yet."
+def chosen(items: Sequence[tuple[str, str]]) -> str:
+    """That items, each a title and a price, are taken, and that no more has happened."""
+    said = " and ".join(f"{title} for {price}" if price else title for title, price in items)
+    them = "it" if len(items) == 1 else "them"
+    return f"{said}: I have noted {them}. Nothing is ordered or paid yet."
 
 
 def lacking(names: Sequence[str]) -> str:

@@ -96,8 +96,8 @@ class RuleReader:
         if phrases.is_thanks(lowered):
             return Reading("thanks")
         found = self._phrased(turn)
-        if found.intent == "service":
-            return Reading("service")
+        if found.intent in ("service", "basket"):
+            return Reading(found.intent)
         found = self._valued(turn, found)
         lacking = self._lacking(turn)
         wish, unwanted = self._wish(turn)
@@ -143,9 +143,11 @@ class RuleReader:
         if relative and "price" not in where:
             turn.take(relative)
             found = replace(found, relative=relative.what)
-        if ordinal := phrases.ordinal_of(turn.text):
-            turn.take(ordinal[1])
-            found = replace(found, ordinal=ordinal[0])
+        if ordinals := phrases.ordinals_of(turn.text):
+            for _, span in ordinals:
+                turn.take(span)
+            places = tuple(place for place, _ in ordinals)
+            found = replace(found, ordinal=places[0], beside=places[1:])
         elif intent and intent.what in _POINTING and (it := phrases.pronoun_of(turn.text)):
             turn.take(it)
             found = replace(found, pointed="it")

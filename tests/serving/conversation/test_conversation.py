@@ -276,6 +276,19 @@ def test_an_item_is_taken_when_it_is_plain_which_and_nothing_else_changes() -> N
     assert pressed.one(Chosen) == taken
 
 
+def test_what_is_named_in_one_breath_is_taken_told_and_hidden_together() -> None:
+    talk = Talk().say("mugs")
+    first, _, third, _ = talk.state.cards
+    talk.say("compare the first and the third")
+    assert [one.item for one in talk.events if isinstance(one, Explanation)] == [first, third]
+    talk.say("buy the first and the third")
+    assert [one.item for one in talk.events if isinstance(one, Chosen)] == [first, third]
+    talk.say("hide the first and the third")
+    assert set(talk.state.rejected) == {first, third} and "They won't" in talk.text
+    talk = Talk().say("mugs").say("hide the first but show me more like the third")
+    assert len(talk.state.rejected) == 1
+
+
 def test_what_was_not_shown_is_looked_for_when_it_is_to_be_bought() -> None:
     talk = Talk().say("mugs").say("buy the green vase")
     assert talk.one(Chosen) is None
@@ -286,7 +299,7 @@ def test_what_was_not_shown_is_looked_for_when_it_is_to_be_bought() -> None:
     ("said", "answer"),
     [
         ("where is my order?", replies.SERVICE),
-        ("what's in my basket?", replies.SERVICE),
+        ("what's in my basket?", replies.BASKET),
         ("no", replies.GO_ON),
         ("ok", replies.GO_ON),
     ],
@@ -304,7 +317,8 @@ def test_like_this_in_what_no_item_says_is_like_this_and_says_so() -> None:
     talk = Talk().say("mugs").say("the second one")
     second = talk.state.focus
     talk.say("like this but in tartan")
-    assert talk.state.likes == (second,) and talk.cards and "“tartan”" in talk.text
+    assert talk.state.likes == (second,) and talk.text.startswith("No item says “tartan”")
+    assert len(talk.cards) == 4 and talk.each("category") == {"mugs"}
 
 
 def test_an_attribute_that_no_item_has_becomes_no_condition() -> None:

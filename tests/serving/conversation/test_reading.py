@@ -17,6 +17,7 @@ from genrec.serving.conversation.model_reader import ModelReader
 from genrec.serving.conversation.reading import INTENTS, RELATIVES, Reading
 from genrec.serving.conversation.rules import RuleReader
 from genrec.serving.conversation.shop import Shop
+from genrec.serving.conversation.spelling import Speller
 from tests.serving.conversation.shop import corner_shop
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text(encoding="utf-8"))
@@ -138,3 +139,9 @@ def test_values_are_weighed_whole_where_the_model_tells_its_weights() -> None:
 def test_a_reading_of_an_unknown_intent_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InputError, match="find"):
         Reading("finde")
+
+
+def test_the_stem_of_a_plural_corrects_no_word_of_its_own() -> None:
+    speller = Speller([("cooky", 900), ("cookbook", 3), ("shirt", 40)])
+    assert speller.nearest("cook") == ""
+    assert speller.nearest("shir") == "shirt"
