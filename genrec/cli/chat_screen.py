@@ -30,10 +30,12 @@ class Screen:
 
     Attributes:
         cards: items that were shown last, so that 2 means something.
+        begins: whether a line of words begins, as below the cards.
     """
 
     console: Console
     cards: list[str] = field(default_factory=list)
+    begins: bool = False
 
     @staticmethod
     def of(out: TextIO, shop: Shop) -> Screen:
@@ -53,7 +55,9 @@ class Screen:
             drawn(piece)
 
     def _token(self, piece: dict[str, Any]) -> None:
-        self.console.print(Text(piece["text"]), end="", soft_wrap=True)
+        text = piece["text"].lstrip() if self.begins else piece["text"]
+        self.begins = False
+        self.console.print(Text(text), end="", soft_wrap=True)
         self.console.file.flush()
 
     def _again(self, _: dict[str, Any]) -> None:
@@ -80,6 +84,7 @@ class Screen:
             # As text: what stands in a shop's title is no markup.
             table.add_row(*map(Text, cells), Text(" · ".join(card["facts"])), Text(card["why"]))
         self.console.print(table)
+        self.begins = True
 
     def _explanation(self, piece: dict[str, Any]) -> None:
         if piece["evidence"]:

@@ -14,13 +14,11 @@ from genrec.data.sequences import History
 from genrec.errors import InputError
 from genrec.serving.conversation import replies
 from genrec.serving.conversation.candidates import Asked, Found, find
+from genrec.serving.conversation.carded import cards, chosen
 from genrec.serving.conversation.constraints import chip, without
 from genrec.serving.conversation.events import (
     AdMade,
-    Card,
-    Cards,
     ChatEvent,
-    Chosen,
     Done,
     Error,
     Explanation,
@@ -189,12 +187,7 @@ class _Turn:
         yield self._done(state, ("More like this", "Something else", "Make me an ad for it"))
 
     def _buy(self, state: ChatState, items: Sequence[str]) -> Iterator[ChatEvent]:
-        found = [self.shop.item(one) for one in items]
-        prices = [self.shop.price_text(one.price) for one in found]
-        taken = [
-            Chosen(one.id, short_title(one), one.price, said)
-            for one, said in zip(found, prices, strict=True)
-        ]
+        taken = [chosen(self.shop, one) for one in items]
         yield from self._say(replies.chosen([(one.title, one.price_text) for one in taken]))
         yield from taken
         yield self._done(state, ("More like this", "Something else"))
@@ -276,7 +269,7 @@ class _Turn:
                 lead=" ".join(words),
             )
             yield from self._say(line)
-        yield self._cards(state, history, found)
+        yield cards(self.shop, state, history, found.items, self.number)
         ids = tuple(self.shop.catalog.ids[int(one)] for one in found.items)
         state = replace(state, shown=(*state.shown, ids)[-KEPT // 10 :])
         if state.focus not in ids:
@@ -341,24 +334,6 @@ class _Turn:
         if options:
             yield Question(f"Shall I drop {said}?", drop, options)
         yield self._done(state, options or ("Start over",))
-
-    def _cards(self, state: ChatState, history: History, found: Found) -> Cards:
-        reasons = Reasons(self.shop, state, history)
-        cards = []
-        for position in found.items.tolist():
-            item = self.shop.catalog[position]
-            cards.append(
-                Card(
-                    item=item.id,
-                    title=short_title(item),
-                    price=item.price,
-                    price_text=self.shop.price_text(item.price),
-                    image=self.shop.picture_of(item),
-                    why=reasons.short(position).text,
-                    facts=self.shop.short_facts(item),
-                )
-            )
-        return Cards(tuple(cards), self.number)
 
     def _filter(self, state: ChatState, matching: int) -> FilterSet:
         said = replies.constraints(self.shop, state)

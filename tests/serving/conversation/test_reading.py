@@ -64,7 +64,7 @@ def test_the_rules_read_each_case_as_it_is_meant(case: dict) -> None:
 def test_of_turns_written_after_the_rules_most_are_read_as_they_are_meant() -> None:
     reader = RuleReader(SHOP.vocabulary)
     right = [told(reader.read(case["say"])) == case["is"] for case in SPOKEN]
-    assert len(SPOKEN) == 40 and sum(right) >= 35
+    assert len(SPOKEN) == 40 and sum(right) >= 36
 
 
 def test_a_misspelt_word_is_named_with_what_it_was_taken_for() -> None:
