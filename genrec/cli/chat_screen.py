@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -140,6 +141,8 @@ def _lines(screen: Screen) -> Iterator[str]:
     while True:
         if asked:
             screen.console.print(Text("\nyou  ", "bold green"), end="")
+        # Polars has a reading that Ctrl-C interrupts begun anew, so that nobody would get out.
+        signal.siginterrupt(signal.SIGINT, True)
         try:
             line = sys.stdin.readline()
         except UnicodeDecodeError:
