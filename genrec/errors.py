@@ -71,10 +71,17 @@ class StorageError(GenrecError):
     """Writing failed; what stood there before is untouched."""
 
 
+# So many names are listed where none is close; of more there are examples.
+MOST_NAMES = 100
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A clause that names the closest valid name, or lists the valid names when none is close."""
     names = sorted(str(option) for option in valid)
     close = get_close_matches(name, names, n=1)
     if close:
         return f"did you mean '{close[0]}'?"
+    if len(names) > MOST_NAMES:
+        # The ids of a catalogue would fill a page, or an agent's whole window.
+        return f"{len(names):,} names are valid, such as {', '.join(names[:5])}"
     return f"valid names: {', '.join(names)}" if names else "there are none"

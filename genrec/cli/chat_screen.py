@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from genrec.serving.conversation.shop import Shop
 from genrec.serving.shopfront import Shopfront
 
 OWN_HELP = """  /profile   what the shop thinks of you     /forget    forget me and my chats
-  /quit      leave; the chat can be gone on with"""
+  /basket    what you took                   /quit      leave; the chat can be gone on with"""
 
 
 @dataclass
@@ -30,10 +31,12 @@ class Screen:
 
     Attributes:
         cards: items that were shown last, so that 2 means something.
+        begins: whether a line of words begins, as below the cards.
     """
 
     console: Console
     cards: list[str] = field(default_factory=list)
+    begins: bool = False
 
     @staticmethod
     def of(out: TextIO, shop: Shop) -> Screen:
@@ -53,7 +56,9 @@ class Screen:
             drawn(piece)
 
     def _token(self, piece: dict[str, Any]) -> None:
-        self.console.print(Text(piece["text"]), end="", soft_wrap=True)
+        text = piece["text"].lstrip() if self.begins else piece["text"]
+        self.begins = False
+        self.console.print(Text(text), end="", soft_wrap=True)
         self.console.file.flush()
 
     def _again(self, _: dict[str, Any]) -> None:
@@ -80,6 +85,7 @@ class Screen:
             # As text: what stands in a shop's title is no markup.
             table.add_row(*map(Text, cells), Text(" · ".join(card["facts"])), Text(card["why"]))
         self.console.print(table)
+        self.begins = True
 
     def _explanation(self, piece: dict[str, Any]) -> None:
         if piece["evidence"]:
@@ -87,8 +93,9 @@ class Screen:
 
     def _ad(self, piece: dict[str, Any]) -> None:
         text = Text("\n".join(one for one in piece["fields"].values() if one))
+        title = "ad, made for you" if piece.get("personal", True) else "ad"
         self.console.print()
-        self.console.print(Panel(text, title="ad, made for you", expand=False, padding=(1, 2)))
+        self.console.print(Panel(text, title=title, expand=False, padding=(1, 2)))
 
     def _error(self, piece: dict[str, Any]) -> None:
         self.line(piece["text"], "red")
@@ -134,6 +141,8 @@ def _lines(screen: Screen) -> Iterator[str]:
     while True:
         if asked:
             screen.console.print(Text("\nyou  ", "bold green"), end="")
+        # Polars has a reading that Ctrl-C interrupts begun anew, so that nobody would get out.
+        signal.siginterrupt(signal.SIGINT, True)
         try:
             line = sys.stdin.readline()
         except UnicodeDecodeError:
@@ -152,6 +161,8 @@ def _done_here(line: str, front: Shopfront, session: Session, screen: Screen) ->
         screen.line(f"{HELP}\n{OWN_HELP}")
     elif line == "/profile":
         _profile(front, session, screen)
+    elif line == "/basket":
+        _basket(front, session, screen)
     elif line == "/forget":
         user = session.user
         if not user:
@@ -173,6 +184,16 @@ def _answer(front: Shopfront, session: Session, line: str, screen: Screen) -> No
             screen.say(piece)
     except GenrecError as error:
         screen.line(str(error), "red")
+
+
+def _basket(front: Shopfront, session: Session, screen: Screen) -> None:
+    """What was taken in this chat, each item once."""
+    turns = front.sessions.turns(session.id)
+    taken = {one["item"]: one for turn in turns for one in turn.events if one["kind"] == "chosen"}
+    if not taken:
+        screen.line("Nothing yet. Say “I take the second”, or /buy 2.")
+    for one in taken.values():
+        screen.line(f"· {one['title']}  {one['price_text']}".rstrip())
 
 
 def _profile(front: Shopfront, session: Session, screen: Screen) -> None:

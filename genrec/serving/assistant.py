@@ -109,7 +109,8 @@ def words_of(piece: Piece) -> str:
     if kind == "token":
         return str(piece["text"])
     if kind == "cards" and piece["cards"]:
-        return "\n\n" + "\n".join(_line(at, card) for at, card in enumerate(piece["cards"], 1))
+        lines = [_line(at, card) for at, card in enumerate(piece["cards"], 1)]
+        return "\n\n" + "\n".join(lines) + "\n\n"
     if kind == "ad":
         return "\n\n" + "\n".join(str(one) for one in piece["fields"].values() if one)
     return str(piece["text"]) if kind == "error" else ""

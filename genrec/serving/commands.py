@@ -14,12 +14,13 @@ ON_CARDS = {
     "/less": "less_like",
     "/hide": "hide",
     "/ad": "make_ad",
+    "/buy": "buy",
 }
 CHANGES = {"/undo": "undo", "/restart": "restart"}
 HELP = """Say what you look for, or do something with a card by its number:
   /why 2     why it is shown          /more 2   more like it
   /less 2    less like it             /hide 2   never again
-  /ad 2      an ad for it, for you
+  /ad 2      an ad for it, for you    /buy 2    take it
   /undo      take the last change back       /restart   begin a new search"""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from genrec.data.sequences import History
@@ -11,6 +12,20 @@ from genrec.serving.shopfront_schemas import Evidence, ProfileAnswer, TraitAnswe
 
 # Traits, and items of each, that are shown.
 TRAITS, SHOWN = 12, 6
+_VERBS = ("buy", "come", "stay", "pay", "leave", "redeem", "choose", "change")
+# A profile speaks of a shopper; here it speaks to them. The first that fits counts.
+_TO_YOU = tuple(
+    (re.compile(rf"^{said}\b"), told)
+    for said, told in (
+        ("Often (buy|come)s", r"You often \1"),
+        *((f"{verb}s".capitalize(), f"You {verb}") for verb in _VERBS),
+        ("Has stayed", "You have stayed"),
+        ("Was last here", "You were last here"),
+        ("Half of all purchases", "Half of your purchases"),
+        ("In (.+?) stays with", r"In \1 you stay with"),
+    )
+)
+_ASIDE = re.compile(r" \(median of [^)]*\)")
 
 
 def profile_view(shop: Shop, state: ChatState) -> ProfileAnswer:
@@ -32,7 +47,7 @@ def profile_view(shop: Shop, state: ChatState) -> ProfileAnswer:
     traits = [
         TraitAnswer(
             kind=trait.kind,
-            text=trait.text,
+            text=addressed(trait.text),
             strength=round(trait.strength, 2),
             events=trait.events,
             evidence=_events(shop, past, trait.evidence),
@@ -42,6 +57,15 @@ def profile_view(shop: Shop, state: ChatState) -> ProfileAnswer:
     return answer.model_copy(
         update={"events": profile.events, "left_out": profile.left_out, "traits": traits}
     )
+
+
+def addressed(text: str) -> str:
+    """A trait's sentence as one says it to the shopper."""
+    text = _ASIDE.sub("", text)
+    for said, told in _TO_YOU:
+        if said.match(text):
+            return said.sub(told, text, count=1)
+    return text
 
 
 def _items(shop: Shop, ids: Iterable[str]) -> list[Evidence]:

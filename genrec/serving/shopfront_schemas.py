@@ -62,7 +62,7 @@ class TurnBody(BaseModel):
 
     text: str = Field("", max_length=LONGEST, description="What the shopper says.")
     action: Literal[
-        "say", "more_like", "less_like", "hide", "why", "make_ad", "undo", "restart"
+        "say", "more_like", "less_like", "hide", "why", "make_ad", "buy", "undo", "restart"
     ] = Field("say", description="What is done; all but `say`, `undo`, `restart` to a card.")
     item: Annotated[str, StringConstraints(max_length=256)] = Field(
         "", description="The card's item."

@@ -1,4 +1,7 @@
 import io
+import os
+import signal
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -38,6 +41,9 @@ def test_a_pipe_gets_plain_lines_and_every_command_does_something(front, monkeyp
         "/ad 1",
         "/hide 1",
         "/undo",
+        "/basket",
+        "/buy 1",
+        "/basket",
         "/profile",
         "/help",
         "/why 9",
@@ -52,7 +58,8 @@ def test_a_pipe_gets_plain_lines_and_every_command_does_something(front, monkeyp
     assert "no command /dance" in text
     assert "never read" not in text
     assert f"--session={session.id}" in text
-    assert front.sessions.get(session.id).version == 5
+    assert front.sessions.get(session.id).version == 6
+    assert text.index("Nothing yet") < text.index("Nothing is ordered") < text.rindex("· ")
 
 
 def test_a_chat_is_gone_on_with(front, monkeypatch):
@@ -97,3 +104,24 @@ def test_whoever_is_forgotten_has_no_chat_to_go_on_with(front, monkeypatch):
     assert "--session" not in text
     with pytest.raises(UnknownSession):
         front.sessions.get(session.id)
+
+
+def test_ctrl_c_leaves_while_the_shop_waits_for_words(front, monkeypatch):
+    session = front.open()
+    said(front, session, monkeypatch, "lamps", "/quit")
+    # As polars leaves it: what Ctrl-C interrupts is begun anew.
+    signal.siginterrupt(signal.SIGINT, False)
+    reading, writing = os.pipe()
+    out = io.StringIO()
+    pressed = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    late = threading.Event()
+    given_up = threading.Timer(5, lambda: (late.set(), os.write(writing, b"/quit\n")))
+    with os.fdopen(reading) as source:
+        monkeypatch.setattr("sys.stdin", source)
+        pressed.start()
+        given_up.start()
+        talk(front, session, Screen.of(out, front.shop))
+    given_up.cancel()
+    os.close(writing)
+    assert not late.is_set()
+    assert f"--session={session.id}" in out.getvalue()

@@ -54,6 +54,10 @@ def test_items_are_shown_as_text(server, sold):
     for line in lines:
         assert any(title in line for title in titles)
         assert "$" in line
+    # What is asked below the items stands below them.
+    wide = ask(server, user("something for travel")).choices[0].message.content
+    assert "?" in wide
+    assert all("?" not in line for line in wide.splitlines() if line[:2] in ("1.", "4."))
 
 
 def test_a_conversation_that_is_sent_whole_goes_on(server):

@@ -110,7 +110,7 @@ def test_asked_refined_rejected_advertised_reloaded_and_gone_on_with(browser, ad
         page.locator(".card:not(.gone) [aria-label='Make an ad for me']").last.click()
         page.wait_for_selector(".poster")
         page.wait_for_selector("#send:enabled")
-        assert "made for you" in page.locator(".poster").inner_text().lower()
+        assert page.locator(".poster .label").inner_text().lower() == "ad"
         before = page.locator("#talk").inner_text()
         turns = page.locator(".turn").count()
         page.reload()
@@ -165,6 +165,24 @@ def test_what_is_put_into_the_basket_is_told_to_the_shop(browser, address):
         page.reload()
         page.wait_for_selector("html[data-ready]")
         assert page.locator("#open-basket .count").inner_text() == "1"
+
+
+def test_what_is_bought_in_words_lies_in_the_basket_once_and_can_be_taken_out(browser, address):
+    with window(browser, address) as page:
+        say(page, "vases")
+        assert "Doesn't matter" in page.locator("#quick button").all_inner_texts()
+        with page.expect_response("**/v1/events"):
+            say(page, "I'll take the second one")
+        second = page.locator(".card").nth(1).locator(".main")
+        assert page.locator("#open-basket .count").inner_text() == "1"
+        assert second.inner_text() == "In basket"
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        assert page.locator("#open-basket .count").inner_text() == "1"
+        page.click("#open-basket")
+        page.locator("#basket [aria-label^='Take out']").click()
+        assert page.locator("#open-basket .count").count() == 0
+        assert second.inner_text() == "Add"
 
 
 def test_the_profile_shows_its_evidence_and_is_forgotten(browser, address, talk):

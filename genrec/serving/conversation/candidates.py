@@ -116,10 +116,12 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
         pool = lists["picture"] if pool is None else np.intersect1d(pool, lists["picture"])
         matching = len(pool)
     likes = [shop.catalog.position(one) for one in state.likes[-3:] if shop.has(one)]
+    # Words that nothing has part nothing; what is like an item still does.
+    parted = bool(wish) and pool is not None
     for number, item in enumerate(likes):
         near = _near(shop, item, mask)
         lists[f"alike {number}"] = near
-        if not wish:
+        if not parted:
             pool = near if pool is None or not len(pool) else np.union1d(pool, near)
     dislikes = [shop.catalog.position(one) for one in state.dislikes[-3:] if shop.has(one)]
     for number, item in enumerate(dislikes):

@@ -14,11 +14,10 @@ from genrec.data.sequences import History
 from genrec.errors import InputError
 from genrec.serving.conversation import replies
 from genrec.serving.conversation.candidates import Asked, Found, find
+from genrec.serving.conversation.carded import cards, chosen
 from genrec.serving.conversation.constraints import chip, without
 from genrec.serving.conversation.events import (
     AdMade,
-    Card,
-    Cards,
     ChatEvent,
     Done,
     Error,
@@ -33,8 +32,10 @@ from genrec.serving.conversation.listening import DROP, Reader, listen
 from genrec.serving.conversation.message import Message
 from genrec.serving.conversation.model_reader import EitherReader, ModelReader
 from genrec.serving.conversation.next_state import after, kinds_named, names_a_kind, rejecting
+from genrec.serving.conversation.phrases import is_no, is_yes
 from genrec.serving.conversation.questions import best_question
 from genrec.serving.conversation.reading import Reading
+from genrec.serving.conversation.references import together
 from genrec.serving.conversation.rules import RuleReader
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.conversation.state import KEPT, ChatState, Pending
@@ -117,16 +118,14 @@ class _Turn:
             yield from self._say(replies.RESTARTED)
             yield FilterSet({}, (), "", self._count(fresh))
             yield self._done(fresh)
-        elif intent in ("thanks", "help", "unclear", "forget_me") or (
-            intent == "hello" and not self._known
-        ):
-            said = {
-                "thanks": replies.THANKS, "help": replies.HELP, "hello": replies.HELLO,
-                "forget_me": replies.FORGET_ME,
-            }.get(intent, replies.UNCLEAR)  # fmt: skip
-            yield from self._say(said)
+        elif intent in replies.TO_INTENTS and not (intent == "hello" and self._known):
+            brief = is_yes(self.message.text.lower()) or is_no(self.message.text.lower())
+            yield from self._say(replies.GO_ON if brief else replies.TO_INTENTS[intent])
             yield self._done(state)
-        elif intent in ("why", "tell", "make_ad"):
+        elif reading.lacking and not (reading.changes or reading.points):
+            yield from self._say(replies.lacking(reading.lacking))
+            yield self._done(state)
+        elif intent in ("why", "tell", "make_ad", "buy"):
             yield from self._about(reading, item)
         elif intent in ("hide", "less_like", "more_like") and not item and not self._all(reading):
             yield from self._say(replies.WHICH if state.cards else replies.NOTHING_SHOWN)
@@ -157,7 +156,8 @@ class _Turn:
     def _about(self, reading: Reading, item: str) -> Iterator[ChatEvent]:
         """Why, what, or an ad, of one item."""
         state = self.before
-        if not item and reading.intent == "tell" and reading.wish:
+        if not item and reading.intent in ("tell", "buy") and (reading.wish or reading.where):
+            # "Buy the blue lamp", which was not shown: it is looked for.
             yield from self._search(replace(reading, intent="find"), "")
             return
         if not item:
@@ -165,17 +165,32 @@ class _Turn:
             yield self._done(state)
             return
         state = replace(state, focus=item)
-        position = self.shop.catalog.position(item)
         if reading.intent == "make_ad":
             yield from self._ad(state, item)
             return
+        items = together(self.shop, self.before, reading, item)
+        if reading.intent == "buy":
+            yield from self._buy(state, items)
+            return
         if reading.intent == "why":
-            why = Reasons(self.shop, state, self._history(state)).long(position)
+            told = [
+                Reasons(self.shop, state, self._history(state)).long(
+                    self.shop.catalog.position(item)
+                )
+            ]
         else:
-            why = details(self.shop, self.shop.item(item))
-        yield from self._say(why.text)
-        yield Explanation(item, why.text, why.facts, why.items)
+            asked = (*reading.wish, *reading.lacking)
+            told = [details(self.shop, self.shop.item(one), asked) for one in items]
+        yield from self._say(" ".join(one.text for one in told))
+        for one, why in zip(items, told, strict=False):
+            yield Explanation(one, why.text, why.facts, why.items)
         yield self._done(state, ("More like this", "Something else", "Make me an ad for it"))
+
+    def _buy(self, state: ChatState, items: Sequence[str]) -> Iterator[ChatEvent]:
+        taken = [chosen(self.shop, one) for one in items]
+        yield from self._say(replies.chosen([(one.title, one.price_text) for one in taken]))
+        yield from taken
+        yield self._done(state, ("More like this", "Something else"))
 
     def _ad(self, state: ChatState, item: str) -> Iterator[ChatEvent]:
         user = "" if state.recipient else state.user
@@ -185,15 +200,16 @@ class _Turn:
         else:
             yield from self._say(f"Here is an ad for {short_title(self.shop.item(item))}.")
             said = tuple(one.text for one in copy.statements)
-            yield AdMade(item, copy.channel, dict(copy.fields), said, copy.notes)
+            known = self.shop.profile(user) is not None
+            yield AdMade(item, copy.channel, dict(copy.fields), said, copy.notes, known)
         yield self._done(state, ("More like this", "Something else"))
 
     def _search(self, reading: Reading, item: str) -> Iterator[ChatEvent]:
         """Changes what is wanted, and shows what fits."""
         state = self.before.remembered()
         if reading.intent in ("hide", "less_like"):
-            refused = list(self.before.cards) if self._all(reading) else [item]
-            state = rejecting(state, refused)
+            named = together(self.shop, self.before, reading, item)
+            state = rejecting(state, self.before.cards if self._all(reading) else named)
         before, state = state, after(self.shop, state, reading, item)
         narrowed = bool(before.where or before.wish) and names_a_kind(self.shop, reading)
         if narrowed and not self._is_both(state, reading):
@@ -205,25 +221,9 @@ class _Turn:
             state = replace(state, asked=_with(state.asked, state.pending.attribute))
         if reading.intent not in ("hide", "less_like"):
             state = replace(state, pending=None)
-        yield from self._shown(state, lead=self._lead(reading, item), reading=reading)
-
-    def _lead(self, reading: Reading, item: str) -> str:
-        said = [replies.corrected(reading.corrected)] if reading.corrected else []
         title = short_title(self.shop.item(item)) if item else ""
-        if reading.intent == "hello":
-            said.append("Hello!")
-        elif reading.intent == "more" and self.before.cards:
-            said.append("Some others:")
-        elif reading.intent == "more_like":
-            said.append(f"More like {title}:")
-        elif reading.intent == "less_like":
-            said.append(f"Fewer like {title}. Instead:")
-        elif reading.intent == "hide":
-            gone = "It won't come back." if item else "None of those again."
-            said.append(f"{gone} Here is what else there is:")
-        elif reading.intent == "any":
-            said.append("That's fine.")
-        return " ".join(said)
+        lead = replies.lead(reading, title, again=bool(self.before.cards))
+        yield from self._shown(state, lead=lead, reading=reading)
 
     def _shown(self, state: ChatState, *, lead: str, reading: Reading) -> Iterator[ChatEvent]:
         """Filter, words, cards and perhaps a question for a state."""
@@ -241,7 +241,7 @@ class _Turn:
         guessed = known <= {*reading.corrected.values()} and len(known) < len(found.missing)
         if reading.wish and guessed and not found.near:
             beside = replace(reading, wish=(), kinds=(), corrected={}, recipient="")
-            if not beside.changes and not self.message.picture:
+            if not (beside.changes or beside.points or self.message.picture):
                 said = replies.corrected(reading.corrected) if reading.corrected else ""
                 yield from self._say(f"{said} {replies.not_known(found.missing)}".strip())
                 yield self._done(replace(self.before, pending=None, recipient=state.recipient))
@@ -253,8 +253,9 @@ class _Turn:
         yield self._filter(state, found.matching)
         words = [lead] if lead else []
         going_on = reading.intent in ("more", "more_like", "less_like", "hide")
-        if found.partly and not going_on:
-            words.append(replies.partly(found.missing, found.near))
+        if found.partly and (not going_on or {*reading.wish} & {*found.missing}):
+            # What leads on to the cards stands next to them.
+            words.insert(0 if going_on else len(words), replies.partly(found.missing, found.near))
         if going_on and words:
             yield from self._say(" ".join(words))
         else:
@@ -268,7 +269,7 @@ class _Turn:
                 lead=" ".join(words),
             )
             yield from self._say(line)
-        yield self._cards(state, history, found)
+        yield cards(self.shop, state, history, found.items, self.number)
         ids = tuple(self.shop.catalog.ids[int(one)] for one in found.items)
         state = replace(state, shown=(*state.shown, ids)[-KEPT // 10 :])
         if state.focus not in ids:
@@ -333,24 +334,6 @@ class _Turn:
         if options:
             yield Question(f"Shall I drop {said}?", drop, options)
         yield self._done(state, options or ("Start over",))
-
-    def _cards(self, state: ChatState, history: History, found: Found) -> Cards:
-        reasons = Reasons(self.shop, state, history)
-        cards = []
-        for position in found.items.tolist():
-            item = self.shop.catalog[position]
-            cards.append(
-                Card(
-                    item=item.id,
-                    title=short_title(item),
-                    price=item.price,
-                    price_text=self.shop.price_text(item.price),
-                    image=self.shop.picture_of(item),
-                    why=reasons.short(position).text,
-                    facts=self.shop.short_facts(item),
-                )
-            )
-        return Cards(tuple(cards), self.number)
 
     def _filter(self, state: ChatState, matching: int) -> FilterSet:
         said = replies.constraints(self.shop, state)

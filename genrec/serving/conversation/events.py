@@ -126,6 +126,7 @@ class AdMade(ChatEvent):
         fields: such as ``title`` and ``body``.
         statements: what it says, one by one.
         notes: what was left out, and why.
+        personal: whether something is known of the shopper that it could be written for.
     """
 
     kind: ClassVar[str] = "ad"
@@ -134,6 +135,23 @@ class AdMade(ChatEvent):
     fields: dict[str, str] = field(default_factory=dict)
     statements: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    personal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(ChatEvent):
+    """An item that the shopper takes. Nothing is ordered: what a basket is, the surface knows.
+
+    Attributes:
+        price: in the catalogue's currency; ``None`` when unknown.
+        price_text: the same as it is read, empty when unknown.
+    """
+
+    kind: ClassVar[str] = "chosen"
+    item: str = ""
+    title: str = ""
+    price: float | None = None
+    price_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +197,8 @@ class Done(ChatEvent):
 
 
 EVENTS: dict[str, type[ChatEvent]] = {
-    one.kind: one for one in (Token, Question, FilterSet, Cards, Explanation, AdMade, Error, Done)
+    one.kind: one
+    for one in (Token, Question, FilterSet, Cards, Explanation, AdMade, Chosen, Error, Done)
 }
 
 

@@ -18,7 +18,7 @@ from genrec.data.filter_columns import ValueColumn
 from genrec.data.sequences import History
 from genrec.serving.conversation.constraints import chip
 from genrec.serving.conversation.shop import Shop
-from genrec.serving.conversation.spelling import stems_of
+from genrec.serving.conversation.spelling import stem, stems_of
 from genrec.serving.conversation.state import ChatState
 
 # A kind is shared when fewer than a tenth of the items are of it: log 10.
@@ -188,8 +188,12 @@ class Reasons:
         return Because(text, tuple(item.attributes))
 
 
-def details(shop: Shop, item: Item) -> Because:
-    """What there is to tell of an item, from its record alone."""
+def details(shop: Shop, item: Item, asked: Sequence[str] = ()) -> Because:
+    """What there is to tell of an item, from its record alone.
+
+    Args:
+        asked: words of what the shopper asks; those that the record lacks are said to be lacking.
+    """
     parts = []
     for name, value in item.attributes.items():
         said = value_text(value)
@@ -207,7 +211,13 @@ def details(shop: Shop, item: Item) -> Because:
         text += f" {shown(item.text, most=300)}"
     if not shop.may_say(text, item):
         text = f"{short_title(item)}." if shop.may_say(short_title(item), item) else ""
-    return Because(text or "There is nothing more that I can say of it.", tuple(item.attributes))
+    text = text or "There is nothing more that I can say of it."
+    own = {*stems_of(item.title), *stems_of(item.text or "")}
+    for name, value in item.attributes.items():
+        own |= {*stems_of(name.replace("_", " ")), *stems_of(value_text(value))}
+    if silent := [f"“{one}”" for one in asked if stem(one) not in own]:
+        text += f" It says nothing of {' or '.join(silent)}."
+    return Because(text, tuple(item.attributes))
 
 
 def _joined(parts: Sequence[str]) -> str:

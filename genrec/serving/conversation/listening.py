@@ -15,7 +15,7 @@ from genrec.serving.conversation.state import ChatState, Pending
 
 # The attribute of a question whether a constraint is to be dropped.
 DROP = "*"
-_ON_ITEMS = ("tell", "why", "make_ad", "more_like", "less_like", "hide")
+_ON_ITEMS = ("tell", "why", "make_ad", "more_like", "less_like", "hide", "buy")
 
 
 class Reader(Protocol):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 # What may be done; all but ``say`` and ``undo`` and ``restart`` are done to a card.
-ACTIONS = ("say", "more_like", "less_like", "hide", "why", "make_ad", "undo", "restart")
-ON_CARDS = ("more_like", "less_like", "hide", "why", "make_ad")
+ACTIONS = ("say", "more_like", "less_like", "hide", "why", "make_ad", "buy", "undo", "restart")
+ON_CARDS = ("more_like", "less_like", "hide", "why", "make_ad", "buy")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ _ITEMS: tuple[Any, ...] = (0, 1, 2, 3, 4, -1, "it", "all")
 # Turns that mean nothing, and how much of what a small model says to them is taken off.
 _SAYS_NOTHING = ("...", "N/A", "well")
 _HABIT = 0.7
-_POINTING = ("more_like", "less_like", "hide", "tell", "why", "make_ad")
+_POINTING = ("more_like", "less_like", "hide", "tell", "why", "make_ad", "buy")
 
 
 @dataclass(frozen=True, eq=False)

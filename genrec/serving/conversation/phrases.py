@@ -20,6 +20,8 @@ _ORDINALS = {
     "fifth": 5, "5th": 5, "sixth": 6, "6th": 6, "seventh": 7, "eighth": 8, "last": -1,
     "final": -1,
 }  # fmt: skip
+# Between two places of a list that are meant together.
+_JOINED = re.compile(r"[\s,&]*(?:and|or|versus|vs\.?|with|to|from)?[\s,]*(?:the\s+)?")
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 
 
@@ -106,6 +108,17 @@ def ordinal_of(text: str) -> tuple[int, Span] | None:
     if match := _ORDINAL.search(text):
         return _ORDINALS[match.group(1)], Span("ordinal", match.start(), match.end())
     return None
+
+
+def ordinals_of(text: str) -> list[tuple[int, Span]]:
+    """Which of a list are meant by their numbers: one, or several that are named in one breath."""
+    found: list[tuple[int, Span]] = []
+    while one := ordinal_of(text):
+        if found and not _JOINED.fullmatch(text[found[-1][1].end : one[1].start]):
+            break
+        found.append(one)
+        text = text[: one[1].start] + " " * (one[1].end - one[1].start) + text[one[1].end :]
+    return found
 
 
 def pronoun_of(text: str) -> Span | None:

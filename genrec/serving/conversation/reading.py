@@ -20,6 +20,7 @@ INTENTS = (
     "tell",
     "why",
     "make_ad",
+    "buy",
     "undo",
     "restart",
     "any",
@@ -27,6 +28,8 @@ INTENTS = (
     "thanks",
     "help",
     "forget_me",
+    "basket",
+    "service",
     "unclear",
 )
 # Of the items that were shown last, or of prices in general.
@@ -46,12 +49,14 @@ class Reading:
         unwanted: words that are no condition, of things that are not to have them.
         kinds: of the wish, words that name a kind of product.
         ordinal: which of the shown items is meant, from 1; -1 the last, 0 none by number.
+        beside: further ones that are named in one breath with it, likewise.
         pointed: words that say which shown item is meant, such as ``blue``; ``it`` for the one
             that was spoken of last.
         relative: one of ``RELATIVES``.
         alike: attributes that are to be as those of the item that is meant.
         unlike: attributes that are to be other than its.
         recipient: whom it is for; ``me`` for the shopper again, empty if not said.
+        lacking: attributes that were named and that the catalogue lacks, such as ``brand``.
         corrected: words that were misspelt, and what they were taken for.
     """
 
@@ -63,11 +68,13 @@ class Reading:
     unwanted: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     ordinal: int = 0
+    beside: tuple[int, ...] = ()
     pointed: str = ""
     relative: str = ""
     alike: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
     recipient: str = ""
+    lacking: tuple[str, ...] = ()
     corrected: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from genrec.serving.conversation.reading import Reading
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.conversation.spelling import stem, stems_of
@@ -26,7 +28,17 @@ def meant(shop: Shop, state: ChatState, reading: Reading) -> str:
         return named(shop, cards, reading.pointed.split())
     if state.focus in cards:
         return state.focus
+    if reading.intent == "buy" and len(cards) > 1:
+        # Of several the first may be explained on a guess, but not bought.
+        return ""
     return cards[0] if len(cards) == 1 or reading.pointed == "it" else ""
+
+
+def together(shop: Shop, state: ChatState, reading: Reading, item: str) -> list[str]:
+    """The item that is spoken of and those that are named in one breath with it, each once."""
+    one = replace(reading, beside=())
+    others = [meant(shop, state, replace(one, ordinal=place)) for place in reading.beside]
+    return list(dict.fromkeys(other for other in (item, *others) if other))
 
 
 def named(shop: Shop, cards: list[str], words: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from genrec.serving.conversation.constraints import chips
+from genrec.serving.conversation.reading import Reading
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.conversation.state import ChatState
 
@@ -22,6 +23,21 @@ HELP = (
 UNCLEAR = (
     "I did not get that. What are you looking for? You can name a product, a brand or a price."
 )
+SERVICE = (
+    "I help you to find things. Paying, delivery, returns and what you ordered before are with the "
+    "shop itself; please ask there."
+)
+BASKET = "What you took stands in the basket on the page; in the terminal, type /basket."
+GO_ON = "All right. Just say what you would like to see next."
+TO_INTENTS = {
+    "hello": HELLO,
+    "thanks": THANKS,
+    "help": HELP,
+    "forget_me": FORGET_ME,
+    "service": SERVICE,
+    "basket": BASKET,
+    "unclear": UNCLEAR,
+}
 EMPTY = "That message was empty. Tell me what you are looking for."
 NO_UNDO = "There is nothing to take back."
 RESTARTED = "Let's start again. What are you looking for?"
@@ -126,6 +142,45 @@ def nothing(
             f" Without “{drop}” there {'is' if more == 1 else 'are'} {items}. Shall I drop that?"
         )
     return text
+
+
+def lead(reading: Reading, title: str, *, again: bool) -> str:
+    """What an answer with cards begins with; empty where the cards speak for themselves.
+
+    Args:
+        title: of the item that was spoken of; empty for none.
+        again: whether cards were shown before.
+    """
+    said = [corrected(reading.corrected)] if reading.corrected else []
+    if reading.lacking:
+        said.append(lacking(reading.lacking))
+    if reading.intent == "hello":
+        said.append("Hello!")
+    elif reading.intent == "more" and again:
+        said.append("Some others:")
+    elif reading.intent == "more_like":
+        said.append(f"More like {title}:")
+    elif reading.intent == "less_like":
+        said.append(f"Fewer like {title}. Instead:")
+    elif reading.intent == "hide":
+        gone = "They won't come back." if reading.beside else "It won't come back."
+        gone = gone if title else "None of those again."
+        said.append(f"{gone} Here is what else there is:")
+    elif reading.intent == "any":
+        said.append("That's fine.")
+    return " ".join(said)
+
+
+def chosen(items: Sequence[tuple[str, str]]) -> str:
+    """That items, each a title and a price, are taken, and that no more has happened."""
+    said = " and ".join(f"{title} for {price}" if price else title for title, price in items)
+    them = "it" if len(items) == 1 else "them"
+    return f"{said}: I have noted {them}. Nothing is ordered or paid yet."
+
+
+def lacking(names: Sequence[str]) -> str:
+    """That the catalogue does not know such an attribute."""
+    return f"Nothing here says its {' or '.join(names)}, so I cannot go by that."
 
 
 def not_known(words: Sequence[str]) -> str:

@@ -15,7 +15,8 @@ from genrec.serving.conversation.spelling import Word, plain, stem, words_of
 from genrec.serving.conversation.vocabulary import LONGEST_PHRASE, Meaning, Vocabulary
 
 _NEGATORS = frozenset(
-    ("not", "no", "without", "except", "never", "hate", "dislike", "non", "nothing", "avoid",
+    ("not", "no", "without", "except", "never", "hate", "hates", "dislike",
+     "dislikes", "non", "nothing", "avoid",
      "minus", "isn't", "don't", "dont", "doesn't", "neither", "nor")
 )  # fmt: skip
 # After these a denial no longer holds.
@@ -95,15 +96,22 @@ class RuleReader:
         if phrases.is_thanks(lowered):
             return Reading("thanks")
         found = self._phrased(turn)
+        if found.intent in ("service", "basket"):
+            return Reading(found.intent)
         found = self._valued(turn, found)
+        lacking = self._lacking(turn)
         wish, unwanted = self._wish(turn)
         kinds = tuple(word for word in wish if stem(word) in self.vocabulary.index.kinds)
-        if found.intent not in ("find", "unclear", "hello", "more_like"):
+        if found.intent == "tell" and found.points:
+            # What is asked of an item: the answer says so where the item says nothing of it.
+            kinds, unwanted = (), ()
+        elif found.intent not in ("find", "unclear", "hello", "more_like"):
             # Beside what is to be done, words can only point at a card by what stands on it.
             wish = tuple(word for word in wish if stem(word) in self.vocabulary.index.words)
             kinds, unwanted = tuple(word for word in kinds if word in wish), ()
         found = replace(found, wish=wish, unwanted=unwanted, kinds=kinds, corrected=turn.corrected)
-        if found.intent == "unclear" and found.changes:
+        found = replace(found, lacking=lacking)
+        if found.intent == "unclear" and (found.changes or lacking):
             found = replace(found, intent="find")
         return found
 
@@ -135,9 +143,11 @@ class RuleReader:
         if relative and "price" not in where:
             turn.take(relative)
             found = replace(found, relative=relative.what)
-        if ordinal := phrases.ordinal_of(turn.text):
-            turn.take(ordinal[1])
-            found = replace(found, ordinal=ordinal[0])
+        if ordinals := phrases.ordinals_of(turn.text):
+            for _, span in ordinals:
+                turn.take(span)
+            places = tuple(place for place, _ in ordinals)
+            found = replace(found, ordinal=places[0], beside=places[1:])
         elif intent and intent.what in _POINTING and (it := phrases.pronoun_of(turn.text)):
             turn.take(it)
             found = replace(found, pointed="it")
@@ -293,6 +303,16 @@ class RuleReader:
                 if attribute is not None:
                     yield place, place + length, attribute
 
+    def _lacking(self, turn: _Turn) -> tuple[str, ...]:
+        """What is named as an attribute is, in a catalogue without it: no item has the word."""
+        found = dict[str, None]()
+        for place, word in enumerate(turn.words):
+            name = self.vocabulary.absent.get(word.stem)
+            if name and place not in turn.used:
+                found[name] = None
+                turn.used.add(place)
+        return tuple(found)
+
     def _about(self, turn: _Turn, first: int, end: int) -> str:
         """What is said of an attribute that is named: ``relax``, ``alike``, ``unlike`` or ''."""
         before = [word.text for word in turn.words[max(first - 4, 0) : first]]
@@ -327,7 +347,7 @@ class RuleReader:
         return tuple(wish.values()), tuple(unwanted.values())
 
 
-_POINTING = frozenset(("more_like", "less_like", "hide", "tell", "why", "make_ad"))
+_POINTING = frozenset(("more_like", "less_like", "hide", "tell", "why", "make_ad", "buy"))
 
 
 def _lowered(text: str) -> str:

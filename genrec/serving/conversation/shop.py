@@ -134,8 +134,8 @@ class Shop:
         return f"{_SYMBOLS.get(self.currency, self.currency + ' ')}{price:,.2f}"
 
     def picture_of(self, item: Item) -> str:
-        """Path of an item's picture in the media folder; empty without one."""
-        return item.image or ""
+        """Path of an item's picture in the media folder; empty where either is missing."""
+        return (self.catalog.media is not None and item.image) or ""
 
     def short_facts(self, item: Item, most: int = 3) -> tuple[str, ...]:
         """A few facts of an item for its card."""

@@ -101,6 +101,9 @@ class Speller:
             # The first letter is seldom wrong, and most false friends differ in it.
             if known[0] != word[0] and sorted(known[:2]) != sorted(word[:2]):
                 continue
+            # "Cooky" is what is left of cookies, and no slip of "cook".
+            if known == f"{word}y":
+                continue
             # In so short a word another letter makes another word: cola, cold; like, lime.
             if len(word) == len(known) == SHORTEST and sorted(word) != sorted(known):
                 continue

@@ -124,6 +124,17 @@ class Vocabulary:
         return names
 
     @cached_property
+    def absent(self) -> dict[str, str]:
+        """Words for attributes that the catalogue lacks, unless items say them; and their names."""
+        found = {
+            stems_of(word)[0]: canonical
+            for canonical, words in SYNONYMS.items()
+            for word in words
+            if stems_of(word) not in self.names
+        }
+        return {one: name for one, name in found.items() if one not in self.index.words}
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """Every word of a phrase."""
         return frozenset(word for phrase in self.phrases for word in phrase)

@@ -23,15 +23,9 @@ const talk = new Talk(find("talk"), {
     const kept = await say({ text: "", action, item: card.item });
     if (action === "hide" && !kept) element.classList.remove("gone");
   },
-  choose: (card) => {
-    const inside = basket().some((one) => one.item === card.item);
-    setBasket(inside ? basket().filter((one) => one.item !== card.item)
-      : [...basket(), { item: card.item, title: card.title, price: card.price, price_text: card.price_text }]);
-    if (!inside) feedback(card, "add_to_cart");
-    speak(inside ? `Taken out: ${card.title}` : `In your basket: ${card.title}`);
-    return !inside;
-  },
-  inBasket: (item) => basket().some((one) => one.item === item),
+  choose: (card) => (holds(card.item) ? takeOut(card) : putIn(card)),
+  chosen: (card) => { if (!holds(card.item)) putIn(card); },
+  inBasket: holds,
   rules: drawRules,
   offer: drawOffers,
 });
@@ -42,9 +36,25 @@ async function feedback(card, kind) {
   if (user) await api.chosen(user, card.item, kind).catch(() => notice("Your choice could not be told to the shop; it learns nothing from it."));
 }
 
+function holds(item) {
+  return basket().some((one) => one.item === item);
+}
+
+function putIn({ item, title, price, price_text }) {
+  setBasket([...basket(), { item, title, price, price_text }]);
+  feedback({ item }, "add_to_cart");
+  speak(`In your basket: ${title}`);
+}
+
+function takeOut({ item, title }) {
+  setBasket(basket().filter((one) => one.item !== item));
+  speak(`Taken out: ${title}`);
+}
+
 function setBasket(list) {
   book.update(id, { basket: list });
   drawBasket();
+  talk.marks();
 }
 
 function drawBasket() {
@@ -61,10 +71,7 @@ function drawRules(chips, matching) {
     chips.length ? iconButton("back", "Take back", () => say({ text: "", action: "undo" }), { wide: true, class: "act wide plain" }) : "");
 }
 
-function drawOffers(options, { weak = false } = {}) {
-  // What answers a question is worth more than what one might say next.
-  if (weak && find("quick").dataset.asked === String(reading) && find("quick").childElementCount) return;
-  find("quick").dataset.asked = weak ? "" : String(reading);
+function drawOffers(options) {
   find("quick").replaceChildren(...options.slice(0, 6).map((text) =>
     make("button", { type: "button", class: "offer", dir: "auto", onclick: () => say({ text }) }, text)));
 }
@@ -236,7 +243,7 @@ function wire() {
   find("new-chat").addEventListener("click", () => { shut(); show(""); sayBox.focus(); });
   find("open-profile").addEventListener("click", profile);
   find("open-basket").addEventListener("click", () => basketPanel(find("basket"), basket, { currency: shop.currency,
-    remove: (one) => { setBasket(basket().filter((other) => other.item !== one.item)); show(id); } }));
+    remove: takeOut }));
   find("open-chats").addEventListener("click", () => {
     const open = document.body.classList.toggle("chats-open");
     find("open-chats").setAttribute("aria-expanded", String(open));

@@ -19,7 +19,7 @@ function face(card) {
 
 /**
  * The cards of a turn.
- * `act(action, card, element)` is told what is pressed; `choose(card)` gives whether it is in the basket now;
+ * `act(action, card, element)` is told what is pressed; `choose(card)` puts it into the basket or takes it out;
  * `inBasket(item)` says so now.
  */
 export function cardList(cards, { act, choose, inBasket, start = 1 }) {
@@ -28,8 +28,9 @@ export function cardList(cards, { act, choose, inBasket, start = 1 }) {
     const number = start + at;
     const named = make("h3", { dir: "auto" }, make("span", { class: "number" }, `${number}`), card.title);
     const facts = (card.facts || []).slice(0, 3);
-    const basket = iconButton("bag", "Add", () => mark(choose(card)), { wide: true, class: "act wide main" });
-    const mark = (inside) => {
+    const basket = iconButton("bag", "Add", () => choose(card), { wide: true, class: "act wide main" });
+    const mark = () => {
+      const inside = inBasket(card.item);
       basket.setAttribute("aria-pressed", String(inside));
       basket.replaceChildren(icon(inside ? "check" : "bag"), make("span", {}, inside ? "In basket" : "Add"));
       basket.setAttribute("aria-label", inside ? `In basket: ${card.title}` : `Add to basket: ${card.title}`);
@@ -48,7 +49,8 @@ export function cardList(cards, { act, choose, inBasket, start = 1 }) {
         make("p", { class: "price" }, card.price_text || (card.price ?? "") || make("span", { class: "soft" }, "no price"))),
       card.why ? make("p", { class: "why", dir: "auto" }, icon("spark"), make("span", {}, card.why)) : "",
       actions);
-    mark(inBasket(card.item));
+    mark();
+    element.addEventListener("basket", mark);
     element.addEventListener("keydown", (event) => step(event, element));
     list.append(element);
   });
@@ -93,7 +95,7 @@ export function poster(ad, card) {
   const said = ad.statements || [], notes = ad.notes || [];
   return make("article", { class: "poster", "aria-label": `Ad for ${card?.title || ad.item}` },
     card ? face(card) : "",
-    make("div", { class: "copy" }, make("p", { class: "label" }, "Ad · made for you"), ...lines,
+    make("div", { class: "copy" }, make("p", { class: "label" }, ad.personal === false ? "Ad" : "Ad · made for you"), ...lines,
       make("div", { class: "acts" }, copy),
       said.length || notes.length ? make("details", {}, make("summary", {}, "What it rests on"),
         make("ul", {}, said.map((one) => make("li", { dir: "auto" }, one)), notes.map((one) => make("li", { class: "soft", dir: "auto" }, one)))) : ""));

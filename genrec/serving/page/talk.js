@@ -5,7 +5,7 @@ import { icon, make, speak } from "./dom.js";
 
 const SAID = {
   more_like: "More like this", less_like: "Less like this", hide: "Never show this again",
-  why: "Why this?", make_ad: "Make me an ad", undo: "Take that back", restart: "Start again",
+  why: "Why this?", make_ad: "Make me an ad", buy: "I take this", undo: "Take that back", restart: "Start again",
 };
 
 /** Everything that the shopper sees of one chat. `hands` does what is pressed. */
@@ -34,11 +34,17 @@ export class Talk {
     return new Answer(turn, this);
   }
 
+  /** Has every card say whether its item is in the basket now. */
+  marks() {
+    for (const card of this.place.querySelectorAll(".card")) card.dispatchEvent(new CustomEvent("basket"));
+  }
+
   /** A turn that was kept. */
   kept(turn) {
     if (this.versions.has(turn.version)) return;
     this.versions.add(turn.version);
     const answer = this.ask(turn.message);
+    answer.old = true;
     for (const event of turn.events) answer.take(event.kind, event);
     answer.end({ quiet: true });
   }
@@ -116,6 +122,11 @@ class Answer {
     this.heard.push(`An ad: ${Object.values(ad.fields || {}).join(". ")}`);
   }
 
+  on_chosen(card) {
+    // What was taken long ago may have been put back since.
+    if (!this.old) this.talk.hands.chosen(this.talk.cards.get(card.item) || card);
+  }
+
   on_error({ code, text }) {
     this.failed = { code, text };
     this.body.append(make("p", { class: "trouble", dir: "auto" }, text || "That did not work. Your chat is as it was."));
@@ -125,7 +136,7 @@ class Answer {
   on_done(done) {
     this.done = done;
     if (!this.text && done.text && !this.failed) this.on_token({ text: done.text });
-    this.talk.hands.offer(done.suggestions || [], { weak: true });
+    this.talk.hands.offer(done.suggestions || []);
   }
 
   /** No more comes. `quiet` says it is old news. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from genrec.serving.conversation import (
     Cards,
     ChatEvent,
     ChatState,
+    Chosen,
     Done,
     Error,
     Explanation,
@@ -22,6 +24,7 @@ from genrec.serving.conversation import (
     Question,
     Token,
     read_event,
+    replies,
 )
 from genrec.serving.conversation.conversation import Conversation
 from genrec.serving.conversation.shop import Shop
@@ -251,6 +254,89 @@ def test_an_ad_is_made_for_the_item_meant_and_says_only_what_the_guard_passes() 
     assert isinstance(made, AdMade) and made.item == talk.state.cards[1]
     item = SHOP.item(made.item)
     assert item.title in made.fields["title"] and SHOP.may_say(" ".join(made.statements), item)
+
+
+def test_an_ad_says_whether_it_is_made_for_the_shopper_or_for_anybody() -> None:
+    known = Talk("u1").say("mugs").say("make me an ad for it").one(AdMade)
+    guest = Talk("").say("mugs").say("make me an ad for it").one(AdMade)
+    assert isinstance(known, AdMade) and known.personal
+    assert isinstance(guest, AdMade) and not guest.personal
+
+
+def test_an_item_is_taken_when_it_is_plain_which_and_nothing_else_changes() -> None:
+    talk = Talk().say("mugs").say("buy it")
+    assert talk.one(Chosen) is None and talk.text == replies.WHICH
+    shown, where = talk.state.cards, talk.state.where
+    talk.say("the second one").say("I'll take it")
+    taken = talk.one(Chosen)
+    assert isinstance(taken, Chosen) and taken.item == shown[1]
+    assert SHOP.item(shown[1]).title in talk.text and "Nothing is ordered" in talk.text
+    assert (talk.state.cards, talk.state.where) == (shown, where)
+    pressed = Talk().say("mugs").do("buy", shown[1])
+    assert pressed.one(Chosen) == taken
+
+
+def test_what_is_named_in_one_breath_is_taken_told_and_hidden_together() -> None:
+    talk = Talk().say("mugs")
+    first, _, third, _ = talk.state.cards
+    talk.say("compare the first and the third")
+    assert [one.item for one in talk.events if isinstance(one, Explanation)] == [first, third]
+    talk.say("buy the first and the third")
+    assert [one.item for one in talk.events if isinstance(one, Chosen)] == [first, third]
+    talk.say("hide the first and the third")
+    assert set(talk.state.rejected) == {first, third} and "They won't" in talk.text
+    talk = Talk().say("mugs").say("hide the first but show me more like the third")
+    assert len(talk.state.rejected) == 1
+
+
+def test_what_was_not_shown_is_looked_for_when_it_is_to_be_bought() -> None:
+    talk = Talk().say("mugs").say("buy the green vase")
+    assert talk.one(Chosen) is None
+    assert talk.each("category") == {"vases"} and talk.each("colour") == {"green"}
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("where is my order?", replies.SERVICE),
+        ("what's in my basket?", replies.BASKET),
+        ("no", replies.GO_ON),
+        ("ok", replies.GO_ON),
+    ],
+)
+def test_what_is_no_wish_has_an_answer_and_leaves_the_wish_alone(said: str, answer: str) -> None:
+    before = Talk().say("blue mugs under 12").state
+    talk = Talk()
+    talk.state = replace(before, pending=None)
+    talk.say(said)
+    assert talk.text == answer
+    assert (talk.state.where, talk.state.shown) == (before.where, before.shown)
+
+
+def test_like_this_in_what_no_item_says_is_like_this_and_says_so() -> None:
+    talk = Talk().say("mugs").say("the second one")
+    second = talk.state.focus
+    talk.say("like this but in tartan")
+    assert talk.state.likes == (second,) and talk.text.startswith("No item says “tartan”")
+    assert len(talk.cards) == 4 and talk.each("category") == {"mugs"}
+
+
+def test_an_attribute_that_no_item_has_becomes_no_condition() -> None:
+    talk = Talk().say("mugs").say("not that size")
+    assert "size" in talk.text and not talk.cards and not talk.state.unwanted
+    talk = Talk().say("a shirt in size M")
+    assert talk.each("category") == {"shirts"} and "size" in talk.text
+
+
+def test_what_is_asked_of_an_item_that_says_nothing_of_it_is_not_passed_over() -> None:
+    talk = Talk().say("mugs").say("is the second one machine washable?")
+    assert "says nothing of “machine” or “washable”" in talk.text
+    assert "says nothing" not in talk.say("what about the second one").text
+
+
+def test_a_picture_is_named_only_where_there_are_pictures() -> None:
+    drawn = replace(SHOP.catalog[0], image="i000.png")
+    assert SHOP.picture_of(drawn) == ""
 
 
 def test_buttons_of_a_card_do_what_the_words_do() -> None:

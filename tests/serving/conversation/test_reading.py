@@ -17,6 +17,7 @@ from genrec.serving.conversation.model_reader import ModelReader
 from genrec.serving.conversation.reading import INTENTS, RELATIVES, Reading
 from genrec.serving.conversation.rules import RuleReader
 from genrec.serving.conversation.shop import Shop
+from genrec.serving.conversation.spelling import Speller
 from tests.serving.conversation.shop import corner_shop
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text(encoding="utf-8"))
@@ -63,7 +64,7 @@ def test_the_rules_read_each_case_as_it_is_meant(case: dict) -> None:
 def test_of_turns_written_after_the_rules_most_are_read_as_they_are_meant() -> None:
     reader = RuleReader(SHOP.vocabulary)
     right = [told(reader.read(case["say"])) == case["is"] for case in SPOKEN]
-    assert len(SPOKEN) == 40 and sum(right) >= 35
+    assert len(SPOKEN) == 40 and sum(right) >= 36
 
 
 def test_a_misspelt_word_is_named_with_what_it_was_taken_for() -> None:
@@ -138,3 +139,9 @@ def test_values_are_weighed_whole_where_the_model_tells_its_weights() -> None:
 def test_a_reading_of_an_unknown_intent_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InputError, match="find"):
         Reading("finde")
+
+
+def test_the_stem_of_a_plural_corrects_no_word_of_its_own() -> None:
+    speller = Speller([("cooky", 900), ("cookbook", 3), ("shirt", 40)])
+    assert speller.nearest("cook") == ""
+    assert speller.nearest("shir") == "shirt"
