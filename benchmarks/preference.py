@@ -40,10 +40,11 @@ from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.preferring import prefer
 from genrec.stages.pipeline import run_recipe
-from genrec.stages.prefer import users_of_the_gate
+from genrec.stages.prefer import trained_on_validation, users_of_the_gate
 from genrec.stages.prepare import stored_data
 from genrec.stages.run import Observer, Run
 from genrec.stages.train import SFT, ndcg10
+from genrec.stages.validation import ValidationUsers, weigh_signals
 from genrec.strict_yaml import set_option
 from genrec.training.grpo import invalid_places
 from genrec.workspace import Workspace
@@ -106,9 +107,10 @@ def judged(
         for option in [*(QUICK if quick else []), *options]:
             set_option(content, option, example="preference.fit.steps=100")
         asking = Recipe.parse(content, where=name)
-        run, config = Run(asking, Workspace(folder)), asking.preference
+        config = asking.preference
         assert config is not None
-        watched, asked = users_of_the_gate(run, validation, config)
+        users = ValidationUsers.drawn(recipe, validation)
+        watched, asked = users_of_the_gate(users, config)
         if not start:
             supervised = load()
             start = {"validation": ndcg10(supervised, asked), "test": ndcg10(supervised, test)}
@@ -117,7 +119,11 @@ def judged(
         decisions, rows = [], []
         for seed in seeds:
             seeded = replace(config, fit=replace(config.fit, seed=seed))
-            after, learned = taught(load(), fitting, watched, asked, test, seeded, folder)
+            learner = load()
+            learned = taught(learner, fitting, watched, seeded, folder)
+            if not trained_on_validation(recipe):
+                weigh_signals(learner, users)
+            after = {"validation": ndcg10(learner, asked), "test": ndcg10(learner, test)}
             invalid += learned["invalid"]
             gate = decide(
                 start["validation"],
@@ -158,12 +164,10 @@ def taught(
     recommender: GenerativeRecommender,
     fitting: Dataset,
     watched: Holdout,
-    asked: Holdout,
-    test: Holdout,
     config: Any,
     folder: Path,
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """NDCG@10 after learning, of the gate's and the test users, and the course of it."""
+) -> dict[str, Any]:
+    """Has the recommender learn, and tells the course of it."""
     learned = prefer(
         recommender,
         fitting,
@@ -173,13 +177,12 @@ def taught(
         folder=RUNS / f"{folder.name}-{config.method}-{config.fit.seed}",
         on_measured=lambda one, _: print(f"  step {one.step}: {one}", file=sys.stderr),
     )
-    about = {
+    return {
         "invalid": learned.invalid,
         "course": learned.course.to_dict(),
         "best_step": learned.fitted.best_step,
         "seconds": round(learned.fitted.seconds, 1),
     }
-    return {"validation": ndcg10(recommender, asked), "test": ndcg10(recommender, test)}, about
 
 
 def rollouts(recommender: GenerativeRecommender, histories: Any) -> tuple[Figures, dict[str, Any]]:
