@@ -90,6 +90,13 @@ def test_what_it_does_not_say_is_refused_with_its_place(guard, text, kind, said)
         assert one.rule
 
 
+def test_the_items_own_name_may_stand_anywhere(guard):
+    tea = ItemFacts.of(Item("4", "Best of Britain tea"))
+    text = "You asked for it, and now it is back in the shop: Best of Britain tea."
+    assert guard.check(text, tea).findings == ()
+    assert [one.said for one in guard.check(text, BARE).findings] == ["Best"]
+
+
 def test_an_item_without_facts_bears_out_nothing_but_its_title(guard):
     assert guard.check("Have a look at Thing.", BARE).ok
     assert not guard.check("A blue Thing", BARE).ok

@@ -34,6 +34,12 @@ def test_every_folded_span_lies_in_the_text(text):
         assert 0 <= first < last <= len(text)
 
 
+@pytest.mark.parametrize("text", ["crème", "creme"])
+def test_an_empty_span_stands_where_it_begins(text):
+    folded = fold(text)
+    assert [folded.span(place, place) for place in (0, 2, 5)] == [(0, 0), (2, 2), (5, 5)]
+
+
 @given(st.text(string.ascii_letters + " ", min_size=1, max_size=40), st.data())
 def test_marks_and_invisible_letters_leave_spans_on_their_letters(text, data):
     marks = st.sampled_from(["", "", "\u200b", "\u0301", "\u2060", "\u0336"])

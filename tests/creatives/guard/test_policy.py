@@ -153,7 +153,7 @@ def test_an_allowed_phrase_excuses_only_what_lies_within_it(tmp_path):
 
     text = """
 forbidden: [{id: risk, phrases: [risk free, no risk]}]
-allowed: [risk free trial]
+allowed: [risk free trial, nearly risk free]
 check_claims: []
 """
     guard = Guard(Policy.load(written(tmp_path, text)))
@@ -163,6 +163,7 @@ check_claims: []
         return [one.said for one in guard.check(said, thing).findings if one.kind == "forbidden"]
 
     assert refused("a risk free trial") == []
+    assert refused("a nearly risk free thing") == []
     assert refused("a risk free thing") == ["risk free"]
     assert refused("no risk free trial") == ["no risk"]
     assert refused("a risk free trial and risk free") == ["risk free"]
