@@ -188,6 +188,10 @@ def taught(
 def rollouts(recommender: GenerativeRecommender, histories: Any) -> tuple[Figures, dict[str, Any]]:
     """Draws a second of the shared-prompt search against the stock ones, in turn."""
     prompts = [recommender.prompt.tokens(history) for history in histories]
+    known = recommender.backbone.model.get_input_embeddings().weight.shape[0]
+    if max(map(max, prompts)) >= known:
+        why = "stock generate cannot read items as vectors; take --draws-only and another run"
+        return not_measured("rollout_speedup", why), {}
     items = len(recommender.catalog)
     group = min(GROUP, items)
     decode = DecodeConfig(strategy="sample", seed=0)
