@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -110,6 +111,9 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
         wished = _wished(shop, wish, mask)
         lists |= wished.lists
         missing, partly, by, pool = wished.missing, wished.partly, wished.near, wished.pool
+        if pool is not None and not len(pool) and _none_says(shop, wish, state.where):
+            # Green is said of many things here, but of no tea: the rest of it still counts.
+            pool, missing, partly = None, tuple(wish), True
         matching = total if pool is None else len(pool)
     if asked.picture:
         lists["picture"] = shop.likeness.of_picture(asked.picture, POOL, allowed=mask)
@@ -148,6 +152,14 @@ def find(shop: Shop, asked: Asked, n: int) -> Found:
             rest = np.setdiff1d(pool, ordered)[: n - len(ordered)]
             ordered = np.concatenate([ordered, rest])
     return Found(ordered[:n], matching, _some(pool), missing, partly, by, lists)
+
+
+def _none_says(shop: Shop, wish: list[str], where: Mapping[str, Any]) -> bool:
+    """Whether of the things asked for none has any word of the wish, at whatever price."""
+    kind = {name: value for name, value in where.items() if name != "price"}
+    allowed = shop.allowed(kind).allowed
+    saying = shop.index.saying(wish)
+    return not len(saying if allowed is None else saying[allowed[saying]])
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from genrec.serving.conversation.spelling import Speller, plain, stem, stems_of
 IN_TITLE, IN_ATTRIBUTES, IN_TEXT = 1.0, 0.6, 0.3
 # A word that ends the title of so many items names a kind of product.
 KIND_ITEMS = 2
+# The last word of a wish is its thing unless another names more than so many times as many things.
+HEAD = 8
 _LONGEST_TEXT = 2_000
 # Numbers and codes find nothing that a shopper would ask for.
 _WORDS = r"\p{L}[\p{L}\p{N}]+"
@@ -87,8 +89,11 @@ class WordIndex:
 
     def thing(self, words: Sequence[str]) -> str:
         """Which of some words says what the thing is, the others how it is; empty if none does."""
-        known = [one for one in words if stem(plain(one)) in self.named]
-        return max(known, key=lambda one: self.named[stem(plain(one))], default="")
+        named = [(self.named.get(stem(plain(one)), 0), one) for one in words]
+        most = max((count for count, _ in named), default=0)
+        # Red wine is wine, green tea is tea: the last word is the thing, if it names things at all.
+        things = [one for count, one in named if most and count * HEAD >= most]
+        return things[-1] if things else ""
 
     def having(self, words: Sequence[str]) -> int:
         """How many items have all of the words."""

@@ -156,6 +156,19 @@ def test_nothing_wrong_is_shown_when_nothing_fits_and_the_costly_condition_is_na
     assert "price" not in talk.state.where
 
 
+def test_a_word_that_no_such_thing_says_does_not_hide_the_things() -> None:
+    talk = Talk().say("a blue mug for reading")
+    assert "No item says “reading”" in talk.text
+    assert talk.each("colour") == {"blue"} and talk.each("category") == {"mugs"}
+    assert talk.state.wish == ""
+
+
+def test_a_word_that_dearer_things_say_is_not_given_up_for_the_price() -> None:
+    talk = Talk().say("striped blue mug under 1")
+    assert not talk.cards
+    assert "Nothing in stock fits" in talk.text and "under $1" in talk.text
+
+
 def test_a_word_that_the_shop_has_never_heard_is_said_to_be_unknown() -> None:
     talk = Talk().say("a zeppelin")
     assert not talk.cards and "zeppelin" in talk.text

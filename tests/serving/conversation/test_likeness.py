@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from genrec.data import toy_shop
@@ -19,6 +20,7 @@ from genrec.recommenders.cooccurrence import Cooccurrence
 from genrec.serving.conversation import Cards, ChatState, Done, Message, Token
 from genrec.serving.conversation.conversation import Conversation
 from genrec.serving.conversation.shop import Shop
+from genrec.serving.conversation.word_index import WordIndex
 from genrec.training.image_text import train_image_text
 from genrec.training.options import FitConfig
 from genrec.training.pretrain_options import ImageTextConfig
@@ -106,3 +108,24 @@ def test_without_vectors_an_unknown_word_finds_nothing(seeing: Conversation) -> 
     blind = Conversation(replace(seeing.shop, finder=None).open())
     found, words, _ = said(blind, "blue with dots")
     assert not found and words.startswith("I have nothing for “blue” or “dots”")
+
+
+def test_of_two_words_that_name_things_the_last_says_what_it_is():
+    titles = ["Grapes red", "Apples red", "Delicious red", "Italian wine", "French wine"]
+    titles += [
+        "Beans green",
+        "Peppers green",
+        "Onions green",
+        "Black tea",
+        "White tea",
+        "Plain mug",
+    ]
+    titles += ["Tall mug"] + ["Frozen pizza"] * 17
+    items = pl.DataFrame({"item_id": [str(row) for row in range(len(titles))], "title": titles})
+    index = WordIndex(Catalog(items))
+    assert index.thing(["red", "wine"]) == "wine"
+    assert index.thing(["green", "tea"]) == "tea"
+    assert index.thing(["mug", "shiny"]) == "mug"
+    # Hardly anything is called a mug beside so many pizzas.
+    assert index.thing(["pizza", "mug"]) == "pizza"
+    assert index.thing(["shiny"]) == ""
