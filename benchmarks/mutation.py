@@ -44,6 +44,7 @@ MORE_TESTS = {
     "genrec/decoding/batches.py": ("tests/decoding/test_beam.py",),
     "genrec/decoding/frontier.py": ("tests/decoding/test_beam.py",),
     "genrec/decoding/folded.py": ("tests/decoding/test_frontier.py",),
+    "genrec/creatives/guard/check.py": ("tests/creatives/guard/test_policy.py",),
     "genrec/creatives/guard/finding.py": ("tests/creatives/guard/test_check.py",),
     "genrec/creatives/guard/grounds.py": ("tests/creatives/guard/test_check.py",),
     "genrec/creatives/guard/policy_file.py": ("tests/creatives/guard/test_policy.py",),

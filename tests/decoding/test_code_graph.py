@@ -28,6 +28,17 @@ def world():
     return graph, chances, torch.from_numpy(codes).long()
 
 
+def test_the_holders_of_a_code_are_different_items_that_have_it(world):
+    graph, _, codes = world
+    for level in range(LEVELS):
+        for code in range(SIZE):
+            row = graph.holders[level * SIZE + code]
+            held = row[row >= 0]
+            assert (codes[held, level] == code).all()
+            assert len(held.unique()) == len(held)
+            assert len(held) == min(len(row), int((codes[:, level] == code).sum()))
+
+
 def test_the_walk_finds_nearly_all_of_the_best_items(world):
     graph, chances, codes = world
     exact = best_items(chances, codes, 10).items

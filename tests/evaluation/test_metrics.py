@@ -134,8 +134,9 @@ def test_a_cutoff_beyond_the_list_is_refused() -> None:
 
 
 def test_lists_and_users_must_be_as_many() -> None:
-    with pytest.raises(InputError, match="for 2 users"):
-        metrics.hit_matrix(np.array([[1, 2]]), Sequences.of([[1], [2]]))
+    for lists in (1, 3):
+        with pytest.raises(InputError, match="for 2 users"):
+            metrics.hit_matrix(np.array([[1, 2]] * lists), Sequences.of([[1], [2]]))
 
 
 def test_importing_the_metrics_does_not_import_torch() -> None:

@@ -90,11 +90,27 @@ def test_what_it_does_not_say_is_refused_with_its_place(guard, text, kind, said)
         assert one.rule
 
 
-def test_the_items_own_name_may_stand_anywhere(guard):
-    tea = ItemFacts.of(Item("4", "Best of Britain tea"))
-    text = "You asked for it, and now it is back in the shop: Best of Britain tea."
-    assert guard.check(text, tea).findings == ()
-    assert [one.said for one in guard.check(text, BARE).findings] == ["Best"]
+def test_a_forbidden_phrase_may_stand_in_the_items_own_name_wherever_that_is(tmp_path):
+    (tmp_path / "own.yaml").write_text("forbidden: [{id: risk, phrases: [no risk]}]")
+    strict = Guard(Policy.load(tmp_path / "own.yaml"))
+    umbrella = ItemFacts.of(Item("4", "Umbrella No Risk, tall"))
+
+    def refused(text, item=umbrella):
+        return [one.said for one in strict.check(text, item).findings if one.kind == "forbidden"]
+
+    before = "You asked for it and asked again, and now it is back in the shop"
+    assert refused(f"{before}: Umbrella No Risk, tall") == []
+    assert refused("Umbrella No Risk, tall.") == []
+    assert refused("There is no risk in it.") == ["no risk"]
+    assert refused(f"No risk. {before}: Umbrella No Risk, tall") == ["No risk"]
+    assert refused(f"{before}: Umbrella No Risk, tall", BARE) == ["No Risk"]
+
+
+def test_a_claim_that_is_not_checked_does_not_hide_the_next(tmp_path):
+    (tmp_path / "own.yaml").write_text("check_claims: [material]")
+    lenient = Guard(Policy.load(tmp_path / "own.yaml"))
+    found = lenient.check("A red thing of brass", BARE).findings
+    assert [(one.kind, one.said) for one in found] == [("material", "brass")]
 
 
 def test_an_item_without_facts_bears_out_nothing_but_its_title(guard):

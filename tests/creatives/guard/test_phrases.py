@@ -50,8 +50,7 @@ def test_tricks_do_not_hide_a_phrase(text, phrase):
         "kil",
         "pass",
         "cur es a",
-        "ki ll",
-        "cu res",
+        "nor isk",
         "healseal",
     ],
 )
