@@ -36,15 +36,29 @@ IMPORTED = [
     "tests.training.in_company",
 ]
 
+# As it is while tests are collected, before any of them changes it.
+_ENVIRONMENT = dict(os.environ)
+
 
 def context() -> multiprocessing.context.ForkServerContext:
     """Starts processes from the server; the server itself starts with the first call."""
     found = multiprocessing.get_context("forkserver")
     found.set_forkserver_preload(IMPORTED)
-    # It imports from the folder in which it starts.
-    with contextlib.chdir(REPOSITORY):
-        forkserver.ensure_running()
+    # It imports from the folder in which it starts, and what it forks has its environment: not that
+    # of the one test which happens to be the first.
+    now = dict(os.environ)
+    try:
+        _become(_ENVIRONMENT)
+        with contextlib.chdir(REPOSITORY):
+            forkserver.ensure_running()
+    finally:
+        _become(now)
     return found
+
+
+def _become(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 class Started:
@@ -133,8 +147,7 @@ def _be(target, values, cwd, text, environment, out, errors) -> None:
     os.close(write)
     os.dup2(read, 0)
     sys.stdin = os.fdopen(0, closefd=False)
-    os.environ.clear()
-    os.environ.update(environment)
+    _become(environment)
     os.chdir(cwd)
     torch.set_num_threads(1)
     target(*values)

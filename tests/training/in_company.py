@@ -129,6 +129,8 @@ def together(folder, count=2):
     for process in processes:
         process.join(240)
     codes = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
     if codes != [0] * count:
         raise RuntimeError(f"the processes ended with {codes}")
     return json.loads((folder / "told.json").read_text())
