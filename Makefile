@@ -62,9 +62,9 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/genrec run quickstart
 
 # Two workers with one thread each: torch threads that share two cores wait for one another. Each
-# takes half of the tests in their order, so that what a module's tests share is made once.
+# takes whole files in their order, so that what a module's tests share is made once.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not realdata and not vllm and not notebook" \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not realdata and not vllm and not notebook" \
 		--junitxml=dist/tests.xml $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed-dev

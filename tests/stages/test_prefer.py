@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -90,8 +91,16 @@ def refused(plain, shop, folder):
 
 
 @pytest.fixture(scope="module")
-def promoted(refused, shop, folder):
-    return gone_through(shop, folder, LEARNS)
+def went_on(refused, folder, tmp_path_factory):
+    """A copy: what was refused is looked at in whatever order tests run."""
+    place = tmp_path_factory.mktemp("went-on") / "run"
+    shutil.copytree(folder, place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def promoted(went_on, shop):
+    return gone_through(shop, went_on, LEARNS)
 
 
 def test_a_spoilt_model_is_refused_and_kept_under_another_name(plain, refused, shop):
@@ -120,23 +129,23 @@ def test_a_better_model_is_promoted_and_the_trained_one_kept(plain, promoted, sh
     assert run.workspace.run["artefacts"]["recommender"]["key"] == run.keys["recommender"]
 
 
-def test_a_second_run_uses_the_decision_again(promoted, shop, folder):
+def test_a_second_run_uses_the_decision_again(promoted, shop, went_on):
     run, recommender = promoted
     written = (run.path("preference") / "decision.json").stat().st_mtime_ns
-    again, kept = gone_through(shop, folder, LEARNS)
+    again, kept = gone_through(shop, went_on, LEARNS)
     assert (again.path("preference") / "decision.json").stat().st_mtime_ns == written
     assert np.array_equal(lists(kept, shop), lists(recommender, shop))
     assert again.keys["recommender"] == run.keys["recommender"]
 
 
-def test_what_is_promoted_is_what_other_commands_open(promoted, shop, folder, monkeypatch):
+def test_what_is_promoted_is_what_other_commands_open(promoted, shop, went_on, monkeypatch):
     run, recommender = promoted
     monkeypatch.setattr("genrec.stages.recommend.stored_data", lambda _run: shop)
     _, opened = open_recommender(run)
     assert np.array_equal(lists(opened, shop), lists(recommender, shop))
 
 
-def test_the_pipeline_learns_between_training_and_evaluation(promoted, shop, folder, monkeypatch):
+def test_the_pipeline_learns_between_training_and_evaluation(promoted, shop, went_on, monkeypatch):
     run, _ = promoted
     seen, notes = [], []
 
@@ -153,20 +162,22 @@ def test_the_pipeline_learns_between_training_and_evaluation(promoted, shop, fol
     monkeypatch.setattr(pipeline, "encode", lambda _run, _data: None)
     monkeypatch.setattr(pipeline, "build_ids", lambda *_: small_index())
     monkeypatch.setattr(pipeline, "vectors_of_ids", lambda *_: None)
-    assert pipeline.run_recipe(run.recipe, Workspace(folder), Watch(), until="prefer") is None
+    assert pipeline.run_recipe(run.recipe, Workspace(went_on), Watch(), until="prefer") is None
     assert seen == [("Train tiny", True), ("Learn by dpo", True)]
     assert notes[1].startswith("promoted: not worse")
     assert "step 12: optimised 0.5000 to " in notes[1] or "step 6: optimised 0.5000 to " in notes[1]
     seen.clear()
-    pipeline.run_recipe(run.recipe, Workspace(folder), Watch(), until="train")
+    pipeline.run_recipe(run.recipe, Workspace(went_on), Watch(), until="train")
     assert seen == [("Train tiny", True)]
 
 
-def test_a_run_killed_before_the_decision_was_written_comes_to_the_same_one(promoted, shop, folder):
+def test_a_run_killed_before_the_decision_was_written_comes_to_the_same_one(
+    promoted, shop, went_on
+):
     run, recommender = promoted
     told = decision(run)
     (run.path("preference") / "artefact.json").unlink()
-    again, kept = gone_through(shop, folder, LEARNS)
+    again, kept = gone_through(shop, went_on, LEARNS)
     assert decision(again) == told
     assert np.array_equal(lists(kept, shop), lists(recommender, shop))
 
