@@ -19,6 +19,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from shutil import copyfile, copytree, rmtree
 from statistics import mean, stdev
 from typing import Any
 
@@ -131,7 +132,8 @@ def generative(
 ) -> tuple[Figures, dict[str, Any]]:
     """The shipped recipe of a domain under both protocols, each seed in a workspace of its own.
 
-    Every report compares it with the SASRec of the same protocol, user by user.
+    Every report compares it with the SASRec of the same protocol, user by user. Seeds are those of
+    the LLM's training; all read one set of semantic IDs.
     """
     found: Figures = {}
     details: dict[str, Any] = {}
@@ -141,7 +143,7 @@ def generative(
         stem = domain + ("_refit" if name == "refit14" else "")
         values: dict[str, list[float]] = {}
         for seed in seeds:
-            workspace = Workspace(RUNS / f"{domain}-generative-{seed}")
+            workspace = prepared(domain, name, seed)
             recipe = Recipe.load(domain, [*overrides, f"train.seed={seed}"])
             run_recipe(recipe, workspace, _Watch(), until="train")
             seconds = dict(workspace.run["seconds"])
@@ -167,6 +169,24 @@ def generative(
             if len(each) > 1 and key in ("recall10", "ndcg10"):
                 found[f"{stem}_{key}_sd"] = round(stdev(each), 4)
     return found, details
+
+
+def prepared(domain: str, protocol: str, seed: int) -> Workspace:
+    """A workspace that begins with the data, vectors and semantic IDs of the domain's first one.
+
+    The run itself looks at their keys, and makes again what does not fit.
+    """
+    folder = RUNS / f"{domain}-generative-{protocol}-{seed}"
+    first = RUNS / f"{domain}-generative-tiger14-0"
+    if not folder.exists() and (first / "semantic_ids").exists():
+        begun = folder.with_name(folder.name + ".part")
+        rmtree(begun, ignore_errors=True)
+        begun.mkdir()
+        for name in ("dataset", "item_vectors", "semantic_ids"):
+            copytree(first / name, begun / name)
+        copyfile(first / "run.json", begun / "run.json")
+        begun.rename(folder)
+    return Workspace(folder)
 
 
 def cold_cases(test: Holdout, counts: np.ndarray) -> Holdout:
