@@ -25,7 +25,7 @@ def told_facts(facts: ItemFacts) -> list[tuple[str, str]]:
     told = [
         (fact.name.replace("_", " "), as_data(fact.text, most=VALUE_LETTERS))
         for fact in facts.facts
-        if fact.kind in _TOLD and not (fact.internal and fact.name != "title")
+        if fact.kind in _TOLD and not fact.internal
     ]
     return list(dict.fromkeys(pair for pair in told if pair[1]))[:FACTS]
 

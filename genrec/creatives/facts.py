@@ -69,7 +69,9 @@ class Fact:
 
     @property
     def internal(self) -> bool:
-        """Whether it is a number of the shop's own, which tells a shopper nothing."""
+        """Whether it is a number of the shop's own, which tells a shopper nothing; no title is."""
+        if self.name == "title":
+            return False
         code = self.kind == "name" and not any(letter.isalpha() for letter in self.text)
         return code or bool(_INTERNAL.search(self.name))
 

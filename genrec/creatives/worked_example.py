@@ -51,11 +51,11 @@ INVENTED = (
         {"brand": "Northlight", "colour": "blue", "material": "steel"},
     ),
     Invented(
-        "Dried apricots",
-        "dried apricots",
+        "Knitting yarn",
+        "knitting yarn",
         "8 oz",
         4.25,
-        "snacks",
+        "craft supplies",
         {"brand": "Marlow", "colour": "orange", "material": "cotton"},
     ),
 )

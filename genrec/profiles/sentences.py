@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 OFTEN = 0.2
 """The share of visits from which something is bought often."""
+
+
+_VERBS = ("buy", "come", "stay", "pay", "leave", "redeem", "choose", "change")
+# How the sentences below begin, and how they are said to the shopper. The first that fits counts.
+_TO_YOU = tuple(
+    (re.compile(rf"^{said}\b"), told)
+    for said, told in (
+        ("Often (buy|come)s", r"You often \1"),
+        *((f"{verb}s".capitalize(), f"You {verb}") for verb in _VERBS),
+        ("Has stayed", "You have stayed"),
+        ("Was last here", "You were last here"),
+        ("Half of all purchases", "Half of your purchases"),
+        ("In (.+?) stays with", r"In \1 you stay with"),
+    )
+)
+_ASIDE = re.compile(r" \(median of [^)]*\)")
 
 
 def sentence(row: Mapping[str, Any]) -> str:
@@ -19,6 +36,15 @@ def sentence(row: Mapping[str, Any]) -> str:
     if way:
         return _share(row)
     return _WORDS[kind](row)
+
+
+def addressed(text: str) -> str:
+    """A sentence as it is said to the shopper rather than of them."""
+    text = _ASIDE.sub("", text)
+    for said, told in _TO_YOU:
+        if said.match(text):
+            return said.sub(told, text, count=1)
+    return text
 
 
 def _like(row: Mapping[str, Any]) -> str:

@@ -37,13 +37,13 @@ class ShopfrontOptions:
     """Limits of the chats.
 
     Attributes:
-        workers: turns that are computed at once; their lists are searched for together.
+        workers: turns that are computed at once.
         queue: turns that may wait; more are refused.
         turns_a_minute: of one session.
         sessions_a_minute: that one caller may open.
     """
 
-    workers: int = 8
+    workers: int = 2
     queue: int = 256
     turns_a_minute: float = 60
     sessions_a_minute: float = 600

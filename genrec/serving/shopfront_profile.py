@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from genrec.data.sequences import History
+from genrec.profiles.sentences import addressed
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.conversation.state import ChatState
 from genrec.serving.shopfront_schemas import Evidence, ProfileAnswer, TraitAnswer
 
 # Traits, and items of each, that are shown.
 TRAITS, SHOWN = 12, 6
-_VERBS = ("buy", "come", "stay", "pay", "leave", "redeem", "choose", "change")
-# A profile speaks of a shopper; here it speaks to them. The first that fits counts.
-_TO_YOU = tuple(
-    (re.compile(rf"^{said}\b"), told)
-    for said, told in (
-        ("Often (buy|come)s", r"You often \1"),
-        *((f"{verb}s".capitalize(), f"You {verb}") for verb in _VERBS),
-        ("Has stayed", "You have stayed"),
-        ("Was last here", "You were last here"),
-        ("Half of all purchases", "Half of your purchases"),
-        ("In (.+?) stays with", r"In \1 you stay with"),
-    )
-)
-_ASIDE = re.compile(r" \(median of [^)]*\)")
 
 
 def profile_view(shop: Shop, state: ChatState) -> ProfileAnswer:
@@ -57,15 +43,6 @@ def profile_view(shop: Shop, state: ChatState) -> ProfileAnswer:
     return answer.model_copy(
         update={"events": profile.events, "left_out": profile.left_out, "traits": traits}
     )
-
-
-def addressed(text: str) -> str:
-    """A trait's sentence as one says it to the shopper."""
-    text = _ASIDE.sub("", text)
-    for said, told in _TO_YOU:
-        if said.match(text):
-            return said.sub(told, text, count=1)
-    return text
 
 
 def _items(shop: Shop, ids: Iterable[str]) -> list[Evidence]:

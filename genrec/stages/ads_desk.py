@@ -32,7 +32,7 @@ from genrec.stages.batch import recommend_all
 from genrec.stages.batch_folder import BatchOptions
 from genrec.stages.engines import Progress
 from genrec.stages.prepare import stored_data
-from genrec.stages.profile import builder_of
+from genrec.stages.profile import builder_of, segments_without_forgotten
 from genrec.stages.run import Run
 from genrec.workspace import Workspace
 
@@ -234,10 +234,7 @@ def _audience(run: Run, dataset: Dataset, campaign: Campaign) -> Audience:
     quiet = campaign.brief.intensity == "none"
     wanted = campaign.who.segments
     if wanted is not None:
-        from genrec.profiles.segments import find_segments
-
-        profiles = builder_of(run, dataset).profiles()
-        groups = SegmentProfiles(find_segments(profiles, run.recipe.segments))
+        groups = SegmentProfiles(segments_without_forgotten(run, dataset))
         names = named(None if wanted == ALL else wanted, groups.ids, SEGMENT, also=groups)
         if not names:
             raise InputError("who.segments: too few users are alike for a segment; name users.")

@@ -19,9 +19,9 @@ from genrec.creatives.provenance import digest
 from genrec.diffusion.words import liked_words
 from genrec.errors import ConfigError
 from genrec.profiles.profile import UserProfile
-from genrec.profiles.segments import Segments, find_segments
+from genrec.profiles.segments import Segments
 from genrec.stages.ads_desk import Desk
-from genrec.stages.profile import builder_of
+from genrec.stages.profile import segments_without_forgotten
 
 # Of what somebody chose, the latest: what they chose long ago says less, and costs the same.
 _LATEST = 24
@@ -126,8 +126,7 @@ class Tastes:
 
     @cached_property
     def _segments(self) -> Segments:
-        run = self.desk.run
-        return find_segments(builder_of(run, self.desk.dataset).profiles(), run.recipe.segments)
+        return segments_without_forgotten(self.desk.run, self.desk.dataset)
 
     @cached_property
     def _histories(self) -> dict[str, np.ndarray]:

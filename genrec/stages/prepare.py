@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -50,7 +50,7 @@ def load_data(run: Run) -> Dataset:
                 min_user=of_user,
                 min_item=of_item,
             )
-        run.key("dataset", dataset.fingerprint, dataset.name, *_beside(dataset, options.options))
+        run.key("dataset", dataset.fingerprint, dataset.name, *_beside(dataset))
         stage.reused = run.is_current("dataset")
         if not stage.reused:
             with run.write("dataset") as folder:
@@ -61,14 +61,12 @@ def load_data(run: Run) -> Dataset:
     return dataset
 
 
-def _beside(dataset: Dataset, options: Mapping[str, Any]) -> list[str]:
-    """A hash of tables that a recipe names beside the events: no fingerprint has them."""
-    if not options.get("promotions"):
-        return []
+def _beside(dataset: Dataset) -> list[str]:
+    """A hash of the tables beside the events, if there are any: no fingerprint has them."""
     digest = sha256()
     for name, table in sorted(dataset.extras.items()):
-        digest.update(f"{name}\n{table.write_csv()}".encode())
-    return [digest.hexdigest()]
+        digest.update(f"{name}\n{table.write_ndjson()}".encode())
+    return [digest.hexdigest()] if dataset.extras else []
 
 
 def stored_data(run: Run) -> Dataset:

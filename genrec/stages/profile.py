@@ -107,6 +107,14 @@ def segments_of(run: Run) -> Segments:
     return segments
 
 
+def segments_without_forgotten(run: Run, dataset: Dataset) -> Segments:
+    """The segments of a data set's users by the run's own options; keeps nothing.
+
+    Raises: as of ``builder_of``, and ``MissingExtra`` without faiss.
+    """
+    return find_segments(builder_of(run, dataset).profiles(), run.recipe.segments)
+
+
 def segment_of(run: Run, user: str) -> Segment | None:
     """The segment of a user, if the segments that were made last fit the profiles of today."""
     path = run.path(SEGMENTS)

@@ -84,6 +84,14 @@ def test_what_the_model_sees_is_part_of_what_a_text_depends_on():
     assert Copywriter("free", model).identity != Copywriter("free", model, examples=False).identity
 
 
+def test_words_are_not_counted_where_none_are_set_apart():
+    body = "ミラーのオーツビスケットです。"
+    model = Scripted(f"title: オーツビスケット\nbody: {body}")
+    asked = CopyRequest(ITEM, ANN, language="ja")
+    copy = Copywriter("free", model, candidates=1).write([asked])[0]
+    assert (copy.written_by, copy.fields["body"]) == ("free", body)
+
+
 def test_a_body_of_two_words_is_none():
     short = "title: Oat biscuits\nbody: Miller biscuits"
     model = Scripted(short, ANSWER)

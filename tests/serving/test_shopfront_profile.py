@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from genrec.serving.shopfront_profile import addressed
+from genrec.profiles.sentences import addressed
 from tests.serving.conversation.shop import corner_shop
 
 

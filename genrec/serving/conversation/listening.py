@@ -8,14 +8,13 @@ from typing import Protocol
 from genrec.serving.conversation import phrases
 from genrec.serving.conversation.incoming import readable
 from genrec.serving.conversation.message import Message
-from genrec.serving.conversation.reading import Reading
+from genrec.serving.conversation.reading import ON_ITEM, Reading
 from genrec.serving.conversation.references import meant, named
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.conversation.state import ChatState, Pending
 
 # The attribute of a question whether a constraint is to be dropped.
 DROP = "*"
-_ON_ITEMS = ("tell", "why", "make_ad", "more_like", "less_like", "hide", "buy")
 
 
 class Reader(Protocol):
@@ -43,7 +42,7 @@ def listen(shop: Shop, state: ChatState, message: Message, reader: Reader) -> tu
     speaks = reading.points or reading.alike or reading.unlike
     item = meant(shop, state, reading) if speaks else ""
     cards = [one for one in state.cards if shop.has(one)]
-    if reading.intent in _ON_ITEMS and reading.wish and not reading.ordinal:
+    if reading.intent in ON_ITEM and reading.wish and not reading.ordinal:
         # "Tell me about the Alba mug": the words point, and look for nothing.
         said = named(shop, cards, list(reading.wish))
         if said:

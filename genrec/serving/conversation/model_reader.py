@@ -18,7 +18,7 @@ from genrec.creatives.neutral import as_data
 from genrec.llm.text import Message, TextModel
 from genrec.prompting import PromptLibrary
 from genrec.serving.conversation import phrases
-from genrec.serving.conversation.reading import INTENTS, RELATIVES, Reading
+from genrec.serving.conversation.reading import INTENTS, ON_ITEM, RELATIVES, Reading
 from genrec.serving.conversation.rules import RuleReader
 from genrec.serving.conversation.spelling import plain, words_of
 from genrec.serving.conversation.vocabulary import LONGEST_PHRASE, Vocabulary
@@ -31,7 +31,6 @@ _ITEMS: tuple[Any, ...] = (0, 1, 2, 3, 4, -1, "it", "all")
 # Turns that mean nothing, and how much of what a small model says to them is taken off.
 _SAYS_NOTHING = ("...", "N/A", "well")
 _HABIT = 0.7
-_POINTING = ("more_like", "less_like", "hide", "tell", "why", "make_ad", "buy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +83,7 @@ class ModelReader:
             alike=tuple(said["same"]),
             unlike=tuple(said["other"]),
             ordinal=item if isinstance(item, int) else 0,
-            pointed=item if isinstance(item, str) and intent in _POINTING else "",
+            pointed=item if isinstance(item, str) and intent in ON_ITEM else "",
             relative="" if price is not None else relative,
             # Free words are looked for, not chosen: no list holds them.
             wish=rest.wish,

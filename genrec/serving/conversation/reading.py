@@ -11,6 +11,8 @@ from typing import Any
 
 from genrec.errors import InputError, nearest
 
+# Intents about one item that was shown.
+ON_ITEM = ("more_like", "less_like", "hide", "tell", "why", "make_ad", "buy")
 INTENTS = (
     "find",
     "more",

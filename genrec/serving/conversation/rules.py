@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from genrec.serving.conversation import phrases
-from genrec.serving.conversation.reading import Reading
+from genrec.serving.conversation.reading import ON_ITEM, Reading
 from genrec.serving.conversation.spelling import Word, plain, stem, words_of
 from genrec.serving.conversation.vocabulary import LONGEST_PHRASE, Meaning, Vocabulary
 
@@ -148,7 +148,7 @@ class RuleReader:
                 turn.take(span)
             places = tuple(place for place, _ in ordinals)
             found = replace(found, ordinal=places[0], beside=places[1:])
-        elif intent and intent.what in _POINTING and (it := phrases.pronoun_of(turn.text)):
+        elif intent and intent.what in ON_ITEM and (it := phrases.pronoun_of(turn.text)):
             turn.take(it)
             found = replace(found, pointed="it")
         elif intent and intent.what in ("why", "make_ad"):
@@ -167,7 +167,7 @@ class RuleReader:
         pointed, last_end, last_span = "", dict[str, int](), set[int]()
         for first, end, meaning in self._matches(turn):
             span = set(range(first, end))
-            if self._one_after(turn, end) and found.intent in _POINTING:
+            if self._one_after(turn, end) and found.intent in ON_ITEM:
                 pointed = " ".join(word.stem for word in turn.words[first:end])
                 turn.used |= span | {end}
                 continue
@@ -345,9 +345,6 @@ class RuleReader:
             if not (denied and word.text.startswith(_NO_MATTER)):
                 (unwanted if denied else wish).setdefault(stem(meant), meant)
         return tuple(wish.values()), tuple(unwanted.values())
-
-
-_POINTING = frozenset(("more_like", "less_like", "hide", "tell", "why", "make_ad", "buy"))
 
 
 def _lowered(text: str) -> str:

@@ -18,14 +18,14 @@ from genrec.creatives.copy import Copy, CopyRequest
 from genrec.creatives.copywriter import Copywriter
 from genrec.creatives.facts import ItemFacts, value_text
 from genrec.creatives.guard import Guard, Policy
+from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog, Item
 from genrec.data.dataset import Dataset
 from genrec.data.filter_columns import NumberColumn
 from genrec.data.filters import CompiledFilter
-from genrec.data.sequences import History
+from genrec.data.sequences import History, Sequences
 from genrec.recommenders.base import Recommender
 from genrec.serving.conversation.likeness import Likeness
-from genrec.serving.conversation.together import TogetherRanker, Wanted
 from genrec.serving.conversation.vocabulary import Vocabulary
 from genrec.serving.conversation.word_index import WordIndex
 
@@ -77,7 +77,7 @@ class Shop:
     def open(self) -> Shop:
         """Reads the catalogue's words now rather than in the first turn; gives itself back."""
         with self._making:
-            _ = self.index, self.vocabulary.speller, self._sensitive, self._guard, self._ranker
+            _ = self.index, self.vocabulary.speller, self._sensitive, self._guard
         return self
 
     @cached_property
@@ -89,10 +89,6 @@ class Shop:
     def likeness(self) -> Likeness:
         """Items by vectors."""
         return Likeness(self.finder, self.index)
-
-    @cached_property
-    def _ranker(self) -> TogetherRanker:
-        return TogetherRanker(self.recommender)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -178,7 +174,9 @@ class Shop:
             off: positions that may not come beside.
             key: of the bitmap, where it is kept.
         """
-        return self._ranker.rank(Wanted(history, allowed, key, off, n))
+        rules = AllowedItems(len(self.catalog), [allowed], [key or None], np.zeros(1, int), [off])
+        found = self.recommender.rank(Sequences.of([history]), n, allowed=rules).items[0]
+        return found[found >= 0].astype(np.int64)
 
     def profile(self, user: str) -> UserProfile | None:
         """What the user's history says of them; ``None`` for somebody unknown."""
