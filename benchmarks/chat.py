@@ -178,10 +178,7 @@ def first_event(events: Iterator[ChatEvent]) -> None:
 
 def reading(*, llm: bool, quick: bool) -> Figures:
     """The share of the case file that each reader gets right, and what the model costs."""
-    import sys
-
-    sys.path.insert(0, str(CASES.parent))
-    from shop import corner_shop
+    from tests.serving.conversation.shop import corner_shop
 
     shop = corner_shop()
     cases = yaml.safe_load(CASES.read_text(encoding="utf-8"))

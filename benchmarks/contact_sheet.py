@@ -12,6 +12,7 @@ import argparse
 import multiprocessing
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,10 +23,12 @@ from genrec.creatives.copywriter import Copywriter
 from genrec.creatives.layout import Content, Layout, Poster, lay_out
 from genrec.creatives.product import Shadow, cut_out, draw_scene, staged
 from genrec.creatives.product.scenes import HUNG_SETS, STANDING_SETS
+from genrec.data.catalog import Item
 from genrec.data.dataset import Dataset
 from genrec.data.toy_pictures import COLOURS, draw
 from genrec.data.toy_shop import match
 from genrec.profiles.build import build_profiles
+from genrec.profiles.profile import UserProfile
 
 SHEET = Path(__file__).parents[1] / "docs" / "ads.webp"
 BRAND = "Haus & Hain"
@@ -98,7 +101,10 @@ def ads(*, quick: bool, workers: int) -> list[tuple[Poster, bool]]:
         return pool.starmap(_ad, jobs, chunksize=1)
 
 
-def _texts(writer, item, profile, language, kind, seed) -> dict[str, str]:
+def _texts(
+    writer: Copywriter, item: Item, profile: UserProfile | None, language: str, kind: str, seed: int
+) -> dict[str, str]:
+    assert item.price is not None
     price = PRICES[language].format(item.price * (150 if language == "ja" else 1))
     if language in ("de", "fr", "es"):
         price = price.replace(".", ",")
@@ -131,7 +137,13 @@ def _about(body: str, price: str) -> str:
     return ". ".join(kept[:2]) + "." if kept else ""
 
 
-def _ad(seen, colour, layout, seed, texts) -> tuple[Poster, bool]:
+def _ad(
+    seen: dict[str, Any],
+    colour: tuple[int, int, int],
+    layout: Layout,
+    seed: int,
+    texts: dict[str, Any],
+) -> tuple[Poster, bool]:
     kind = seen["kind"]
     picture = draw(kind, seen["colour"], seen["pattern"], seed=seen["image_seed"], side=480)
     photo = np.asarray(picture)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from benchmarks.harness import Figures, not_measured, report
 from genrec.creatives.channels import load_channels
@@ -22,10 +24,11 @@ from genrec.creatives.guard import Guard, Policy
 from genrec.creatives.neutral import shown
 from genrec.creatives.phrasebook import Phrasebook, languages
 from genrec.creatives.statements import content_words, short_name
-from genrec.data.catalog import Item
-from genrec.data.dataset import Dataset
+from genrec.data.catalog import Catalog, Item
+from genrec.data.dataset import Dataset, Holdout
 from genrec.evaluation.significance import bootstrap
 from genrec.profiles.build import Profiles, build_profiles
+from genrec.profiles.profile import UserProfile
 
 COPIES = 50_000
 TONES = ("plain", "warm", "brisk")
@@ -157,7 +160,7 @@ def grounded_by_model(data: Dataset, profiles: Profiles, copies: int) -> Figures
             "seconds_per_copy_smollm2": round(seconds / copies, 2)}  # fmt: skip
 
 
-def own_versus_other(data: Dataset, held_out, profiles: Profiles, users: int) -> Figures:
+def own_versus_other(data: Dataset, held_out: Holdout, profiles: Profiles, users: int) -> Figures:
     """Whose next basket a text fits better: that of the shopper it was made for, or another's.
 
     For each household an item is chosen by its profile (the most bought one of its strongest liked
@@ -210,11 +213,11 @@ def own_versus_other(data: Dataset, held_out, profiles: Profiles, users: int) ->
     return figures
 
 
-def _email(item: Item, profile) -> CopyRequest:
+def _email(item: Item, profile: UserProfile | None) -> CopyRequest:
     return CopyRequest(item, profile, "email")
 
 
-def _best_of_category(table, bought: np.ndarray) -> dict[tuple[str, str], int]:
+def _best_of_category(table: pl.DataFrame, bought: np.ndarray) -> dict[tuple[str, str], int]:
     best: dict[tuple[str, str], int] = {}
     for name in ("category", "type", "department"):
         for row, value in enumerate(table[name].to_list()):
@@ -224,14 +227,16 @@ def _best_of_category(table, bought: np.ndarray) -> dict[tuple[str, str], int]:
     return best
 
 
-def _item_for(profile, best, catalog, otherwise: Item) -> Item:
+def _item_for(
+    profile: UserProfile, best: dict[tuple[str, str], int], catalog: Catalog, otherwise: Item
+) -> Item:
     for trait in profile.traits:
         if trait.kind == "like" and (row := best.get((trait.name, trait.value))) is not None:
             return catalog[row]
     return otherwise
 
 
-def _categories(catalog, items) -> list[frozenset[str]]:
+def _categories(catalog: Catalog, items: Iterable[int]) -> list[frozenset[str]]:
     found = {str(catalog[int(item)].attributes.get("category", "")) for item in items}
     return [words for one in sorted(found) if (words := content_words(shown(one)))]
 

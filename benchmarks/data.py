@@ -100,6 +100,7 @@ def clustering_beside_faiss(items: int) -> Figures:
             kmeans = faiss.Kmeans(residual.shape[1], 256, niter=20, seed=SEED + level)
             kmeans.train(residual)
             _, nearest = kmeans.assign(residual)
+            assert kmeans.centroids is not None
             residual -= kmeans.centroids[nearest]
 
     seconds = side_by_side({"ours": ours, "faiss": bare}, repeats=3)

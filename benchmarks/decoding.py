@@ -278,10 +278,12 @@ def million(backbone: Backbone, *, quick: bool) -> Figures:
         }
         before = time.perf_counter()
         compiled = compiler.compile(where)
+        assert compiled.allowed is not None
         folded.fold(compiled.allowed, compiled.key)
         compiled_ms.append((time.perf_counter() - before) * 1000)
     prompt = prompts_of(backbone, 1)[0]
     seen = generator.choice(items, 100, replace=False)
+    assert compiled.allowed is not None
     rules = AllowedItems(
         items, [compiled.allowed], [compiled.key], np.zeros(1, np.int64), [np.sort(seen)]
     )

@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,12 @@ from tests.ray_workers import one_killed
 from tests.small import small_dataset, small_index, small_recommender
 from tests.training.in_company import free_port
 
-OPTIONS = {"adapt": "full", "batch_size": 8, "row_tokens": 384, "learning_rate": 3e-3}
+OPTIONS: dict[str, Any] = {
+    "adapt": "full",
+    "batch_size": 8,
+    "row_tokens": 384,
+    "learning_rate": 3e-3,
+}
 WARM_UP = 3
 FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
 
@@ -84,7 +90,13 @@ def learn(folder: Path, steps: int, stop_at: int) -> dict[str, Any]:
 
 
 def trained(
-    folder: Path, name: str, count: int, steps: int, *, stop_at: int = 0, **environment: str
+    folder: Path,
+    name: str,
+    count: int,
+    steps: int,
+    *,
+    stop_at: int = 0,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The same in so many processes of one thread each."""
     port = free_port()
@@ -116,7 +128,7 @@ def training(folder: Path, steps: int) -> Figures:
     """Two processes, and two with sharded weights, beside one; and each going on with the other."""
     one = trained(folder, "one", 1, steps)
     two = trained(folder, "two", 2, steps)
-    sharded = trained(folder, "sharded", 2, steps, **FSDP)
+    sharded = trained(folder, "sharded", 2, steps, environment=FSDP)
     stop = steps // 2
     trained(folder, "one-two", 1, steps, stop_at=stop)
     trained(folder, "two-one", 2, steps, stop_at=stop)
@@ -218,13 +230,13 @@ def constants(folder: Path, items: int) -> Figures:
 
 def main() -> None:
     if "--learn" in sys.argv:
-        folder, steps, stop_at = sys.argv[-3:]
-        print(json.dumps(learn(Path(folder), int(steps), int(stop_at))))
+        place, many, stop_at = sys.argv[-3:]
+        print(json.dumps(learn(Path(place), int(many), int(stop_at))))
         return
     chosen = arguments(__doc__ or "")
     steps = 12 if chosen.quick else 60
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
         figures = training(folder, steps)
         kills: dict[str, Callable[[Path], bool]] = {"lists": lists, "ads": ads, "vectors": vectors}
         same = {name: work(folder) for name, work in kills.items()}

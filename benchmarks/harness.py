@@ -108,9 +108,10 @@ def memory_gb() -> dict[str, float]:
 
 def peak_gb() -> float:
     """The most memory that this process has held so far."""
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         return round(memory_gb()["VmHWM"], 3)
-    scale = 1 if sys.platform == "darwin" else 1024
+    # macOS counts in bytes, others in KiB.
+    scale = 1 if platform.system() == "Darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e9, 3)
 
 

@@ -92,7 +92,7 @@ def _times(painter: Painter, side: int, *, rounds: int) -> dict[str, float]:
         "mixed_warm": lambda: painter.paint(mixed),
         "uniform_warm": lambda: painter.paint(uniform),
     }
-    seconds = {key: [] for key in (*runs, "loop")}
+    seconds: dict[str, list[float]] = {key: [] for key in (*runs, "loop")}
     painter.paint(mixed)
     stock = _Stock(painter)
     with stock:
@@ -245,7 +245,7 @@ def _write_models(kind: str, root: Path) -> None:
     _write_image_adapter(pipe.unet, root / "images", small=kind == "small")
     for number, name in enumerate(ADAPTERS):
         generator = torch.Generator().manual_seed(number)
-        state = {}
+        state: dict[str, torch.Tensor] = {}
         for path, module in pipe.unet.named_modules():
             if path.endswith(tuple(ATTENTION)) and isinstance(module, torch.nn.Linear):
                 down = torch.randn(RANK, module.in_features, generator=generator) * 0.05

@@ -107,10 +107,9 @@ def possible(module: str) -> Iterator[Mutant]:
 
 def is_spread(node: parso.tree.NodeOrLeaf) -> bool:
     """Whether it is a star or slash that spreads or parts arguments, and no arithmetic."""
-    return getattr(node, "value", "") in ("*", "**", "/") and node.parent.type not in (
-        "term",
-        "power",
-    )
+    above = node.parent
+    sign = getattr(node, "value", "") in ("*", "**", "/")
+    return sign and above is not None and above.type not in ("term", "power")
 
 
 def walk(node: parso.tree.NodeOrLeaf) -> Iterator[parso.tree.NodeOrLeaf]:

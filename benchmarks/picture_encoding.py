@@ -12,6 +12,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ def _catalog(folder: Path, count: int, pixels: tuple[int, int]) -> Catalog:
 def _measured(tower: Path, catalog: Catalog, cache: Path, repeats: int = 3) -> dict[str, float]:
     """Median seconds of each way, in turn; genrec's first run has an empty cache each time."""
     encoder = ImageEncoder(tower)
+    assert catalog.media is not None
     files = [catalog.media.root / str(name) for name in catalog.files("image")]
     model = CLIPVisionModel.from_pretrained(tower).eval()
     same = CLIPVisionModel.from_pretrained(tower, dtype=encoder.dtype).eval()
@@ -123,8 +125,8 @@ def _measured(tower: Path, catalog: Catalog, cache: Path, repeats: int = 3) -> d
         runs: dict[str, Callable[[], np.ndarray]] = {
             "one_by_one": lambda: loop(model, 1),
             "batches": lambda: loop(same, BATCH),
-            "genrec": lambda folder=fresh: ours(folder),
-            "cache": lambda folder=fresh: ours(folder),
+            "genrec": partial(ours, fresh),
+            "cache": partial(ours, fresh),
         }
         found = {}
         for name, run in runs.items():

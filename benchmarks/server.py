@@ -42,8 +42,8 @@ from genrec.recommenders.generative import GenerativeRecommender
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.serving.keys import KeyFile
 from genrec.serving.service import Loaded
+from genrec.stages.loaded import open_run
 from genrec.stages.recommend import history_of
-from genrec.stages.serve import open_run
 from genrec.workspace import Workspace
 
 ITEMS, USERS, CLIENTS, LONGEST = 3000, 500, 32, 20
@@ -92,7 +92,12 @@ def make_run(folder: Path, data: Dataset, steps: int) -> None:
     """A run's folder with a model that was trained for a few steps."""
     vectors = np.random.default_rng(2).normal(size=(ITEMS, 16)).astype(np.float32)
     index = SemanticIdTokenizer(levels=3, codebook_size=32).fit(data.catalog, vectors)
-    options = {"adapt": "full", "learning_rate": 3e-3, "batch_size": 8, "row_tokens": 256}
+    options: dict[str, Any] = {
+        "adapt": "full",
+        "learning_rate": 3e-3,
+        "batch_size": 8,
+        "row_tokens": 256,
+    }
     recommender = GenerativeRecommender.train("tiny", data, index, steps=steps, **options)
     workspace = Workspace(folder)
     recipe = Recipe.parse({"name": "server", "data": {"source": "tables"}})

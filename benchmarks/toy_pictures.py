@@ -30,7 +30,7 @@ from genrec.encoders.text import TextEncoder
 from genrec.evaluation.evaluate import measure
 from genrec.evaluation.metrics import per_user
 from genrec.evaluation.protocol import Protocol
-from genrec.evaluation.significance import bootstrap
+from genrec.evaluation.significance import Estimate, bootstrap
 from genrec.recommenders.base import top_n
 from genrec.recommenders.content import ContentRecommender
 from genrec.training.content_options import ContentConfig, ViewsConfig
@@ -182,7 +182,7 @@ def _suits(shop: Shop, items: np.ndarray) -> float:
     return float(np.take_along_axis(_tastes(shop), items.astype(np.int64), axis=1).mean())
 
 
-def _interval(name: str, estimate: object) -> Figures:
+def _interval(name: str, estimate: Estimate) -> Figures:
     return {name: estimate.mean, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
@@ -219,8 +219,8 @@ def toy_figures(size: Size | None = None, image_folder: Path | None = None) -> F
         figures |= {f"toy_{name}_{attribute}": share for attribute, share in found.items()}
     judged = {"text_only": words, "fused": both, "fused_pictures_hidden": hidden}
     for name, recommender in judged.items():
-        found = recommended(shop, recommender)
-        figures |= {f"toy_{name}_{key}": value for key, value in found.items()}
+        lists = recommended(shop, recommender)
+        figures |= {f"toy_{name}_{key}": value for key, value in lists.items()}
     return summary(figures) | figures | oracle_figures(shop)
 
 

@@ -33,7 +33,7 @@ from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
 
 LEVELS, CODES, BEAMS, HISTORY = 4, 256, 20, 50
-ENGINE = {
+ENGINE: dict[str, Any] = {
     "enforce_eager": True,
     "dtype": "float32",
     "max_model_len": 512,
