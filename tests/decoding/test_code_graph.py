@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from genrec.decoding import code_graph
 from genrec.decoding.code_graph import CodeGraph
 from genrec.decoding.parallel import best_items
 
@@ -105,3 +106,29 @@ def test_where_the_graph_falls_apart_every_item_can_still_come_back():
     chances = [torch.log_softmax(torch.randn(1, 3), -1) for _ in range(2)]
     found = graph.best_items(chances, torch.from_numpy(codes), 40, explored=5)
     assert sorted(found.items[0].tolist()) == list(range(40))
+
+
+def test_the_walk_begins_where_the_likely_codes_are_though_no_path_leads_there():
+    # Two islands of fifty items; those of one share no code with those of the other.
+    draw = np.random.default_rng(0)
+    island = np.repeat([0, 1], 50)
+    codes = draw.integers(4, size=(100, 2)) + 4 * island[:, None]
+    directions = np.zeros((16, 2), np.float32)
+    directions[np.arange(16), np.arange(16) % 8 // 4] = 1
+    graph = CodeGraph.build(codes, (8, 8), directions, 3)
+    away = torch.tensor([[-9.0] * 4 + [-1.0, -2.0, -3.0, -4.0]])
+    found = graph.best_items([away, away], torch.from_numpy(codes), 10, explored=10)
+    exact = best_items([away, away], torch.from_numpy(codes), 10)
+    assert found.scores.tolist() == exact.scores.tolist()
+    assert (found.items >= 50).all()
+
+
+def test_it_ends_when_everything_near_was_looked_at(world, monkeypatch):
+    graph, chances, codes = world
+    rounds, scores = [], code_graph._scores
+    monkeypatch.setattr(
+        code_graph, "_scores", lambda *asked: rounds.append(len(asked[2])) or scores(*asked)
+    )
+    graph.best_items([row[:1] for row in chances], codes, 10, explored=20)
+    assert len(rounds) < 12
+    assert max(rounds[1:]) <= 20 * 21

@@ -208,10 +208,8 @@ def _amount_of(measure: str) -> str:
 def _within_own_name(plain: str, span: tuple[int, int], grounds: Grounds) -> bool:
     """Whether a phrase is part of the item's own title or brand, written out in the text."""
     start, end = span
-    for name in grounds.own:
-        if len(name) <= end - start and name != plain[start:end]:
-            continue
-        at = plain.find(name, max(0, start - len(name)), end + len(name))
-        if at >= 0 and at <= start and end <= at + len(name):
-            return True
-    return False
+    return any(
+        at.start() <= start and end <= at.end()
+        for name in grounds.own
+        for at in re.finditer(re.escape(name), plain)
+    )
