@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -177,3 +179,9 @@ def test_a_long_text_is_read_to_its_end(unit):
         one.kind == "forbidden" and one.span[0] >= 80_000
         for one in Guard_.check(text, BOTTLE).findings
     )
+
+
+def test_what_a_terminal_would_not_show_is_quoted_by_its_code_point(guard):
+    (found, *_) = guard.check("A safe\u202e price of $3", BOTTLE).findings
+    hidden = replace(found, said="price\u202e\x07")
+    assert hidden.quoted == "priceU+202EU+0007"
