@@ -12,7 +12,7 @@
 # make coverage  all tests, with the lines that none of them runs
 # make mutation  faults put into the code on purpose: how many do the tests notice
 # make test-vllm the tests of the vLLM back-end, in an environment of their own
-# make install-peers   Cornac and RecTools in theirs, for python -m benchmarks.peers
+# make install-peers   Cornac and RecTools, one each, for python -m benchmarks.peers
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -155,13 +155,16 @@ test-vllm: install-vllm
 
 # Other people's recommenders, for the benchmarks that run them beside genrec.
 install-peers:
-	$(MAKE) .venv-peers/.installed-peers VENV=.venv-peers
+	$(MAKE) .venv-rectools/.installed-peer VENV=.venv-rectools
+	$(MAKE) .venv-cornac/.installed-peer VENV=.venv-cornac
 
-PEERS := 'rectools[torch]' implicit cornac pyarrow faiss-cpu scikit-learn transformers
+# RecTools takes numpy 2 only from Python 3.12 on, Cornac takes nothing older.
+.venv-rectools/.installed-peer: PEER := 'rectools[torch]' implicit pyarrow numpy==1.26.4
+.venv-cornac/.installed-peer: PEER := cornac pandas pyarrow faiss-cpu scikit-learn transformers numpy==2.4.6
 
-.venv-peers/.installed-peers: constraints-peers.txt | $(BIN)/python
+.venv-rectools/.installed-peer .venv-cornac/.installed-peer: constraints-peers.txt | $(BIN)/python
 	$(PIP) install --quiet --no-compile --constraint constraints-peers.txt $(TORCH)
-	$(PIP) install --quiet --no-compile --constraint constraints-peers.txt --only-binary :all: $(PEERS)
+	$(PIP) install --quiet --no-compile --constraint constraints-peers.txt --only-binary :all: $(PEER)
 	@touch $@
 
 clean:

@@ -1,17 +1,19 @@
 """Peers: Cornac's and RecTools' recommenders on our split, judged by our metrics on the same cases.
 
-They run in an environment of their own (``make install-peers``), one process for each model, and
-give lists back as files. What has a number of epochs to choose is trained with each of a few on the
-users' events but the last two, and judged on the last but one; the refit takes the winner over.
-Cornac keeps the best epoch by itself. Our popularity, co-occurrence and SASRec stand beside.
+Each package has an environment of its own (``make install-peers``), each model a process of its
+own; lists come back as files. What has a number of epochs to choose is trained with each of a few
+on the users' events but the last two, and judged on the last but one; the refit takes the winner
+over. Cornac keeps the best epoch by itself. Our popularity, co-occurrence and SASRec stand beside.
 
-A full run takes hours on 2 cores; what was computed lies in ``runs/peers`` and is used again. A
-quick one shows that everything runs, on few users and without training to speak of: its figures
-say nothing.
+A full run takes hours on 2 cores; what was computed lies in ``runs/peers`` and is used again.
+``--models`` and ``--domains`` take some, ``--options`` so many of each grid's options. A quick
+run shows that everything runs, on few users and without training to speak of: its figures say
+nothing.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import subprocess
@@ -24,7 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.harness import Figures, arguments, not_measured, report
+from benchmarks.harness import Figures, not_measured, report
 from benchmarks.quality import sasrecs
 from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog
@@ -39,7 +41,6 @@ from genrec.recipe import Recipe
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 
 ROOT = Path(__file__).parent.parent
-PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 RUNS = ROOT / "runs" / "peers"
 LONGEST = 20
 DOMAINS = ("beauty", "toys")
@@ -63,6 +64,11 @@ class Peer:
     @property
     def name(self) -> str:
         return f"{self.package}_{self.model}"
+
+
+def python_of(peer: Peer) -> Path:
+    """The interpreter of a package's environment."""
+    return ROOT / f".venv-{peer.package}" / "bin" / "python"
 
 
 TINY = {"n_epochs": 1, "d_model": 32, "d_ff": 64, "num_enc_layers": 1, "num_dec_layers": 1}
@@ -144,7 +150,7 @@ def ask(
         (folder / "request.json").write_text(json.dumps(request))
         script = Path(__file__).parent / "peer_models" / f"{peer.package}_models.py"
         done = subprocess.run(
-            [str(PYTHON), str(script), str(folder)],
+            [str(python_of(peer)), str(script), str(folder)],
             capture_output=True,
             text=True,
             check=False,
@@ -183,22 +189,28 @@ def chosen(peer: Peer, train: Dataset, vectors: ItemVectors, place: str) -> dict
 
 
 def judged(
-    domain: str, train: Dataset, test: Holdout, vectors: ItemVectors, *, quick: bool
+    domain: str,
+    train: Dataset,
+    test: Holdout,
+    vectors: ItemVectors,
+    peers: Listed[Peer],
+    *,
+    quick: bool,
 ) -> tuple[Figures, dict[str, Any]]:
-    """Figures of all peers and of our controls under both protocols."""
+    """Figures of the peers and of our controls under both protocols."""
     figures: Figures = {}
     details: dict[str, Any] = {}
     fit, _ = train.split("last-out")
     own = {} if quick else sasrecs(domain, train)
     options = {
-        peer.name: peer.quick if quick else chosen(peer, train, vectors, domain) for peer in PEERS
+        peer.name: peer.quick if quick else chosen(peer, train, vectors, domain) for peer in peers
     }
     for name, known in (("tiger14", fit), ("refit14", train))[: 1 if quick else 2]:
         protocol = PROTOCOLS[name]
         others: list[Recommender] = []
         told: dict[str, Any] = {}
         stem = domain + ("_refit" if name == "refit14" else "")
-        for peer in PEERS:
+        for peer in peers:
             try:
                 lists, about = ask(peer, known, test, vectors, protocol, options[peer.name], domain)
             except RuntimeError as error:
@@ -232,27 +244,42 @@ def encoded(domain: str, catalog: Catalog) -> ItemVectors:
     return joined(encode_modalities(Recipe.load(domain).encode, catalog))
 
 
-def domains(*, quick: bool) -> Listed[str]:
-    """What is measured."""
-    return DOMAINS[:1] if quick else DOMAINS
+def asked() -> argparse.Namespace:
+    """What is to be measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = [peer.name for peer in PEERS]
+    parser.add_argument("--quick", action="store_true", help="that everything runs, in a minute")
+    parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=list(DOMAINS))
+    parser.add_argument("--models", nargs="+", choices=names, default=names)
+    parser.add_argument("--options", type=int, default=len(EPOCHS), help="of each grid so many")
+    chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.domains = chosen.domains[:1]
+    return chosen
 
 
 def main() -> None:
     """Measures all peers that are installed."""
-    quick = arguments(__doc__ or "").quick
+    wanted = asked()
+    quick = wanted.quick
     figures: Figures = {}
     details: dict[str, Any] = {}
-    if not PYTHON.exists():
-        for domain in domains(quick=quick):
-            figures |= not_measured(f"{domain}_peers", "no .venv-peers; make install-peers")
+    peers = [
+        replace(peer, grid=peer.grid[: wanted.options])
+        for peer in PEERS
+        if peer.name in wanted.models
+    ]
+    if missing := sorted({peer.package for peer in peers if not python_of(peer).exists()}):
+        for domain in wanted.domains:
+            figures |= not_measured(f"{domain}_peers", f"no {missing}; make install-peers")
         report(figures)
         return
-    for domain in domains(quick=quick):
+    for domain in wanted.domains:
         data = Dataset.load("amazon2014", domain=domain)
         data = few(data, QUICK_USERS) if quick else data
         train, test = data.split("last-out")
         vectors = encoded(domain, data.catalog)
-        found, details[domain] = judged(domain, train, test, vectors, quick=quick)
+        found, details[domain] = judged(domain, train, test, vectors, peers, quick=quick)
         figures |= found
     rules = {name: str(PROTOCOLS[name]) for name in ("tiger14", "refit14")}
     report(figures, rules=rules, users=QUICK_USERS if quick else "all", reports=details)

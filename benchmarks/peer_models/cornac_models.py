@@ -1,4 +1,4 @@
-"""Cornac's next-item models. Run by ``benchmarks.peers`` in the environment of the peers."""
+"""Cornac's next-item models, run by ``benchmarks.peers`` in an environment of their own."""
 
 from __future__ import annotations
 

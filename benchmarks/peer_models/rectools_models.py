@@ -1,4 +1,4 @@
-"""RecTools' models. Run by ``benchmarks.peers`` in the environment of ``make install-peers``."""
+"""RecTools' models, run by ``benchmarks.peers`` in an environment of their own."""
 
 from __future__ import annotations
 
