@@ -1,7 +1,6 @@
 """What each signal of a hybrid gives: one trained recommender, judged with parts of it left out.
 
-Takes the workspaces that ``benchmarks.quality`` leaves, with the protocol of their last training;
-nothing is trained.
+Takes the workspaces that ``benchmarks.quality`` leaves of ``tiger14``, seed 0; nothing is trained.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def main() -> None:
     figures: Figures = {}
     rules: dict[str, str] = {}
     for domain in DOMAINS:
-        folder = RUNS / f"{domain}-generative-0"
+        folder = RUNS / f"{domain}-generative-tiger14-0"
         if not folder.exists():
             reason = f"python -m benchmarks.quality --domains {domain} has not trained it"
             figures |= not_measured(f"{domain}_all_ndcg10", reason)
