@@ -158,9 +158,9 @@ install-peers:
 	$(MAKE) .venv-rectools/.installed-peer VENV=.venv-rectools
 	$(MAKE) .venv-cornac/.installed-peer VENV=.venv-cornac
 
-# RecTools takes numpy 2 only from Python 3.12 on, Cornac takes nothing older.
-.venv-rectools/.installed-peer: PEER := 'rectools[torch]' implicit pyarrow numpy==1.26.4
-.venv-cornac/.installed-peer: PEER := cornac pandas pyarrow faiss-cpu scikit-learn transformers numpy==2.4.6
+# RecTools takes numpy 2 only from Python 3.12 on, Cornac and today's pyarrow take nothing older.
+.venv-rectools/.installed-peer: PEER := 'rectools[torch]' implicit pyarrow==21.0.0 numpy==1.26.4
+.venv-cornac/.installed-peer: PEER := cornac pandas pyarrow==26.0.1 faiss-cpu scikit-learn transformers numpy==2.4.6
 
 .venv-rectools/.installed-peer .venv-cornac/.installed-peer: constraints-peers.txt | $(BIN)/python
 	$(PIP) install --quiet --no-compile --constraint constraints-peers.txt $(TORCH)
