@@ -156,7 +156,8 @@ def ask(
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"{peer.name}: {done.stderr.strip().splitlines()[-1]}")
+            said = done.stderr.strip() or f"it ended with {done.returncode} and said nothing"
+            raise RuntimeError(f"{peer.name}: {said.splitlines()[-1]}")
         about.write_text(done.stdout.strip().splitlines()[-1])
     found = pl.read_parquet(folder / "lists.parquet")
     return Lists(peer.name, fit.catalog, found), json.loads(about.read_text())
