@@ -29,6 +29,7 @@ from genrec.evaluation.closed_world import judge_closed_world
 from genrec.recipe import Recipe
 from genrec.stages.pretrain_diffusion import (
     ARTEFACT,
+    VERIFIER,
     describe,
     held_out_users,
     painter_of,
@@ -92,6 +93,7 @@ def main() -> None:
     figures = oracle_errors(1 if quick else 3)
     own = HERE.path(ARTEFACT).is_dir()
     model = str(HERE.open(ARTEFACT)) if own else TOY
+    verifier = str(HERE.open(VERIFIER)) if own else ""
     note = made_by(model)
     if note.get("recipe") != recipe.name:
         figures |= not_measured(
@@ -103,7 +105,7 @@ def main() -> None:
     dataset = Dataset.load(recipe.data.source, **recipe.data.options)
     described = describe(dataset, options)
     _, test = split(described, options)
-    painter = painter_of(model, options)
+    painter = painter_of(model, options, verifier=verifier)
     started = time.perf_counter()
     world = judge_closed_world(
         dataset,
@@ -138,6 +140,7 @@ def main() -> None:
         pictures=world.pictures,
         steps=options.steps,
         guidance=options.guidance,
+        best_of=options.best_of,
         users="held out",
     )
 

@@ -97,6 +97,8 @@ class Artist:
                 steps=options.steps,
                 guidance=options.guidance,
                 batch_size=options.batch_size,
+                best_of=options.best_of,
+                verifier=options.verifier,
                 image_adapter=options.image_adapter,
                 adapters=dict(options.adapters),
             )
@@ -149,7 +151,7 @@ class Artist:
             words = personal_prompt(self.prompts, options.scene, wish.profile)
         return PictureJob(
             prompt=prompt_of(self.prompts, options.scene),
-            seed=seed_again(wish.seed, attempt),
+            seed=seed_again(wish.seed, attempt * self.options.best_of),
             negative=options.negative,
             width=width,
             height=height,

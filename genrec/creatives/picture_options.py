@@ -35,7 +35,10 @@ class PictureOptions:
         image_adapter: an IP-Adapter, which image prompts need.
         adapters: a LoRA for each segment, by the segment's id.
         intensity: how much all of them count, 0 to 1.
-        attempts: backgrounds that are painted before a plain one is taken.
+        best_of: backgrounds that are painted at most in one attempt, until one shows surely what
+            words and taste ask for; the best is kept. More than one needs the model's verifier.
+        verifier: folder of one, where it is not in the model's.
+        attempts: such backgrounds that may fail their checks before a plain one is taken.
         batch_size: pictures painted at once.
     """
 
@@ -58,6 +61,8 @@ class PictureOptions:
     image_adapter: str = ""
     adapters: dict[str, str] = field(default_factory=dict)
     intensity: float = 1.0
+    best_of: int = 1
+    verifier: str = ""
     attempts: int = 3
     batch_size: int = 8
 
@@ -77,7 +82,7 @@ class PictureOptions:
             problems.append(f"file is '{self.file}'; {PNG} or {WEBP}")
         if not self.scene.strip():
             problems.append("scene is empty; say what a background shows")
-        least = {"steps": 1, "attempts": 1, "batch_size": 1, "liked": 0, "side": 0}
+        least = {"steps": 1, "attempts": 1, "best_of": 1, "batch_size": 1, "liked": 0, "side": 0}
         problems += [
             f"{name} is {getattr(self, name)}; at least {minimum}"
             for name, minimum in least.items()

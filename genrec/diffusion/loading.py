@@ -19,6 +19,8 @@ from genrec.diffusion.families import Family, family_of
 from genrec.diffusion.options import DiffusionOptions
 from genrec.diffusion.prefix import FOLDER, ProfilePrefix
 from genrec.diffusion.schedulers import scheduler_by_name
+from genrec.diffusion.verifier import FOLDER as VERIFIER
+from genrec.diffusion.verifier import Verifier
 from genrec.encoders.loading import cpu_has_bfloat16, folder_hash, need
 from genrec.errors import ConfigError
 
@@ -81,6 +83,24 @@ def load_prefix(options: DiffusionOptions) -> ProfilePrefix | None:
     return ProfilePrefix.load(folder) if options.prefix or folder.is_dir() else None
 
 
+def load_verifier(options: DiffusionOptions) -> Verifier | None:
+    """What chooses among pictures of one job; None where each is painted once.
+
+    Raises:
+        ConfigError: there are several pictures and nothing to choose by.
+        ArtefactError: it is there and cannot be read.
+    """
+    if options.best_of == 1:
+        return None
+    folder = Path(options.verifier or Path(options.name) / VERIFIER)
+    if not folder.is_dir():
+        raise ConfigError(
+            f"best_of is {options.best_of}, and there is no verifier in {folder} that could say "
+            "which picture is best. Fit one (genrec.diffusion.verifier), name it, or take 1."
+        )
+    return Verifier.load(folder)
+
+
 def model_version(options: DiffusionOptions, pipe: Any) -> str:
     """A hash of everything that decides a picture beside its job."""
     import diffusers
@@ -93,7 +113,13 @@ def model_version(options: DiffusionOptions, pipe: Any) -> str:
     told |= {"device": pipe._execution_device.type, "scheduler": dict(pipe.scheduler.config)}
     told |= {"diffusers": diffusers.__version__, "torch": torch.__version__}
     digest.update(json.dumps(told, sort_keys=True, default=str).encode())
-    named = (options.name, options.tiny_vae, options.prefix, options.image_adapter)
+    named = (
+        options.name,
+        options.tiny_vae,
+        options.prefix,
+        options.verifier,
+        options.image_adapter,
+    )
     for place in (*named, *(options.adapters[name] for name in sorted(options.adapters))):
         path = Path(place)
         if place and path.is_dir():

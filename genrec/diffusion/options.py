@@ -48,6 +48,9 @@ class DiffusionOptions:
         tiny_vae: hub name or folder of an AutoencoderTiny that decodes instead of the model's VAE.
         prefix: folder of a ``ProfilePrefix``; empty takes ``profile_prefix`` of the model's folder
             if it is there, ``none`` takes none.
+        best_of: at most so many pictures are painted for each job, until one is surely what was
+            asked for; else the best of them is kept. More than one needs a verifier.
+        verifier: folder of a ``Verifier``; empty takes ``verifier`` of the model's folder.
         image_adapter: folder or hub name of an IP-Adapter; empty: no image prompts.
         image_adapter_file: its weights in there; with a slash, subfolder and file.
         image_encoder: folder of its vision tower, where it is not the adapter's ``image_encoder``.
@@ -80,6 +83,8 @@ class DiffusionOptions:
     device: str = "auto"
     tiny_vae: str = ""
     prefix: str = ""
+    best_of: int = 1
+    verifier: str = ""
     image_adapter: str = ""
     image_adapter_file: str = "ip_adapter.safetensors"
     image_encoder: str = ""
@@ -109,7 +114,14 @@ class DiffusionOptions:
         ]
         if not self.name:
             problems.append("name is empty; give a hub name or a folder that diffusers can load")
-        least = {"steps": 1, "batch_size": 1, "width": 0, "height": 0, "encoded_prompts": 1}
+        least = {
+            "steps": 1,
+            "best_of": 1,
+            "batch_size": 1,
+            "width": 0,
+            "height": 0,
+            "encoded_prompts": 1,
+        }
         for key, minimum in least.items():
             if getattr(self, key) < minimum:
                 problems.append(f"{key} is {getattr(self, key)}; it must be at least {minimum}")

@@ -23,7 +23,12 @@ from genrec.diffusion.batches import Shape, batches, settled
 from genrec.diffusion.copies import copied
 from genrec.diffusion.encoding import Encodings
 from genrec.diffusion.families import INPUT, TWICE, own_side, side_multiple
-from genrec.diffusion.loading import load_pipeline, load_prefix, model_version
+from genrec.diffusion.loading import (
+    load_pipeline,
+    load_prefix,
+    load_verifier,
+    model_version,
+)
 from genrec.diffusion.options import DiffusionOptions
 from genrec.diffusion.picture import (
     COPY_OF_HISTORY,
@@ -31,6 +36,7 @@ from genrec.diffusion.picture import (
     UNSAFE,
     Picture,
     PictureJob,
+    seed_again,
 )
 from genrec.diffusion.row_adapters import RowAdapters
 from genrec.diffusion.row_conditions import SHARED_SCALE, RowGuidance, RowImages
@@ -40,6 +46,8 @@ from genrec.errors import ConfigError, InputError, nearest
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
+# A picture that shows each detail so surely is what was asked for.
+SURE = 0.5
 _MODES = {"start": "AutoPipelineForImage2Image", "mask": "AutoPipelineForInpainting"}
 
 
@@ -67,6 +75,7 @@ class Painter:
         self._guidance = RowGuidance(self._denoiser, self.family, self.pipe)
         self._images = RowImages(self._denoiser)
         self.prefix = load_prefix(options)
+        self.verifier = load_verifier(options)
         self._encodings = self._new_encodings()
         if self.prefix is not None:
             self._fit_prefix()
@@ -94,14 +103,45 @@ class Painter:
     ) -> list[Picture]:
         """A picture for each job, in the order of the jobs.
 
+        With ``best_of`` above 1, those that are not surely what was asked for are painted
+        again with another seed, and each job's best picture is kept; one with a flag is the last
+        choice. Its ``seed`` is the one that made it.
+
         Args:
             jobs: of any mix of sizes, modes and conditions.
-            progress: called with pictures done and pictures in all.
+            progress: called with pictures done and pictures in all, anew in each attempt.
 
         Raises:
             InputError: jobs that cannot be painted by this model; all of them, before any is.
         """
         self._refuse(jobs)
+        kept = self._painted(jobs, progress)
+        if self.verifier is None:
+            return kept
+        verdicts = [self._verdict(*pair) for pair in zip(kept, jobs, strict=True)]
+        for attempt in range(1, self.options.best_of):
+            again = [number for number, one in enumerate(verdicts) if not one[0]]
+            if not again:
+                break
+            asked = [
+                replace(jobs[number], seed=seed_again(jobs[number].seed, attempt))
+                for number in again
+            ]
+            for number, picture in zip(again, self._painted(asked, progress), strict=True):
+                verdict = self._verdict(picture, jobs[number])
+                if verdict > verdicts[number]:
+                    kept[number], verdicts[number] = picture, verdict
+        return kept
+
+    def _verdict(self, picture: Picture, job: PictureJob) -> tuple[bool, bool, float]:
+        """Whether a picture is good enough; whether it has no flag; how good it is."""
+        assert self.verifier is not None
+        scores = self.verifier.scores(picture.pixels, job)
+        clean = not picture.flags
+        return clean and bool((scores >= SURE).all()), clean, float(scores.mean())
+
+    def _painted(self, jobs: Sequence[PictureJob], progress: Progress | None) -> list[Picture]:
+        """One attempt at each job."""
         side = (
             self.options.height or own_side(self.pipe, self.family),
             self.options.width or own_side(self.pipe, self.family),

@@ -30,8 +30,10 @@ from genrec.training.diffusion_judge import compare_tastes
 from genrec.training.diffusion_options import ProductDiffusionConfig
 from genrec.training.diffusion_rows import Described, Tastes, alike_items, other_choices
 from genrec.training.diffusion_vae import load_vae, train_vae
+from genrec.training.diffusion_verifier import fit_verifier
 
 ARTEFACT = "product_diffusion"
+VERIFIER = "verifier"
 LEFT_OUT = "left_out.csv"
 SCENE = "empty scene"
 
@@ -40,8 +42,9 @@ def pretrain(run: Run, dataset: Dataset) -> Judgement:
     """A stock diffusers folder in ``product_diffusion/`` and its report."""
     assert run.recipe.pretrain is not None
     options: ProductDiffusionConfig = run.recipe.pretrain.options
-    # How many are judged, and in how many steps, needs no training.
+    # How many are judged, in how many steps and of how many attempts, needs no training.
     trained_by = asdict(replace(options, judged=2, steps=1, guidance=1.0))
+    del trained_by["best_of"]
     facts = (dataset.fingerprint, files_of(dataset, "image"))
     run.key("autoencoder", *facts, trained_by)
     run.key(ARTEFACT, run.keys["autoencoder"], asdict(run.recipe.train), options.steps)
@@ -53,7 +56,17 @@ def pretrain(run: Run, dataset: Dataset) -> Judgement:
         if not stage.reused:
             _train(run, dataset, described, train, vectors, stage)
         stage.note = f"a folder for diffusers: {run.path(ARTEFACT)}"
-    run.key("report", run.keys[ARTEFACT], options.judged, options.guidance)
+    if options.details:
+        run.key(VERIFIER, run.keys[ARTEFACT])
+        with run.stage("Fit verifier") as stage:
+            stage.reused = run.is_current(VERIFIER)
+            if not stage.reused:
+                things, shown = _things(dataset, described, train, options, stage)
+                vae = load_vae(run.workspace.open("autoencoder"))
+                with run.write(VERIFIER) as folder:
+                    fit_verifier(vae, things.pixels, shown, options.details).save(folder)
+            stage.note = f"reads {', '.join(options.details)}: {run.path(VERIFIER)}"
+    run.key("report", run.keys[ARTEFACT], options.judged, options.guidance, options.best_of)
     with run.stage("Judge pictures") as stage:
         stage.reused = run.is_current("report")
         if not stage.reused:
@@ -206,7 +219,8 @@ def _judge(
 ) -> TowerReport:
     assert run.recipe.pretrain is not None
     options: ProductDiffusionConfig = run.recipe.pretrain.options
-    painter = painter_of(str(run.workspace.open(ARTEFACT)), options)
+    place = run.workspace.open(VERIFIER) if options.best_of > 1 else ""
+    painter = painter_of(str(run.workspace.open(ARTEFACT)), options, verifier=str(place))
     if "oracle" not in dataset.extras:
         assert painter.prefix is not None
         things, shown = _things(dataset, described, test, options, stage)
@@ -243,13 +257,19 @@ def unseen_combinations(
     return sorted((kind, colour, pattern) for kind, colour, pattern in found)
 
 
-def painter_of(folder: str, options: ProductDiffusionConfig) -> Painter:
-    """The painter of a trained folder, with the steps and guidance that it is judged with."""
+def painter_of(folder: str, options: ProductDiffusionConfig, *, verifier: str = "") -> Painter:
+    """The painter of a trained folder, with the options that it is judged with.
+
+    Args:
+        verifier: folder of one, where it is not in the model's.
+    """
     return Painter.load(
         DiffusionOptions(
             name=folder,
             steps=options.steps,
             guidance=options.guidance,
+            best_of=options.best_of,
+            verifier=verifier,
             batch_size=32,
             dtype="float32",
         )

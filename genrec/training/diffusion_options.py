@@ -42,6 +42,8 @@ class ProductDiffusionConfig:
         split_seed: decides what is held out.
         steps: denoising steps when the model is judged, and kept with it as its own.
         guidance: of those steps.
+        best_of: of so many pictures at most the best one is judged, as a verifier chooses that is
+            fitted to the training pictures.
         judged: pictures that are drawn to judge it.
         vae: how the autoencoder is trained before; its latents are then computed once.
     """
@@ -70,6 +72,7 @@ class ProductDiffusionConfig:
     split_seed: int = 0
     steps: int = 16
     guidance: float = 3.0
+    best_of: int = 1
     judged: int = 200
     vae: FitConfig = field(
         default_factory=lambda: FitConfig(
@@ -106,6 +109,7 @@ class ProductDiffusionConfig:
                 ("held_out", 0),
                 ("held_out_users", 0),
                 ("steps", 1),
+                ("best_of", 1),
                 ("judged", 2),
             )
             if getattr(self, name) < low

@@ -1,0 +1,162 @@
+"""How well a picture fits what was asked for, so that the best of several attempts can be kept.
+
+More attempts at one picture and a model that reads them find what more denoising steps do not
+(N. Ma et al., "Inference-time scaling for diffusion models beyond scaling denoising steps", 2025,
+arXiv:2501.09732). Here linear models read pictures by their palette vectors, and say which value of
+each detail a picture shows: which colour, which pattern. They know no diffusion model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from genrec.diffusion.picture import PictureJob
+from genrec.encoders.palette import DIMENSIONS, palette_vector
+from genrec.errors import ArtefactError, InputError
+from genrec.workspace import storage_errors
+
+FOLDER = "verifier"
+_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Verifier:
+    """Reads details off pictures.
+
+    Attributes:
+        values: of each detail, such as ``{"colour": ("blue", "red")}``.
+        mean, spread: of unit palette vectors, shape (81,), float32.
+        weights: of each detail, shape (values, 82), float32; the last column is added.
+    """
+
+    values: Mapping[str, tuple[str, ...]]
+    mean: np.ndarray
+    spread: np.ndarray
+    weights: Mapping[str, np.ndarray]
+
+    @staticmethod
+    def fit(pictures: Sequence[np.ndarray], details: Mapping[str, Sequence[str]]) -> Verifier:
+        """Learns from pictures as the model's own decoder leaves them.
+
+        Args:
+            pictures: each (height, width, 3), uint8.
+            details: of each picture its value, by the detail's name; empty says nothing of it.
+
+        Raises:
+            InputError: no detail has two values that can be told apart.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        vectors = _unit(np.stack([palette_vector(pixels) for pixels in pictures]))
+        mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
+        # A number in which nearly nothing differs is not blown up.
+        spread = np.maximum(spread, max(0.1 * float(spread.max()), 1e-6))
+        read = (vectors - mean) / spread
+        values, weights = {}, {}
+        for name, said in details.items():
+            known = np.array([bool(one) for one in said])
+            shown = np.array(said)[known]
+            if len(set(shown.tolist())) < 2:
+                continue
+            model = LogisticRegression(max_iter=2000).fit(read[known], shown)
+            rows = np.concatenate([model.coef_, model.intercept_[:, None]], axis=1)
+            # Of two values scikit-learn keeps the difference alone.
+            rows = np.concatenate([-rows, rows]) / 2 if len(rows) == 1 else rows
+            values[name] = tuple(str(value) for value in model.classes_)
+            weights[name] = rows.astype(np.float32)
+        if not values:
+            raise InputError(
+                "There is nothing to tell pictures apart by: no detail has two values."
+            )
+        return Verifier(values, mean.astype(np.float32), spread.astype(np.float32), weights)
+
+    def scores(self, pixels: np.ndarray, job: PictureJob) -> np.ndarray:
+        """How surely a picture is what was asked for, by detail, 0 to 1, shape (details,).
+
+        Of a detail that the prompt names, the probability that the picture shows it. Of others, the
+        liking for what it shows beside that for what is liked most; 1 without a taste.
+        """
+        words = job.personal_prompt or job.prompt
+        found = []
+        seen = self._read(palette_vector(pixels))
+        liked = None if job.taste is None or not job.intensity else self._read(job.taste)
+        for name in self.values:
+            named = [place for place, one in enumerate(self._patterns[name]) if one.search(words)]
+            if len(named) == 1:
+                found.append(float(seen[name][named[0]]))
+            elif liked is not None:
+                found.append(float(seen[name] @ liked[name] / liked[name].max()))
+            else:
+                found.append(1.0)
+        return np.array(found)
+
+    def _read(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """Of each detail the probability of each value."""
+        read = (_unit(vector[None])[0] - self.mean) / self.spread
+        found = {}
+        for name, rows in self.weights.items():
+            logits = rows[:, :-1] @ read + rows[:, -1]
+            raised = np.exp(logits - logits.max())
+            found[name] = raised / raised.sum()
+        return found
+
+    @cached_property
+    def _patterns(self) -> dict[str, list[re.Pattern[str]]]:
+        return {
+            name: [re.compile(rf"(?<!\w){re.escape(one)}(?!\w)", re.IGNORECASE) for one in values]
+            for name, values in self.values.items()
+        }
+
+    def save(self, folder: Path) -> None:
+        """Writes ``config.json`` and ``model.safetensors``."""
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            tensors = {f"weights.{name}": rows for name, rows in self.weights.items()}
+            save_file(tensors | {"mean": self.mean, "spread": self.spread}, folder / _WEIGHTS)
+            said = json.dumps({"values": self.values}, indent=1, ensure_ascii=False)
+            (folder / _CONFIG).write_text(said, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Verifier:
+        """Reads what ``save`` wrote.
+
+        Raises:
+            ArtefactError: missing, damaged or of another shape.
+        """
+        try:
+            said = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))["values"]
+            values = {str(name): tuple(map(str, each)) for name, each in said.items()}
+            stored = load_file(folder / _WEIGHTS)
+            weights = {name: stored[f"weights.{name}"] for name in values}
+            shapes = {
+                "mean": (stored["mean"].shape, (DIMENSIONS,)),
+                "spread": (stored["spread"].shape, (DIMENSIONS,)),
+                **{
+                    name: (rows.shape, (len(values[name]), DIMENSIONS + 1))
+                    for name, rows in weights.items()
+                },
+            }
+            if odd := {name: one for name, (one, other) in shapes.items() if one != other}:
+                raise ValueError(f"shapes {odd} do not fit")
+            return cls(values, stored["mean"], stored["spread"], weights)
+        except (
+            OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError,
+        ) as error:  # fmt: skip
+            raise ArtefactError(
+                f"{folder} holds no verifier that can be read: {str(error).splitlines()[0]} "
+                "Fit it again, or take best_of: 1."
+            ) from error
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    unit: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return unit
