@@ -121,7 +121,10 @@ class Verifier:
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             tensors = {f"weights.{name}": rows for name, rows in self.weights.items()}
-            save_file(tensors | {"mean": self.mean, "spread": self.spread}, folder / _WEIGHTS)
+            tensors |= {"mean": self.mean, "spread": self.spread}
+            # safetensors writes bytes in the order in which they lie.
+            ordered = {name: np.ascontiguousarray(one) for name, one in tensors.items()}
+            save_file(ordered, folder / _WEIGHTS)
             said = json.dumps({"values": self.values}, indent=1, ensure_ascii=False)
             (folder / _CONFIG).write_text(said, encoding="utf-8")
 

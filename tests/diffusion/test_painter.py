@@ -1,4 +1,5 @@
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -6,7 +7,9 @@ import torch
 
 from genrec.diffusion import DiffusionOptions, PictureJob
 from genrec.diffusion.painter import Painter
+from genrec.diffusion.picture import seed_again
 from genrec.diffusion.prefix import PrefixConfig, ProfilePrefix
+from genrec.diffusion.verifier import Verifier
 from genrec.errors import ConfigError, InputError
 from tests.diffusion.small_models import FAMILIES, save_image_adapter, save_lora, saved
 
@@ -304,3 +307,63 @@ def test_the_version_follows_what_decides_a_picture(folders):
     others.add(version(adapters={"bakers": str(folders / "bakers")}))
     assert own not in others
     assert len(others) == 4
+
+
+class Reading:
+    """Scores by the picture's own brightness, from 0 to 1."""
+
+    def __init__(self):
+        self.read = 0
+
+    def scores(self, pixels, job):
+        self.read += 1
+        return np.array([pixels.mean() / 255])
+
+
+def of_several(folders, tmp_path, best_of):
+    """A painter that chooses the brightest of several pictures."""
+    pictures = [noise(seed) for seed in range(8)]
+    Verifier.fit(pictures, {"look": ["a", "b"] * 4}).save(tmp_path)
+    painter = Painter.load(everything(folders, best_of=best_of, verifier=str(tmp_path)))
+    painter.verifier = Reading()
+    return painter
+
+
+def test_the_best_of_several_pictures_is_kept_and_says_its_seed(folders, painter, tmp_path):
+    jobs = [PictureJob("a red mug", seed=5), PictureJob("one spoon", seed=6)]
+    choosing = of_several(folders, tmp_path, 4)
+    with mock.patch("genrec.diffusion.painter.SURE", 1.1):
+        kept = choosing.paint(jobs)
+    for job, picture in zip(jobs, kept, strict=True):
+        tried = [replace(job, seed=seed_again(job.seed, attempt)) for attempt in range(4)]
+        alone = painter.paint(tried)
+        best = max(alone, key=lambda one: one.pixels.mean())
+        assert picture.seed == best.seed
+        assert (picture.pixels == best.pixels).all()
+    assert choosing.verifier.read == 8
+
+
+def test_what_is_surely_right_is_painted_once(folders, painter, tmp_path):
+    choosing = of_several(folders, tmp_path, 4)
+    jobs = [PictureJob("a red mug", seed=5), PictureJob("one spoon", seed=6)]
+    with mock.patch("genrec.diffusion.painter.SURE", 0.0):
+        kept = choosing.paint(jobs)
+    assert choosing.verifier.read == 2
+    assert [one.seed for one in kept] == [5, 6]
+    assert all((a.pixels == b.pixels).all() for a, b in zip(kept, painter.paint(jobs), strict=True))
+
+
+def test_a_flagged_picture_is_the_last_choice(folders, painter, tmp_path):
+    choosing = of_several(folders, tmp_path, 2)
+    first, second = painter.paint(
+        [PictureJob("a red mug", seed=seed_again(5, attempt)) for attempt in (0, 1)]
+    )
+    copied = PictureJob("a red mug", seed=5, history=(first.pixels,))
+    with mock.patch("genrec.diffusion.painter.SURE", 0.0):
+        (kept,) = choosing.paint([copied])
+    assert kept.seed == second.seed
+
+
+def test_several_pictures_need_something_to_choose_by(folders):
+    with pytest.raises(ConfigError, match="best_of is 3, and there is no verifier"):
+        Painter.load(everything(folders, best_of=3))

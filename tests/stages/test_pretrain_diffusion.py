@@ -1,6 +1,8 @@
 import pytest
 
 from genrec.data import toy_shop
+from genrec.diffusion import DiffusionOptions
+from genrec.diffusion.painter import Painter
 from genrec.errors import ConfigError
 from genrec.recipe import Recipe
 from genrec.stages.pretrain import run_pretraining
@@ -41,6 +43,25 @@ def test_photos_of_any_shape_are_learned_judged_and_used_again(tmp_path):
     again = Watching()
     run_pretraining(recipe, Workspace(tmp_path / "run"), again)
     assert again.reused["Train denoiser"] and again.reused["Judge pictures"]
+    assert again.reused["Fit verifier"]
+
+
+def test_how_many_pictures_are_judged_of_trains_nothing_again(tmp_path):
+    folder = shop_files(tmp_path / "photos", 24)
+    run_pretraining(photos(folder), Workspace(tmp_path / "run"))
+    watching = Watching()
+    run_pretraining(photos(folder, best_of=2), Workspace(tmp_path / "run"), watching)
+    assert watching.reused["Train denoiser"] and watching.reused["Fit verifier"]
+    assert not watching.reused["Judge pictures"]
+    chosen = Painter.load(
+        DiffusionOptions(
+            name=str(tmp_path / "run" / "product_diffusion"),
+            steps=1,
+            best_of=2,
+            verifier=str(tmp_path / "run" / "verifier"),
+        )
+    )
+    assert chosen.verifier is not None and list(chosen.verifier.values) == ["colour"]
 
 
 def test_a_field_that_is_not_there_is_named_with_the_nearest_one(tmp_path):
