@@ -172,17 +172,21 @@ def generative(
 
 
 def prepared(domain: str, protocol: str, seed: int) -> Workspace:
-    """A workspace that begins with the data, vectors and semantic IDs of the domain's first one.
+    """A workspace that begins with what the domain's first one has made already.
 
-    The run itself looks at their keys, and makes again what does not fit.
+    Those are data, vectors and semantic IDs; and for a refit the training by which ``tiger14``
+    chose its steps. The run itself looks at their keys, and makes again what does not fit.
     """
     folder = RUNS / f"{domain}-generative-{protocol}-{seed}"
-    first = RUNS / f"{domain}-generative-tiger14-0"
+    first = RUNS / f"{domain}-generative-tiger14-{0 if protocol == 'tiger14' else seed}"
     if not folder.exists() and (first / "semantic_ids").exists():
         begun = folder.with_name(folder.name + ".part")
         rmtree(begun, ignore_errors=True)
         begun.mkdir()
-        for name in ("dataset", "item_vectors", "semantic_ids"):
+        names = ["dataset", "item_vectors", "semantic_ids"]
+        if protocol != "tiger14" and (first / "checkpoints").exists():
+            names.append("checkpoints")
+        for name in names:
             copytree(first / name, begun / name)
         copyfile(first / "run.json", begun / "run.json")
         begun.rename(folder)
