@@ -76,7 +76,8 @@ def _artefacts(workspace: Workspace) -> Iterator[Check]:
             fix = "Run the recipe again into this folder: what is whole is used again"
             if workspace.place != workspace.root:
                 fix = f"genrec update {workspace.root} --rollback"
-            yield Check(f"artefact {name}", ok=False, found=str(error), fix=fix, needed=needed)
+            found = str(error) if path.is_dir() else f"{path} is gone"
+            yield Check(f"artefact {name}", ok=False, found=found, fix=fix, needed=needed)
             continue
         size = sum(one.size or 0 for one in seal.files.values()) / 1e6
         found = f"whole, {len(seal.files)} file{'s' if len(seal.files) > 1 else ''}"

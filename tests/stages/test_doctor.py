@@ -139,6 +139,8 @@ def test_the_exit_code_is_about_what_was_asked(run, capsys):
     told = capsys.readouterr().out
     assert "MISSING  artefact dataset" in told
     assert json.loads(told.partition("]\nok")[0] + "]")[0]["name"] == "python"
+    shutil.rmtree(run / "dataset")
+    assert named(examine_run(run))["artefact dataset"].found == f"{run / 'dataset'} is gone"
 
 
 def test_a_recipe_that_changed_since_is_told_option_by_option(run):
