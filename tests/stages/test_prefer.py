@@ -164,7 +164,7 @@ def test_the_pipeline_learns_between_training_and_evaluation(promoted, shop, wen
     monkeypatch.setattr(pipeline, "vectors_of_ids", lambda *_: None)
     assert pipeline.run_recipe(run.recipe, Workspace(went_on), Watch(), until="prefer") is None
     assert seen == [("Train tiny", True), ("Learn by dpo", True)]
-    assert notes[1].startswith("promoted: NDCG@10 of 10 users")
+    assert notes[1].startswith("promoted: NDCG@10 of ") and ", not worse: +" in notes[1]
     assert "step 12: optimised 0.5000 to " in notes[1] or "step 6: optimised 0.5000 to " in notes[1]
     seen.clear()
     pipeline.run_recipe(run.recipe, Workspace(went_on), Watch(), until="train")
