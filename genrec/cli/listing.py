@@ -82,10 +82,22 @@ def _show_run(workspace: Workspace, *, as_json: bool) -> None:
     for title, seconds in run.get("seconds", {}).items():
         print(f"  {title:<22} {seconds:>8.1f} s")
     print("  " + ", ".join(f"{name} {version}" for name, version in run["versions"].items()))
+    if told := _decided(workspace):
+        print(f"\nLearning from preference: {told}.")
     names = ("report", "update")
     found = (workspace.path(name) / "report.txt" for name in names)
     if report := next((path for path in found if path.is_file()), None):
         print(f"\n{report.read_text(encoding='utf-8').rstrip()}")
+
+
+def _decided(workspace: Workspace) -> str:
+    """What the gate made of learning from preference; empty where nobody asked it."""
+    try:
+        text = (workspace.path("preference") / "decision.json").read_text(encoding="utf-8")
+        return str(json.loads(text).get("in_words", ""))
+    except (OSError, ValueError):
+        # genrec doctor says what is damaged.
+        return ""
 
 
 def _recipes() -> list[tuple[str, str]]:

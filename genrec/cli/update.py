@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrec.errors import InputError
+from genrec.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from genrec.stages.update import Updated
@@ -55,9 +55,12 @@ def update_command(
     if rollback:
         if events is not None:
             raise InputError("--rollback takes no events. Leave them out.")
+        if dry_run:
+            raise InputError("--rollback has no --dry-run: it changes which version is in use.")
         _roll_back(folder, as_json=as_json)
         return
-    if events is None:
+    if events is None or ("=" in events.name and not events.exists()):
+        # Without a file the first option stands in its place.
         raise InputError("Name the file of new events: genrec update RUN events.parquet")
     from dataclasses import replace
 
@@ -84,9 +87,19 @@ def update_command(
 
 
 def _columns(said: list[str]) -> dict[str, str]:
+    from genrec.data.assemble import INTERACTION_COLUMNS
+    from genrec.data.catalog import ITEM_COLUMNS
+
     if wrong := [one for one in said if "=" not in one]:
         raise InputError(f"--column is '{wrong[0]}'; it looks like time=ts.")
-    return dict(one.split("=", 1) for one in said)
+    columns = dict(one.split("=", 1) for one in said)
+    ours = {*INTERACTION_COLUMNS, *ITEM_COLUMNS}
+    if strange := [key for key in columns if key not in ours]:
+        raise InputError(
+            f"--column {strange[0]}={columns[strange[0]]}: there is no column '{strange[0]}'; "
+            f"{nearest(strange[0], ours)} The file's own name stands behind the =."
+        )
+    return columns
 
 
 def _roll_back(folder: Path, *, as_json: bool) -> None:

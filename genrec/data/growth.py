@@ -202,7 +202,8 @@ def _sifted(
             catalog = joined(catalog, Catalog(bare, media=catalog.media))
             notes.append(f"{what} ({listed}): added by their ids alone")
     if not keep.any() and not problems:
-        problems.append("no event is left that the run does not have already")
+        passed = "; ".join(notes) or "the run has them all already"
+        problems.append(f"no event is left to add: {passed}")
     return TableFile(table.filter(keep), file.rows.of(keep.arg_true())), catalog
 
 

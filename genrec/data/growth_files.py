@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,14 +82,29 @@ def new_items(catalog: Catalog, path: Path, choices: Choices, notes: list[str]) 
         column = _as(given, kind)
         wrong = given.is_not_null() & column.is_null() & (given.cast(pl.String, strict=False) != "")
         if wrong.any():
+            first = int(wrong.arg_true()[0])
             problems.append(
-                f"{path.name}: {int(wrong.sum()):,} values of '{name}' are not {kind}, as they are "
-                f"in the catalogue, the first in {rows(int(wrong.arg_true()[0]))}"
+                f"{path.name}: {int(wrong.sum()):,} values of '{name}' are not {_in_words(kind)}, "
+                f"as they are in the catalogue, the first in {rows(first)}: '{given[first]}'"
             )
         columns.append(column)
     if problems:
         raise InputError(f"{path.name} cannot be used.", problems)
     return Catalog(pl.DataFrame(columns), media=catalog.media, rows=rows)
+
+
+def _in_words(kind: pl.DataType) -> str:
+    if kind.is_integer():
+        return "whole numbers"
+    if kind.is_numeric():
+        return "numbers"
+    return "true or false" if kind == pl.Boolean else str(kind)
+
+
+def _unused(name: str, others: Iterable[str]) -> str:
+    """The column that may be meant, of those that are not taken for something else."""
+    hint = nearest(name, others)
+    return hint if hint.endswith("?") else f"columns not used: {', '.join(sorted(others)) or '-'}."
 
 
 def _as(column: pl.Series, kind: pl.DataType) -> pl.Series:
@@ -107,7 +122,7 @@ def new_events(dataset: Dataset, path: Path, choices: Choices, notes: list[str])
     """The columns of a file that a data set's events have, under our names."""
     file = read_table(path)
     if not file.table.height:
-        raise InputError(f"{path.name} has no events.")
+        raise InputError(f"{path.name} has no events. At least one row is needed.")
     mapping = choices.columns or {}
     present = {}
     for key in INTERACTION_COLUMNS:
@@ -118,10 +133,11 @@ def new_events(dataset: Dataset, path: Path, choices: Choices, notes: list[str])
     needed = ["user_id", "item_id"]
     needed += [key for key in ("time",) if "time" in dataset.events.columns]
     needed += [key for key in ("basket_id",) if "basket" in dataset.events.columns]
+    others = set(file.table.columns) - set(present.values())
     problems = [
         f"{path.name} has no column '{mapping.get(key, key)}' for {key}, which the run's events "
-        f"have; {nearest(mapping.get(key, key), file.table.columns)} Rename it, or say what it is "
-        f"called: --column {key}=…"
+        f"have; {_unused(mapping.get(key, key), others)} Rename it, or say what it is called: "
+        f"--column {key}=…"
         for key in needed
         if key not in present
     ]

@@ -143,10 +143,11 @@ def _text_times(
     wrong = dates.is_not_null() & seconds.is_null()
     what = "time '{value}' is neither a number nor an ISO date such as 2024-05-31T18:30:00"
     problems += found(wrong, column, what, rows)
-    if is_number.any() and dates.is_not_null().any():
+    known = len(seconds) - seconds.null_count()
+    if is_number.any() and known:
         problems.append(
-            f"column '{column.name}' mixes {int(is_number.sum())} numbers with "
-            f"{len(dates) - dates.null_count()} dates; use one kind"
+            f"column '{column.name}' mixes {int(is_number.sum())} numbers with {known} dates; "
+            "use one kind"
         )
     return seconds.zip_with(~is_number, from_numbers), problems
 

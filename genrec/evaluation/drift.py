@@ -111,9 +111,9 @@ class Drift:
         ]
         if shifted:
             said.append(
-                f"Other codes are chosen than before, by level: {', '.join(shifted)} (threshold "
-                f"{limits.codes} above chance: update.drift.codes). Update more often, or with "
-                "more steps."
+                "Other codes are chosen than before: stability index of level "
+                f"{', '.join(shifted)}; threshold {limits.codes} above it: update.drift.codes. "
+                "Update more often, or with more steps."
             )
         value, chance = self.popularity
         if value - chance > limits.popularity:

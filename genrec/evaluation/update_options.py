@@ -75,7 +75,7 @@ class UpdateConfig:
     def __post_init__(self) -> None:
         problems = [
             f"{name} is {getattr(self, name)}; it must be at least 0"
-            for name in ("steps", "cases", "margin")
+            for name in ("steps", "cases")
             if getattr(self, name) < 0
         ]
         problems += [
@@ -83,6 +83,8 @@ class UpdateConfig:
             for name in ("passes", "rate")
             if not getattr(self, name) > 0
         ]
+        if not 0 <= self.margin <= 1:
+            problems.append(f"margin is {self.margin}; it is a share from 0 to 1, and .05 is 5 %")
         if not 0 <= self.replay < 1:
             problems.append(f"replay is {self.replay}; it lies from 0 to below 1")
         if not 0 < self.held < 1:

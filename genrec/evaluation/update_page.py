@@ -23,8 +23,9 @@ def update_page(report: UpdateReport) -> str:
         parts += [
             "<h2>Before and after, on the same users</h2>",
             html_table(["", "before", "after"], _escaped(report.metric_rows())),
-            f'<p class="note">{escape(report.shown_line)}</p>',
         ]
+        if report.shown_line:
+            parts.append(f'<p class="note">{escape(report.shown_line)}</p>')
     said = report.drift.advice or ["Nothing asks for more than this update."]
     parts += [
         "<h2>What changed</h2>",

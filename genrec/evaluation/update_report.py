@@ -16,7 +16,7 @@ from genrec.errors import StorageError
 from genrec.evaluation.drift import Drift
 from genrec.evaluation.evaluate import MAIN_METRIC, compare, measure
 from genrec.evaluation.protocol import Protocol
-from genrec.evaluation.report import Comparison, Result, table
+from genrec.evaluation.report import Comparison, Report, Result, table
 from genrec.recommenders.base import Recommender
 
 SHOWN = ("recall@10", "ndcg@10", "mrr@10", "hit_rate@10")
@@ -107,7 +107,7 @@ class UpdateReport:
             for metric in SHOWN:
                 rows.append(
                     [
-                        f"{one.name} ({one.users:,} users): {metric}",
+                        f"{one.name} ({one.users:,} users): {Report.title(metric)}",
                         str(one.before.estimates[metric]),
                         str(one.after.estimates[metric]),
                     ]
@@ -116,7 +116,9 @@ class UpdateReport:
 
     @property
     def shown_line(self) -> str:
-        """How much of the lists is new."""
+        """How much of the lists is new; empty where nothing is."""
+        if not self.drift.items:
+            return ""
         items, places, all_places = self.fresh_shown
         return (
             f"{items:,} of {self.drift.items:,} new items stand in the top-10 lists of held-out "
@@ -127,7 +129,7 @@ class UpdateReport:
         lines = [self.headline]
         if self.contrasts:
             lines += ["", *table(["mean [95 % interval]", "before", "after"], self.metric_rows())]
-            lines += ["", self.shown_line]
+            lines += ["", self.shown_line] if self.shown_line else []
         lines += [f"Note: {note}." for note in self.notes]
         return "\n".join([*lines, "", str(self.drift)])
 

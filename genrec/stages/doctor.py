@@ -159,7 +159,7 @@ def _machine() -> list[Check]:
         Check(
             "threads",
             not too_many,
-            f"{cores} cores for this process{wanted}",
+            f"{cores} core{'s' if cores > 1 else ''} for this process{wanted}",
             f"OMP_NUM_THREADS={cores}: more threads than cores wait for one another",
         ),
         _gpu(),

@@ -76,10 +76,11 @@ def _artefacts(workspace: Workspace) -> Iterator[Check]:
             fix = "Run the recipe again into this folder: what is whole is used again"
             if workspace.place != workspace.root:
                 fix = f"genrec update {workspace.root} --rollback"
-            yield Check(f"artefact {name}", ok=False, found=str(error), fix=fix, needed=needed)
+            found = str(error) if path.is_dir() else f"{path} is gone"
+            yield Check(f"artefact {name}", ok=False, found=found, fix=fix, needed=needed)
             continue
         size = sum(one.size or 0 for one in seal.files.values()) / 1e6
-        found = f"whole, {len(seal.files)} files"
+        found = f"whole, {len(seal.files)} file{'s' if len(seal.files) > 1 else ''}"
         found += f", {size:.1f} MB" if size else ""
         if seal.format < format_of(seal.kind):
             found += f", format {seal.format}: read as ever, written anew in {format_of(seal.kind)}"
@@ -164,19 +165,25 @@ def _recipe(stored: Mapping[str, Any]) -> Iterator[Check]:
         fix = "See docs/upgrading.md, or use the genrec that made the run"
         yield Check("recipe", ok=False, found=str(error), fix=fix, needed=True)
         return
-    name = recipe.name
-    if name not in shipped_names(RECIPES):
-        yield Check("recipe", ok=True, found=f"{name}, of your own")
+    # A recipe in a folder of recipes is called by both, and says its own part alone.
+    called = (one for one in shipped_names(RECIPES) if one.rpartition("/")[2] == recipe.name)
+    name = next(called, "")
+    if not name:
+        yield Check("recipe", ok=True, found=f"{recipe.name}, of your own")
         return
     now = Recipe.load(name).model_dump(mode="json")
     changed = [
-        f"{path}: {was!r} here, {new!r} in the recipe"
+        f"{path}: {_said(was)} here, {_said(new)} in the recipe"
         for path, was, new in differences(recipe.model_dump(mode="json"), now)
     ]
     shown = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")
     found = f"{name} has other options now, or the run was given some: {shown}"
     fix = f"If that is not meant: genrec run {name} --into a new folder"
     yield Check("recipe", not changed, found if changed else f"{name}, as it is shipped", fix)
+
+
+def _said(value: Any) -> str:
+    return "left out" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -70,7 +70,8 @@ def _in_words(found: Mapping[str, Any]) -> str:
     kept = next((one for one in looks if one["step"] == found["best_step"]), looks[-1])
     verdict = "promoted" if gate["promoted"] else "refused"
     return (
-        f"{verdict}: {gate['reason']}; step {kept['step']}: optimised {first['optimised']:.4f} to "
+        f"{verdict}: NDCG@10 of {gate['users']:,} users {gate['old']:.4f} to {gate['new']:.4f}, "
+        f"{gate['reason']}; step {kept['step']}: optimised {first['optimised']:.4f} to "
         f"{kept['optimised']:.4f}, held out {first['held_out']:.4f} to {kept['held_out']:.4f}"
     )
 
@@ -156,6 +157,7 @@ def _taught(
             learner.write(folder)
     with run.write(ARTEFACT) as folder:
         values = _decision_values(recipe, learner, decision, preferred, options)
+        values = {"in_words": _in_words(values), **values}
         (folder / DECISION).write_text(json.dumps(values, indent=1), encoding="utf-8")
     return key if decision.promoted else start
 

@@ -184,7 +184,8 @@ def _read(run: Run, events: Path, items: Path | None, choices: Choices | None) -
 def _report(run: Run, growth: Growth, ids: GrownIds) -> UpdateReport:
     """What changed, with nothing trained yet."""
     found = drift(growth, ids.index, ids.made_of, ids.fit, run.recipe.update.drift)
-    return UpdateReport(run.recipe.name, found, notes=growth.notes)
+    margin = run.recipe.update.margin
+    return UpdateReport(run.recipe.name, found, margin=margin, notes=growth.notes)
 
 
 def _updated(run: Run, growth: Growth) -> Updated:
@@ -205,7 +206,6 @@ def _updated(run: Run, growth: Growth) -> Updated:
     report = replace(
         _report(run, growth, ids),
         contrasts=[Contrast.of(name, before[name], after[name]) for name in material.cases],
-        margin=recipe.update.margin,
         fresh_shown=fresh_shown(list(after.values()), len(growth.before.catalog)),
         protocol=rules,
         notes=[*growth.notes, *_left_open(recipe, material)],

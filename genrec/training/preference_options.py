@@ -146,7 +146,7 @@ class GateConfig:
         if self.users < 1:
             yield f"gate.users is {self.users}; it must be at least 1"
         if not 0 <= self.margin < 1:
-            yield f"gate.margin is {self.margin}; it lies from 0 to below 1"
+            yield f"gate.margin is {self.margin}; it is a share from 0 to below 1, and .1 is 10 %"
         if not 0.5 < self.level < 1:
             yield f"gate.level is {self.level}; it lies above .5 and below 1"
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from genrec.data.catalog import Catalog
 from genrec.errors import ConfigError, nearest
-from genrec.training.preference_options import NDCG, GrpoConfig
+from genrec.training.preference_options import GrpoConfig
 
 EMPTY = -1
 
@@ -105,35 +105,46 @@ def total_reward(lists: Lists, facts: ItemFacts, weights: Mapping[str, float]) -
     return total
 
 
+def check_rewards(catalog: Catalog, config: GrpoConfig) -> None:
+    """Holds the columns that rewards read against a catalogue.
+
+    Raises:
+        ConfigError: columns that the catalogue lacks or that hold no numbers; all of them at once.
+    """
+    table, problems = catalog.table, []
+    for option in _columns_read(config):
+        column = getattr(config, option)
+        if column not in table.columns:
+            problems.append(
+                f"grpo.{option}: the catalogue has no '{column}'; {nearest(column, table.columns)}"
+            )
+        elif option == "value_of" and not table[column].dtype.is_numeric():
+            problems.append(f"grpo.value_of: column '{column}' holds no numbers")
+    if problems:
+        raise ConfigError("The rewards do not fit the catalogue:\n  - " + "\n  - ".join(problems))
+
+
+def _columns_read(config: GrpoConfig) -> list[str]:
+    """The options that name a column and are asked for."""
+    named = {*(name for name, weight in config.rewards.items() if weight), config.held_out}
+    read = ["value_of"] if "value" in named else []
+    return [*read, "diversity_by"] if "diversity" in named and config.diversity_by else read
+
+
 def item_facts(catalog: Catalog, codes: np.ndarray, config: GrpoConfig) -> ItemFacts:
     """What the rewards of these options need to know of a catalogue.
 
     Raises:
         ConfigError: columns that the catalogue lacks or that hold no numbers; all of them at once.
     """
-    table, problems = catalog.table, []
+    check_rewards(catalog, config)
+    table, read = catalog.table, _columns_read(config)
     worth, kinds = np.zeros(len(catalog)), np.asarray(codes)[:, 0]
-    named = {*(name for name, weight in config.rewards.items() if weight), config.held_out} - {NDCG}
-    if "value" in named:
-        if config.value_of not in table.columns:
-            hint = nearest(config.value_of, table.columns)
-            problems.append(f"grpo.value_of: the catalogue has no '{config.value_of}'; {hint}")
-        elif not table[config.value_of].dtype.is_numeric():
-            dtype = table[config.value_of].dtype
-            problems.append(f"grpo.value_of: column '{config.value_of}' holds {dtype}, no numbers")
-        else:
-            worth = _scaled(table[config.value_of].cast(float).to_numpy())
-    if "diversity" in named and config.diversity_by:
-        if config.diversity_by not in table.columns:
-            hint = nearest(config.diversity_by, table.columns)
-            problems.append(
-                f"grpo.diversity_by: the catalogue has no '{config.diversity_by}'; {hint}"
-            )
-        else:
-            named_kinds = [str(one) for one in table[config.diversity_by].to_list()]
-            kinds = np.unique(named_kinds, return_inverse=True)[1]
-    if problems:
-        raise ConfigError("The rewards do not fit the catalogue:\n  - " + "\n  - ".join(problems))
+    if "value_of" in read:
+        worth = _scaled(table[config.value_of].cast(float).to_numpy())
+    if "diversity_by" in read:
+        named_kinds = [str(one) for one in table[config.diversity_by].to_list()]
+        kinds = np.unique(named_kinds, return_inverse=True)[1]
     return ItemFacts(worth, np.asarray(kinds, np.int64))
 
 

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 from genrec.cli.listing import KINDS
 from genrec.cli.main import app
 from genrec.errors import ConfigError, InputError
+from genrec.workspace import Workspace
 
 
 def call(*words: str) -> str:
@@ -30,6 +31,15 @@ def test_a_recipe_shows_as_it_is_and_as_options():
     assert call("show", "quickstart").startswith("# ")
     options = json.loads(call("show", "quickstart", "--json"))["options"]
     assert options["name"] == "quickstart"
+
+
+def test_a_run_shows_what_the_gate_decided(tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    workspace.record("recipe", {"name": "mini"})
+    assert "preference" not in call("show", str(workspace.folder))
+    with workspace.write("preference", "k") as folder:
+        (folder / "decision.json").write_text('{"in_words": "refused: worse by .1"}')
+    assert "Learning from preference: refused: worse by .1." in call("show", str(workspace.folder))
 
 
 def test_a_prompt_shows():

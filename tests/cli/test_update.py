@@ -55,7 +55,11 @@ def test_a_version_that_is_damaged_is_not_gone_back_to(run):
     [
         ((), InputError, "Name the file of new events"),
         (("new.csv", "--rollback"), InputError, "takes no events"),
+        (("--rollback", "--dry-run"), InputError, "has no --dry-run"),
+        (("update.margin=0.1",), InputError, "Name the file of new events"),
+        (("new.csv", "update.margin=5"), ConfigError, "a share from 0 to 1, and .05 is 5 %"),
         (("new.csv", "--column", "time"), InputError, "looks like time=ts"),
+        (("new.csv", "--column", "tiem=ts"), InputError, "did you mean 'time'"),
         (("new.csv", "--late", "keeping"), ConfigError, "did you mean 'keep'"),
         (("new.csv", "train.steps=3"), ConfigError, "cannot be changed"),
         (("new.csv", "--steps", "3", "update.replay=2"), ConfigError, "replay is 2"),

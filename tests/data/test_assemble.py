@@ -114,6 +114,8 @@ def test_numbers_that_could_mean_something_else_are_refused():
     assert "say which" in problems_of([20240101, 20240102])[0]
     assert "say which" in problems_of(["20240101"])[0]
     assert "mixes 1 numbers with 1 dates" in problems_of(["2024-01-01", "5"])[0]
+    # What is no date is told once, as that.
+    assert len(problems_of(["soon", "5"])) == 1
 
 
 @pytest.mark.parametrize("value", ["soon", "2024-13-01", "03/04/2024", "2024-02-30"])

@@ -113,7 +113,10 @@ def test_all_problems_are_told_at_once_with_counts_and_choices(shop, tmp_path):
     with pytest.raises(InputError) as refused:
         grow(plain(shop), events, items)
     told = "\n".join(refused.value.problems)
-    assert "1 values of 'price' are not Float64" in told
+    assert (
+        "'price' are not numbers, as they are in the catalogue, the first in line 2: 'cheap'"
+        in told
+    )
     assert "2 events are of 2 items that the catalogue lacks ('x', 'y')" in told
     assert "--unknown drop" in told
     assert "1 events are from before the last known event (1970-01-04" in told
@@ -122,10 +125,12 @@ def test_all_problems_are_told_at_once_with_counts_and_choices(shop, tmp_path):
 
 
 def test_a_missing_column_is_named_with_the_nearest_of_the_file(shop, tmp_path):
-    events = written(tmp_path, user=["ann"], item_id=["a"], times=[9 * DAY])
+    events = written(tmp_path, customer=["ann"], item_id=["a"], times=[9 * DAY])
     with pytest.raises(InputError) as refused:
         grow(shop, events)
     told = "\n".join(refused.value.problems)
+    # What is taken for another column already is not proposed.
+    assert "for user_id, which the run's events have; columns not used: customer, times." in told
     assert "no column 'user_id' for user_id" in told
     assert "did you mean 'times'?" in told
     assert "no column 'basket_id'" in told
@@ -153,7 +158,9 @@ def test_events_that_are_there_already_are_passed_over(shop, tmp_path):
     assert chosen(grown.after, "bob") == ["b", "c", "a"]
     assert "1 events are in the run already and are passed over" in grown.notes
     again = written(tmp_path, user_id=["bob"], item_id=["c"], time=[3 * DAY])
-    with pytest.raises(InputError, match="no event is left"):
+    with pytest.raises(
+        InputError, match="no event is left to add: 1 events are in the run already"
+    ):
         grow(plain(shop), again)
 
 

@@ -111,6 +111,9 @@ def test_the_page_has_the_figures_and_escapes_names():
     assert "&lt;shop&gt;" in page and "<shop>" not in page
     assert "&lt;late&gt;" in page
     assert page.count("<svg") == 2
+    assert "new items stand in" in UpdateReport("shop", found).shown_line
+    nothing_new = drift(grown([5, 1]), index_of(60), 60, NOBODY, DriftConfig())
+    assert UpdateReport("shop", nothing_new).shown_line == ""
     assert "Re-make the semantic IDs" in page
 
 

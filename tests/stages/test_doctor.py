@@ -139,14 +139,18 @@ def test_the_exit_code_is_about_what_was_asked(run, capsys):
     told = capsys.readouterr().out
     assert "MISSING  artefact dataset" in told
     assert json.loads(told.partition("]\nok")[0] + "]")[0]["name"] == "python"
+    shutil.rmtree(run / "dataset")
+    assert named(examine_run(run))["artefact dataset"].found == f"{run / 'dataset'} is gone"
 
 
 def test_a_recipe_that_changed_since_is_told_option_by_option(run):
-    stored = Recipe.load("quickstart", ["train.steps=3"]).model_dump(mode="json")
-    Workspace(run).record("recipe", {})
+    given = ["train.steps=3", "data.options.items=40"]
+    stored = Recipe.load("finetune/preference-dpo", given).model_dump(mode="json")
     Workspace(run).record("recipe", stored)
     check = named(examine_run(run))["recipe"]
-    assert "train.steps: 3 here, 700 in the recipe" in check.found
+    assert check.found.startswith("finetune/preference-dpo has other options now")
+    assert "train.steps: 3 here, 200 in the recipe" in check.found
+    assert "data.options.items: 40 here, left out in the recipe" in check.found
     assert not check.needed
     assert list(differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}})) == [("a.c", 2, 3)]
 

@@ -6,7 +6,7 @@ import pytest
 
 from genrec.data.dataset import Dataset
 from genrec.encoders.base import ItemVectors
-from genrec.errors import InputError
+from genrec.errors import ConfigError, InputError
 from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.stages import pipeline
@@ -164,11 +164,21 @@ def test_the_pipeline_learns_between_training_and_evaluation(promoted, shop, wen
     monkeypatch.setattr(pipeline, "vectors_of_ids", lambda *_: None)
     assert pipeline.run_recipe(run.recipe, Workspace(went_on), Watch(), until="prefer") is None
     assert seen == [("Train tiny", True), ("Learn by dpo", True)]
-    assert notes[1].startswith("promoted: not worse")
+    assert notes[1].startswith("promoted: NDCG@10 of ") and ", not worse: +" in notes[1]
     assert "step 12: optimised 0.5000 to " in notes[1] or "step 6: optimised 0.5000 to " in notes[1]
     seen.clear()
     pipeline.run_recipe(run.recipe, Workspace(went_on), Watch(), until="train")
     assert seen == [("Train tiny", True)]
+
+
+def test_rewards_of_columns_that_are_not_there_are_refused_before_training(
+    shop, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pipeline, "load_data", lambda _run: shop)
+    wrong = {"method": "grpo", "grpo": {"rewards": {"value": 1.0}, "value_of": "margin"}}
+    recipe = Recipe.parse({**RECIPE, "preference": wrong})
+    with pytest.raises(ConfigError, match=r"grpo\.value_of: the catalogue has no 'margin'"):
+        pipeline.run_recipe(recipe, Workspace(tmp_path), until="load_data")
 
 
 def test_a_run_killed_before_the_decision_was_written_comes_to_the_same_one(

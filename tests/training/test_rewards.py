@@ -79,7 +79,7 @@ def test_columns_that_do_not_fit_are_told_at_once():
     )
     with pytest.raises(ConfigError) as error:
         item_facts(catalog(), CODES, config)
-    assert "'brand' holds String, no numbers" in str(error.value)
+    assert "'brand' holds no numbers" in str(error.value)
     assert "did you mean 'brand'" in str(error.value)
 
 

@@ -59,7 +59,8 @@ def read_table(
     kind = format or FORMATS.get(path.suffix.lower())
     if kind is None:
         raise ConfigError(
-            f"{path} ends in none of {', '.join(FORMATS)}. Say what it is: format='csv'."
+            f"{path} ends in none of {', '.join(FORMATS)}. Save it as one of these; if it is one "
+            "under another name, rename it or say which (format='csv')."
         )
     if kind not in FORMATS.values():
         raise ConfigError(f"format is '{kind}'; {nearest(kind, set(FORMATS.values()))}")
