@@ -22,7 +22,7 @@ from genrec.stages.run import Engine, Observer, Run
 from genrec.stages.train import train
 from genrec.stages.train_one_pass import train_one_pass
 from genrec.training.company import Company
-from genrec.training.rewards import check_rewards
+from genrec.training.rewards import check_grpo
 from genrec.workspace import Workspace
 
 _JUDGED = "the evaluation"
@@ -78,7 +78,7 @@ def run_recipe(
         dataset = load_data(run)
         if recipe.preference is not None and recipe.preference.method == "grpo":
             # Before hours of training, not behind them.
-            check_rewards(dataset.catalog, recipe.preference.grpo)
+            check_grpo(dataset.catalog, recipe.preference.grpo)
         if until == "load_data":
             return None
         vectors = encode(run, dataset)

@@ -105,12 +105,28 @@ def total_reward(lists: Lists, facts: ItemFacts, weights: Mapping[str, float]) -
     return total
 
 
-def check_rewards(catalog: Catalog, config: GrpoConfig) -> None:
-    """Holds the columns that rewards read against a catalogue.
+def check_grpo(catalog: Catalog, config: GrpoConfig) -> None:
+    """Holds the size of a group and the columns that rewards read against a catalogue.
 
     Raises:
-        ConfigError: columns that the catalogue lacks or that hold no numbers; all of them at once.
+        ConfigError: a group of more than all items; columns that the catalogue lacks or that hold
+            no numbers; all of it at once.
     """
+    problems = _column_problems(catalog, config)
+    if config.group > len(catalog):
+        problems.append(
+            f"grpo.group is {config.group:,}, and there are {len(catalog):,} items to draw "
+            "different ones from"
+        )
+    _refuse(problems)
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise ConfigError("Preference does not fit the catalogue:\n  - " + "\n  - ".join(problems))
+
+
+def _column_problems(catalog: Catalog, config: GrpoConfig) -> list[str]:
     table, problems = catalog.table, []
     for option in _columns_read(config):
         column = getattr(config, option)
@@ -120,8 +136,7 @@ def check_rewards(catalog: Catalog, config: GrpoConfig) -> None:
             )
         elif option == "value_of" and not table[column].dtype.is_numeric():
             problems.append(f"grpo.value_of: column '{column}' holds no numbers")
-    if problems:
-        raise ConfigError("The rewards do not fit the catalogue:\n  - " + "\n  - ".join(problems))
+    return problems
 
 
 def _columns_read(config: GrpoConfig) -> list[str]:
@@ -137,7 +152,7 @@ def item_facts(catalog: Catalog, codes: np.ndarray, config: GrpoConfig) -> ItemF
     Raises:
         ConfigError: columns that the catalogue lacks or that hold no numbers; all of them at once.
     """
-    check_rewards(catalog, config)
+    _refuse(_column_problems(catalog, config))
     table, read = catalog.table, _columns_read(config)
     worth, kinds = np.zeros(len(catalog)), np.asarray(codes)[:, 0]
     if "value_of" in read:

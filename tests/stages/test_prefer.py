@@ -181,6 +181,14 @@ def test_rewards_of_columns_that_are_not_there_are_refused_before_training(
         pipeline.run_recipe(recipe, Workspace(tmp_path), until="load_data")
 
 
+def test_a_group_of_more_than_all_items_is_refused_before_training(shop, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "load_data", lambda _run: shop)
+    wrong = {"method": "grpo", "grpo": {"group": len(shop.catalog) + 1}}
+    recipe = Recipe.parse({**RECIPE, "preference": wrong})
+    with pytest.raises(ConfigError, match=r"grpo\.group is .*, and there are .* items"):
+        pipeline.run_recipe(recipe, Workspace(tmp_path), until="load_data")
+
+
 def test_a_run_killed_before_the_decision_was_written_comes_to_the_same_one(
     promoted, shop, went_on
 ):
