@@ -31,6 +31,12 @@ def test_every_shipped_recipe_opens_with_what_cost_figure_and_command(name):
     ]
     text = "\n".join(head)
     assert all(word in text for word in ("Data:", "Cost:", "Expect:", "Command: genrec"))
+    assert head[0].endswith("."), "the first line alone stands in `genrec ls recipes`"
+
+
+def test_no_two_shipped_recipes_share_a_run_s_folder():
+    names = [Recipe.load(name).name for name in NAMES]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_overrides_reach_their_option():

@@ -172,6 +172,10 @@ def _parts(name: str) -> tuple[str, ...]:
     path = PurePosixPath(name)
     if not name or "\0" in name:
         raise InputError("its name is empty or has a zero byte in it")
-    if path.is_absolute() or ".." in path.parts or "\\" in name:
+    if "://" in name:
+        raise InputError("it is an address, and nothing is fetched; name a file in the folder")
+    if "\\" in name:
+        raise InputError("its path has a backslash in it; part folders with /")
+    if path.is_absolute() or ".." in path.parts:
         raise InputError("its path leaves the folder; only paths inside it are read")
     return path.parts

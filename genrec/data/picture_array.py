@@ -47,7 +47,8 @@ def decode_pictures(
     if catalog.media is None:
         raise InputError(
             "The catalogue does not say where its pictures lie. Name the folder or zip archive: "
-            "data.options.media in a recipe, Catalog(…, media=…) in Python."
+            "data.options.media in a recipe (of the toy shop: data.options.pictures=true), "
+            "Catalog(…, media=…) in Python."
         )
     files, found, rows, problems = catalog.files("image"), [], [], []
     for done, position in enumerate(np.sort(np.asarray(positions, np.int64)).tolist(), start=1):

@@ -68,8 +68,8 @@ def open_picture(content: bytes, limits: PictureLimits = LIMITS, *, side: int = 
             raise
         except UnidentifiedImageError:
             raise InputError(f"it is no picture in a known format ({', '.join(FORMATS)})") from None
-        except Image.DecompressionBombError as error:
-            raise InputError(f"it unpacks to too much: {error}") from None
+        except Image.DecompressionBombError:
+            raise InputError(f"it has far too many pixels; {_most(limits)}") from None
         # Decoders of damaged files raise whatever comes to hand.
         except Exception as error:
             raise InputError(f"it is damaged or truncated: {error}") from error
@@ -82,10 +82,11 @@ def _check_size(size: tuple[int, int], limits: PictureLimits) -> None:
             f"it has {width} x {height} pixels; each side needs at least {limits.min_side}"
         )
     if max(size) > limits.max_side or width * height > limits.max_pixels:
-        raise InputError(
-            f"it has {width} x {height} pixels; at most {limits.max_side:,} a side and "
-            f"{limits.max_pixels:,} in all are decoded"
-        )
+        raise InputError(f"it has {width} x {height} pixels; {_most(limits)}")
+
+
+def _most(limits: PictureLimits) -> str:
+    return f"at most {limits.max_side:,} a side and {limits.max_pixels:,} in all are decoded"
 
 
 def _flat(picture: Any) -> Any:

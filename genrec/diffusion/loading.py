@@ -21,7 +21,12 @@ from genrec.diffusion.prefix import FOLDER, ProfilePrefix
 from genrec.diffusion.schedulers import scheduler_by_name
 from genrec.diffusion.verifier import FOLDER as VERIFIER
 from genrec.diffusion.verifier import Verifier
-from genrec.encoders.loading import cpu_has_bfloat16, folder_hash, need
+from genrec.encoders.loading import (
+    cpu_has_bfloat16,
+    folder_hash,
+    need,
+    refuse_missing_folder,
+)
 from genrec.errors import ConfigError
 
 LOG = logging.getLogger(__name__)
@@ -44,7 +49,7 @@ def load_pipeline(options: DiffusionOptions) -> tuple[Any, Family]:
     import diffusers
 
     with _loads("The diffusion model", options.name):
-        _refuse_missing_folder(options.name)
+        refuse_missing_folder(options.name)
         about = diffusers.DiffusionPipeline.load_config(
             options.name, **({"revision": options.revision} if options.revision else {})
         )
@@ -58,7 +63,7 @@ def load_pipeline(options: DiffusionOptions) -> tuple[Any, Family]:
         given |= {"safety_checker": None, "requires_safety_checker": False}
     if options.tiny_vae:
         with _loads("The tiny VAE", options.tiny_vae):
-            _refuse_missing_folder(options.tiny_vae)
+            refuse_missing_folder(options.tiny_vae)
             given["vae"] = diffusers.AutoencoderTiny.from_pretrained(
                 options.tiny_vae, torch_dtype=given["dtype"], use_safetensors=True
             )
@@ -150,7 +155,7 @@ def _equip(pipe: Any, family: Family, options: DiffusionOptions) -> None:
     for name, place in options.adapters.items():
         with _quiet(), _loads(f"The adapter '{name}'", place):
             path = Path(place)
-            _refuse_missing_folder(place)
+            refuse_missing_folder(place)
             if path.is_file():
                 pipe.load_lora_weights(
                     path.parent, weight_name=path.name, adapter_name=name, use_safetensors=True
@@ -184,7 +189,7 @@ def _load_image_adapter(pipe: Any, family: Family, options: DiffusionOptions) ->
             pipe.register_modules(image_encoder=encoder)
         given = {"image_encoder_folder": None}
     with _quiet(), _loads("The image adapter", options.image_adapter):
-        _refuse_missing_folder(options.image_adapter)
+        refuse_missing_folder(options.image_adapter)
         pipe.load_ip_adapter(options.image_adapter, subfolder=subfolder, weight_name=file, **given)
 
 
@@ -230,12 +235,6 @@ def _dtype(options: DiffusionOptions) -> Any:
         return getattr(torch, options.dtype)
     on_gpu = options.device != "cpu" and torch.cuda.is_available()
     return torch.bfloat16 if on_gpu else torch.float32
-
-
-def _refuse_missing_folder(place: str) -> None:
-    # "a/b" may be a name of the hub; what starts or goes on like a path is one.
-    if place.startswith((".", "/", "~")) and not Path(place).expanduser().exists():
-        raise FileNotFoundError(f"there is no {place}.")
 
 
 @contextmanager

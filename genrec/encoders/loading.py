@@ -22,6 +22,19 @@ def need(purpose: str, *packages: tuple[str, str, str]) -> None:
             raise MissingExtra(package, extra, purpose)
 
 
+def refuse_missing_folder(name: str) -> None:
+    """Checks that what can only be a path is there, before a hub takes it for one of its names.
+
+    ``a/b`` may be a name of the hub; what starts like a path, or goes on like one, is none.
+
+    Raises:
+        FileNotFoundError: it is not; the message completes "could not be loaded: ".
+    """
+    path_like = name.startswith((".", "/", "~")) or name.count("/") > 1
+    if path_like and not Path(name).exists():
+        raise FileNotFoundError(f"there is no {name}.")
+
+
 def load_pretrained(auto: Any, name: str, what: str, **options: Any) -> Any:
     """``auto.from_pretrained(name)`` without running code that comes with the model.
 
@@ -37,6 +50,7 @@ def load_pretrained(auto: Any, name: str, what: str, **options: Any) -> Any:
     bars = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:
+        refuse_missing_folder(name)
         return auto.from_pretrained(name, trust_remote_code=False, **options)
     # Hub, network, format, code: whatever stands in the way, a user can do the same about it.
     except Exception as error:

@@ -139,8 +139,8 @@ class MediaEncoder(Encoder):
         if catalog.media is None:
             raise InputError(
                 f"The catalogue names files in '{self.column}' and not where they lie. Name the "
-                "folder or zip archive: data.options.media in a recipe, Catalog(…, media=…) in "
-                "Python."
+                "folder or zip archive: data.options.media in a recipe (of the toy shop: "
+                "data.options.pictures=true), Catalog(…, media=…) in Python."
             )
         read = partial(_digest_of, catalog.media)
         found = dict(

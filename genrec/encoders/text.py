@@ -19,7 +19,13 @@ import numpy as np
 from genrec.data.catalog import Catalog
 from genrec.encoders.base import Encoder, ItemVectors, Progress
 from genrec.encoders.cache import VectorCache, key_of
-from genrec.encoders.loading import cpu_has_bfloat16, folder_hash, need, weights_hash
+from genrec.encoders.loading import (
+    cpu_has_bfloat16,
+    folder_hash,
+    need,
+    refuse_missing_folder,
+    weights_hash,
+)
 from genrec.encoders.options import TextEncoderConfig
 from genrec.errors import ConfigError, InputError, MissingExtra
 
@@ -182,12 +188,13 @@ class TextEncoder(Encoder):
         bars = hf_logging.is_progress_bar_enabled()
         hf_logging.disable_progress_bar()
         try:
+            refuse_missing_folder(self._folder)
             model = SentenceTransformer(self._folder, trust_remote_code=False)
         # Hub, network, format, code: whatever stands in the way, a user can do the same about it.
         except Exception as error:
             raise ConfigError(
                 f"The text encoder '{self.config.model}' could not be loaded: "
-                f"{str(error).splitlines()[0] if str(error) else type(error).__name__}. "
+                f"{str(error).splitlines()[0] if str(error) else type(error).__name__} "
                 "Offline there is 'minilm'; otherwise name a local folder or a model of the hub."
             ) from error
         finally:

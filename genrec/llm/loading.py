@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
+from genrec.encoders.loading import refuse_missing_folder
 from genrec.errors import ConfigError, MissingExtra
 from genrec.llm.options import BackboneConfig
 from genrec.llm.presets import PACKAGED, SCRATCH, byte_tokenizer, scratch_model
@@ -51,6 +52,7 @@ def load_base(config: BackboneConfig, tokens: Sequence[str]) -> tuple[Any, Any]:
 
         folder = str(smollm2_folder())
     try:
+        refuse_missing_folder(folder)
         text_tokenizer = AutoTokenizer.from_pretrained(folder)
         model = read_weights(folder, config)
     except (OSError, ValueError) as error:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from genrec.encoders.loading import refuse_missing_folder
 from genrec.errors import ConfigError, InputError
 from genrec.llm.presets import PACKAGED
 from genrec.llm.text import Message, Sampling, TextModel, before_stop
@@ -53,6 +54,7 @@ class TransformersText(TextModel):
 
             folder = str(smollm2_folder())
         try:
+            refuse_missing_folder(folder)
             self.text_tokenizer = AutoTokenizer.from_pretrained(folder)
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
         except (OSError, ValueError, AttributeError) as error:

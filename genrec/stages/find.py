@@ -9,6 +9,7 @@ from typing import Any
 
 from genrec.data.catalog import Item
 from genrec.data.filters import FilterCompiler
+from genrec.data.pictures import open_picture
 from genrec.encoders.base import Encoder, ItemVectors
 from genrec.encoders.finder import Finder
 from genrec.encoders.image import ImageEncoder
@@ -97,6 +98,12 @@ def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST_PICTURE:
             raise InputError(f"{path} has more than {LARGEST_PICTURE:,} bytes. Make it smaller.")
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}. Name a picture.") from error
+    try:
+        # Before an encoder is loaded, which takes longer and knows no names of files.
+        open_picture(content)
+    except InputError as error:
+        raise InputError(f"{path} cannot be used: {error}. Name another picture.") from error
+    return content

@@ -70,6 +70,7 @@ def test_an_index_of_cells_is_made_once_and_kept(run, monkeypatch):
     [
         ([], InputError, "Nothing was asked"),
         (["--image", "absent.jpg"], InputError, "absent.jpg cannot be read"),
+        (["mug", "--image", __file__], InputError, "test_find.py cannot be used: it is no picture"),
         (["mug", "--where", '{"price": {"max": -1}}'], InputError, "No item passes|at least 0"),
         (["mug", "--where", '{"colour": "red"}'], InputError, "colour"),
     ],

@@ -1,4 +1,5 @@
 import io
+import re
 
 import numpy as np
 import polars as pl
@@ -182,9 +183,12 @@ def test_a_tower_without_words_says_so(towers):
         ImageEncoder(towers["vit"]).encode_texts(["red mug"])
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="could not be loaded"):
-        _ = ImageEncoder(tmp_path / "nothing").model
+@pytest.mark.parametrize(
+    "name", ["./nothing", "../runs/nothing", "runs/nothing/tower", "/no/tower"]
+)
+def test_a_folder_that_is_not_there_is_named_and_no_hub_is_asked(name):
+    with pytest.raises(ConfigError, match=f"could not be loaded: there is no {re.escape(name)}"):
+        _ = ImageEncoder(name).model
 
 
 def test_unfit_options_are_refused_together():
