@@ -43,6 +43,11 @@ def run_command(
         raise ConfigError(
             f"The recipe {recipe.name} is done by one process: leave --engine and --workers out."
         )
+    if alone and until:
+        raise ConfigError(
+            f"The recipe {recipe.name} has no stages of a recommender to end after; leave --until "
+            f"{until} out. What is done of it is kept when you stop it with Ctrl-C."
+        )
     if alone and not company.alone:
         raise ConfigError(
             f"{company.count} processes were started, and the recipe {recipe.name} is done by one. "

@@ -10,7 +10,8 @@ import json
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,9 +114,7 @@ def adapted(
     if config.adapt in ("frozen", "prompt"):
         tables = list(_token_tables(model, rows))
         options = TrainableTokensConfig(token_indices=list(rows), target_modules=tables)
-        with warnings.catch_warnings():
-            # peft ties these rows to the head's, and says that it cannot.
-            warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
+        with _quiet_about_ties():
             return _with_float32_rows(get_peft_model(model, options))
     if config.adapt == "mixture" and not domains:
         raise ConfigError(
@@ -317,12 +316,21 @@ def read_model(folder: Path, config: BackboneConfig, *, quantized: bool = True) 
     model, _ = starting_model(config, tokens)
     if not quantized and config.quantized != "none":
         model = model.dequantize()
-    model = PeftModel.from_pretrained(model, str(folder / ADAPTER), is_trainable=True)
+    with _quiet_about_ties():
+        model = PeftModel.from_pretrained(model, str(folder / ADAPTER), is_trainable=True)
     for name in map(adapter_name, about["domains"]):
         _read_adapter(model, name, folder / ADAPTER / name)
     if about["domains"]:
         activate_all(model, about["domains"])
     return _with_stored_rows(model, folder), text_tokenizer
+
+
+@contextmanager
+def _quiet_about_ties() -> Iterator[None]:
+    """peft ties trained rows to the head's, and says that it cannot."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
+        yield
 
 
 def _with_stored_rows(model: Any, folder: Path) -> Any:

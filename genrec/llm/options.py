@@ -121,8 +121,9 @@ class BackboneConfig:
             assert found is not None
             count, start, end, single, rank = found.groups()
             if count:
-                chosen = range(layers)[-int(count) :] if "last" in part else range(int(count))
-                highest = int(count) - 1
+                given = int(count)
+                chosen = range(layers)[max(0, layers - given) :] if "last" in part else range(given)
+                highest = given - 1
             else:
                 chosen = range(int(start or single), int(end or single) + 1)
                 highest = chosen.stop - 1

@@ -108,7 +108,6 @@ class InstructionTask:
     ) -> None:
         self.backbone = recommender.backbone.eval()
         self.tokenizer = self.backbone.text_tokenizer
-        self.sft = SftConfig(row_tokens=recommender.config.sft.row_tokens)
         prompt = HistoryPrompt(
             replace(recommender.config.prompt, instruction=start),
             self.backbone,
@@ -116,9 +115,14 @@ class InstructionTask:
             groups=recommender.prompt.groups,
         )
         self.start = [int(token) for token in prompt.instruction]
+        # The run's rows were measured without an instruction in front of them.
+        self.sft = SftConfig(row_tokens=recommender.config.sft.row_tokens + len(self.start))
         self.vocabulary = plain_tokens(self.backbone)
         if start and not self.is_text(self.start):
-            raise ConfigError(f"The instruction '{start}' is not read back as it is written.")
+            raise ConfigError(
+                f"The instruction '{start}' is not read back from its tokens as it is written. Start "
+                "from one line of plain words."
+            )
         source = HistoryRows(prompt, histories, seed=0, windows=1)
         packs = PackedRows(source, row_tokens=self.sft.row_tokens, seed=0)
         self.batches = []

@@ -78,7 +78,11 @@ def _encoded(run: Run) -> tuple[dict[str, Encoder], dict[str, ItemVectors]]:
     if run.workspace.path("tower").is_dir() and not run.workspace.path("item_vectors").is_dir():
         encoder = ImageEncoder(run.workspace.open("tower"))
         return {"image": encoder}, {"image": encoder.encode(stored_data(run).catalog)}
-    return encoders_of(run.recipe.encode), stored_modalities(run)
+    encoders, vectors = encoders_of(run.recipe.encode), stored_modalities(run)
+    if "image" in vectors and "image" not in encoders:
+        # Pictures that a content recommender's own tower encoded; no option names it.
+        encoders = {**encoders, "image": ImageEncoder(run.workspace.open("tower"))}
+    return encoders, vectors
 
 
 def _index(run: Run, kind: str, vectors: ItemVectors) -> VectorIndex:

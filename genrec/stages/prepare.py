@@ -17,7 +17,7 @@ from genrec.data.storage import read_dataset, write_dataset
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.loading import model_facts
 from genrec.encoders.modalities import TEXT, encode_modalities, joined
-from genrec.errors import ConfigError
+from genrec.errors import ArtefactError, ConfigError
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.stages.collaborate import (
@@ -182,7 +182,16 @@ def build_ids(run: Run, dataset: Dataset, vectors: ItemVectors | None) -> Semant
 def _codebooks(run: Run, earlier: str) -> Path:
     """The semantic IDs of an earlier run that encoded its items as this one does."""
     workspace = Workspace(earlier)
-    folder = workspace.open("semantic_ids")
+    try:
+        folder = workspace.open("semantic_ids")
+    except ArtefactError as error:
+        if workspace.path("semantic_ids").exists():
+            raise
+        own = run.recipe.semantic_ids.codebooks_from
+        raise ArtefactError(
+            f"{'semantic_ids.codebooks_from' if own else 'llm.start_from'} is {earlier}, which has no "
+            "semantic IDs. Name the folder of a run that trained a recommender."
+        ) from error
     theirs = _of_vectors(workspace.run.get("recipe", {}).get("encode"))
     ours = _of_vectors(run.recipe.model_dump(mode="json")["encode"])
     if theirs != ours:

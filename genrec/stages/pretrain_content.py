@@ -29,7 +29,8 @@ def pretrain(run: Run, dataset: Dataset) -> Judgement:
         if run.recipe.encode.image is not None:
             raise ConfigError(
                 "The recipe names both encode.image and pretrain.content.tower. Leave out the one "
-                "whose pictures' vectors you do not want."
+                "whose pictures' vectors you do not want, behind the command by "
+                "pretrain.content.tower=null or encode.image=null."
             )
         run = _with_tower(run, dataset, content.tower)
     encode(run, dataset)
@@ -46,7 +47,10 @@ def content_options(run: Run) -> ContentConfig:
     """
     pretraining = run.recipe.pretrain
     if pretraining is None or pretraining.content is None:
-        raise ConfigError(f"The recipe {run.recipe.name} has no section 'pretrain.content'.")
+        raise ConfigError(
+            f"The recipe {run.recipe.name} has no section 'pretrain.content', so that nothing in its "
+            "run is fused of modalities. Make one that has: genrec run pretrain/content-next-item"
+        )
     return pretraining.content
 
 

@@ -140,7 +140,7 @@ def test_layers_and_ranks_are_written_in_a_line():
     assert BackboneConfig().layer_ranks(2) == {0: 16, 1: 16}
 
 
-@pytest.mark.parametrize("layers", ["4-9", "last-9", "9", "3-1"])
+@pytest.mark.parametrize("layers", ["4-9", "last-9", "last-0", "first-0", "9", "3-1"])
 def test_layers_that_the_llm_does_not_have_are_refused(layers):
     with pytest.raises(ConfigError, match="0 to 5"):
         BackboneConfig(lora_layers=layers).layer_ranks(6)
@@ -293,3 +293,10 @@ def test_a_folder_written_before_there_were_prefixes_is_read(llm, tmp_path):
         del about[name]
     (tmp_path / "backbone.json").write_text(json.dumps(about))
     assert Backbone.read(tmp_path).token_ids.equal(recommender.backbone.token_ids)
+
+
+def test_what_peft_says_of_ties_is_not_heard_when_rows_are_read(llm, tmp_path, recwarn):
+    recommender = trained(llm, adapt="frozen", steps=1)
+    recommender.save(tmp_path / "r")
+    adapt.read_model(tmp_path / "r", recommender.backbone.config)
+    assert not [one for one in recwarn if "tie_word_embeddings" in str(one.message)]

@@ -82,3 +82,10 @@ def test_an_instruction_stands_in_front_of_the_prompt(recommender):
 def test_a_start_that_is_not_read_back_is_refused(recommender):
     with pytest.raises(ConfigError, match="read back"):
         InstructionTask(recommender, histories(0, 4), "one line\nand another")
+
+
+def test_a_long_instruction_needs_no_longer_rows_than_the_run_was_trained_with(recommender):
+    start = ("choose next " * 40).strip()
+    task = InstructionTask(recommender, histories(0, 4), start)
+    assert len(task.start) > recommender.config.sft.row_tokens
+    assert np.isfinite(task.loss(task.start))

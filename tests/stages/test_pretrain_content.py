@@ -14,6 +14,7 @@ from genrec.recipe import Recipe
 from genrec.recommenders.content import ContentRecommender
 from genrec.shipped import shipped_names
 from genrec.stages.ablate import ablate_run
+from genrec.stages.find import find
 from genrec.stages.prepare import stored_data
 from genrec.stages.pretrain import run_pretraining
 from genrec.stages.run import Observer, Run
@@ -92,6 +93,14 @@ def test_the_ablation_prints_and_is_json(done) -> None:
     assert [row["seen"] for row in values["rows"]] == [["text", "image"], ["text"], ["image"]]
 
 
+def test_a_picture_finds_its_item_by_the_run_s_own_tower(done) -> None:
+    _, recipe, workspace, _ = done
+    run = Run(recipe, workspace)
+    catalog = stored_data(run).catalog
+    found = find(run, picture=catalog.media.root / catalog.files("image")[3], n=2)
+    assert found[0].item.id == catalog.ids[3]
+
+
 def test_the_ablation_trains_again_on_request(done) -> None:
     _, recipe, workspace, _ = done
     found = ablate_run(recipe, workspace, retrain=True)
@@ -104,8 +113,17 @@ def test_the_ablation_of_a_run_without_the_recommender_is_an_error(tmp_path) -> 
 
 
 def test_the_ablation_of_another_recipe_is_an_error(tmp_path) -> None:
-    with pytest.raises(ConfigError, match=r"no section 'pretrain\.content'"):
+    with pytest.raises(ConfigError, match="Make one that has: genrec run pretrain/content"):
         ablate_run(Recipe.load("quickstart"), Workspace(tmp_path / "run"))
+
+
+def test_a_stage_to_end_after_is_refused_and_not_passed_over(tmp_path) -> None:
+    into = tmp_path / "run"
+    words = ["run", "pretrain/content-next-item", "--until", "load_data", "--into", str(into)]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, ConfigError)
+    assert "leave --until load_data out" in str(done.exception)
+    assert not into.exists()
 
 
 def test_a_tower_of_our_own_and_a_named_one_are_refused_together(done, tmp_path) -> None:
