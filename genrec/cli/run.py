@@ -152,7 +152,7 @@ def _print_judgement(judgement: Judgement, *, as_json: bool) -> None:
         print()
         return
     print(file=sys.stderr)
-    print(f"{judgement.text}\n\nReport with plots: {judgement.page}")
+    print(f"{judgement.text}\n\nReport as a page: {judgement.page}")
 
 
 @contextmanager

@@ -24,7 +24,7 @@ class Judgement:
     Attributes:
         text: the tables.
         values: the same as JSON values.
-        page: the HTML page with plots.
+        page: the HTML page; of towers it has no plots.
     """
 
     text: str
