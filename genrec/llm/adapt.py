@@ -327,7 +327,7 @@ def read_model(folder: Path, config: BackboneConfig, *, quantized: bool = True) 
 
 @contextmanager
 def _quiet_about_ties() -> Iterator[None]:
-    """peft ties trained rows to the head's, and says that it cannot."""
+    """Silence about ties: peft ties trained rows to the head's, and says that it cannot."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
         yield

@@ -120,8 +120,8 @@ class InstructionTask:
         self.vocabulary = plain_tokens(self.backbone)
         if start and not self.is_text(self.start):
             raise ConfigError(
-                f"The instruction '{start}' is not read back from its tokens as it is written. Start "
-                "from one line of plain words."
+                f"The instruction '{start}' is not read back from its tokens as it is written. "
+                "Start from one line of plain words."
             )
         source = HistoryRows(prompt, histories, seed=0, windows=1)
         packs = PackedRows(source, row_tokens=self.sft.row_tokens, seed=0)

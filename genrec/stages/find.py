@@ -16,7 +16,7 @@ from genrec.encoders.image import ImageEncoder
 from genrec.encoders.modalities import encoders_of
 from genrec.encoders.vector_index import VectorIndex
 from genrec.errors import InputError
-from genrec.stages.prepare import stored_data, stored_modalities
+from genrec.stages.prepare import seeing_by_own_tower, stored_data, stored_modalities
 from genrec.stages.run import Run
 from genrec.workspace import content_key
 
@@ -78,11 +78,10 @@ def _encoded(run: Run) -> tuple[dict[str, Encoder], dict[str, ItemVectors]]:
     if run.workspace.path("tower").is_dir() and not run.workspace.path("item_vectors").is_dir():
         encoder = ImageEncoder(run.workspace.open("tower"))
         return {"image": encoder}, {"image": encoder.encode(stored_data(run).catalog)}
-    encoders, vectors = encoders_of(run.recipe.encode), stored_modalities(run)
-    if "image" in vectors and "image" not in encoders:
-        # Pictures that a content recommender's own tower encoded; no option names it.
-        encoders = {**encoders, "image": ImageEncoder(run.workspace.open("tower"))}
-    return encoders, vectors
+    pretraining = run.recipe.pretrain
+    if pretraining and pretraining.content and pretraining.content.tower:
+        run = seeing_by_own_tower(run, run.workspace.open("tower"))
+    return encoders_of(run.recipe.encode), stored_modalities(run)
 
 
 def _index(run: Run, kind: str, vectors: ItemVectors) -> VectorIndex:

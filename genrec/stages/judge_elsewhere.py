@@ -41,8 +41,9 @@ def judge_elsewhere(
     options: Any = None if recipe.pretrain is None else recipe.pretrain.options
     if options is None or not hasattr(options, "probes"):
         raise ConfigError(
-            f"{workspace.folder} has no picture tower to judge. Run a recipe of "
-            "pretrain.image_text or pretrain.masked_patches."
+            f"{workspace.folder} has no picture tower to judge on other pictures; its report was "
+            "made with it. Towers of pretrain.image_text and pretrain.masked_patches are judged "
+            "again."
         )
     run = Run(recipe, workspace, observer or Observer())
     with workspace.lock():

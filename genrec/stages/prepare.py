@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from genrec.data.storage import read_dataset, write_dataset
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.loading import model_facts
 from genrec.encoders.modalities import TEXT, encode_modalities, joined
+from genrec.encoders.options import MediaEncoderConfig
 from genrec.errors import ArtefactError, ConfigError
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
@@ -120,6 +121,13 @@ def stored_modalities(run: Run) -> dict[str, ItemVectors]:
     return {kind: ItemVectors.load(folder / kind) for kind in kinds}
 
 
+def seeing_by_own_tower(run: Run, tower: Path) -> Run:
+    """The run with pictures encoded by a tower that it trained, which no option of it names."""
+    image = MediaEncoderConfig(model=str(tower))
+    recipe = run.recipe.model_copy(update={"encode": replace(run.recipe.encode, image=image)})
+    return replace(run, recipe=recipe)
+
+
 def files_of(dataset: Dataset, kind: str) -> str:
     """What the items' files of one kind are now, as a hash."""
     media = dataset.catalog.media
@@ -189,8 +197,8 @@ def _codebooks(run: Run, earlier: str) -> Path:
             raise
         own = run.recipe.semantic_ids.codebooks_from
         raise ArtefactError(
-            f"{'semantic_ids.codebooks_from' if own else 'llm.start_from'} is {earlier}, which has no "
-            "semantic IDs. Name the folder of a run that trained a recommender."
+            f"{'semantic_ids.codebooks_from' if own else 'llm.start_from'} is {earlier}, which has "
+            "no semantic IDs. Name the folder of a run that trained a recommender."
         ) from error
     theirs = _of_vectors(workspace.run.get("recipe", {}).get("encode"))
     ours = _of_vectors(run.recipe.model_dump(mode="json")["encode"])

@@ -7,13 +7,12 @@ from dataclasses import asdict, replace
 from genrec.data.dataset import Dataset
 from genrec.data.picture_array import decode_pictures
 from genrec.encoders.base import ItemVectors
-from genrec.encoders.options import MediaEncoderConfig
 from genrec.errors import ConfigError
 from genrec.evaluation.controls import training_part
 from genrec.recommenders.content import ContentRecommender
 from genrec.stages.judge import Judgement, judge, protocol
 from genrec.stages.pipeline import judged_cases
-from genrec.stages.prepare import encode, files_of, stored_modalities
+from genrec.stages.prepare import encode, files_of, seeing_by_own_tower, stored_modalities
 from genrec.stages.run import Run
 from genrec.training.content_options import ContentConfig, ViewsConfig
 from genrec.training.views import save_tower, train_tower
@@ -48,8 +47,8 @@ def content_options(run: Run) -> ContentConfig:
     pretraining = run.recipe.pretrain
     if pretraining is None or pretraining.content is None:
         raise ConfigError(
-            f"The recipe {run.recipe.name} has no section 'pretrain.content', so that nothing in its "
-            "run is fused of modalities. Make one that has: genrec run pretrain/content-next-item"
+            f"The recipe {run.recipe.name} has no section 'pretrain.content', so that nothing in "
+            "its run is fused of modalities. One that has: genrec run pretrain/content-next-item"
         )
     return pretraining.content
 
@@ -116,6 +115,4 @@ def _with_tower(run: Run, dataset: Dataset, config: ViewsConfig) -> Run:
             with run.write("tower") as folder:
                 save_tower(tower, config.side, folder)
         stage.note = f"{config.steps} steps on pictures of {config.side} pixels"
-    image = MediaEncoderConfig(model=str(run.path("tower")))
-    recipe = run.recipe.model_copy(update={"encode": replace(run.recipe.encode, image=image)})
-    return replace(run, recipe=recipe)
+    return seeing_by_own_tower(run, run.path("tower"))

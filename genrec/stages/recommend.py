@@ -10,7 +10,7 @@ import numpy as np
 
 from genrec.data.dataset import Dataset
 from genrec.data.sequences import History
-from genrec.errors import ConfigError
+from genrec.errors import ArtefactError, ConfigError
 from genrec.recommenders.backends import BACKENDS
 from genrec.recommenders.base import Recommendation
 from genrec.recommenders.generative import GenerativeRecommender
@@ -63,6 +63,12 @@ def open_recommender(
         MissingExtra: the back-end is not installed.
     """
     opened = BACKENDS.load(backend)
+    alone = run.recipe.pretrain or run.recipe.finetune
+    if alone and not run.workspace.path("recommender").exists():
+        raise ArtefactError(
+            f"{run.workspace.folder} is a run of the recipe {run.recipe.name}, which trains no LLM "
+            "that recommends. Name the run of one that does, such as quickstart."
+        )
     dataset = stored_data(run)
     _check_belongs(run.workspace)
     recommender: GenerativeRecommender | OnePassRecommender = opened(

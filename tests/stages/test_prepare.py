@@ -14,6 +14,6 @@ from genrec.workspace import Workspace
 def test_a_run_without_semantic_ids_to_start_from_is_named_by_its_option(tmp_path, option):
     recipe = Recipe.load("toy-shop", [f"{option}={tmp_path / 'tower'}"])
     run = replace(Run(recipe, Workspace(tmp_path / "run")), keys={"item_vectors": "any"})
-    dataset = Dataset.load("toy_shop", items=20, shoppers=10)
+    dataset = Dataset.load("toy_shop", items=40, shoppers=10)
     with pytest.raises(ArtefactError, match=f"^{option} is .*tower, which has no semantic IDs"):
         build_ids(run, dataset, None)

@@ -93,12 +93,14 @@ def test_the_ablation_prints_and_is_json(done) -> None:
     assert [row["seen"] for row in values["rows"]] == [["text", "image"], ["text"], ["image"]]
 
 
-def test_a_picture_finds_its_item_by_the_run_s_own_tower(done) -> None:
+def test_words_and_pictures_find_items_by_the_run_s_own_tower(done) -> None:
     _, recipe, workspace, _ = done
     run = Run(recipe, workspace)
     catalog = stored_data(run).catalog
-    found = find(run, picture=catalog.media.root / catalog.files("image")[3], n=2)
-    assert found[0].item.id == catalog.ids[3]
+    file = catalog.media.root / catalog.files("image")[3]
+    assert find(run, picture=file, n=2)[0].item.id == catalog.ids[3]
+    by_words = find(run, catalog[3].title, n=40)
+    assert {name for one in by_words for name in one.ranks} == {"words in texts"}
 
 
 def test_the_ablation_trains_again_on_request(done) -> None:
@@ -113,7 +115,7 @@ def test_the_ablation_of_a_run_without_the_recommender_is_an_error(tmp_path) -> 
 
 
 def test_the_ablation_of_another_recipe_is_an_error(tmp_path) -> None:
-    with pytest.raises(ConfigError, match="Make one that has: genrec run pretrain/content"):
+    with pytest.raises(ConfigError, match="One that has: genrec run pretrain/content"):
         ablate_run(Recipe.load("quickstart"), Workspace(tmp_path / "run"))
 
 

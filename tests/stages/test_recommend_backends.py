@@ -2,7 +2,7 @@
 
 import pytest
 
-from genrec.errors import ConfigError, MissingExtra
+from genrec.errors import ArtefactError, ConfigError, MissingExtra
 from genrec.recipe import Recipe
 from genrec.recommenders.backends import BACKENDS
 from genrec.stages.recommend import open_recommender
@@ -18,6 +18,12 @@ def run_in(folder) -> Run:
 def test_an_unknown_backend_is_refused_with_the_nearest_name(tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'vllm'"):
         open_recommender(run_in(tmp_path), "vlm")
+
+
+@pytest.mark.parametrize("name", ["pretrain/content-next-item", "finetune/image-lora"])
+def test_a_run_that_trains_no_llm_to_recommend_is_told_apart(tmp_path, name):
+    with pytest.raises(ArtefactError, match="trains no LLM that recommends"):
+        open_recommender(Run(Recipe.load(name), Workspace(tmp_path)))
 
 
 def test_transformers_has_no_options(tmp_path):
