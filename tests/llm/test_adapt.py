@@ -293,10 +293,3 @@ def test_a_folder_written_before_there_were_prefixes_is_read(llm, tmp_path):
         del about[name]
     (tmp_path / "backbone.json").write_text(json.dumps(about))
     assert Backbone.read(tmp_path).token_ids.equal(recommender.backbone.token_ids)
-
-
-def test_what_peft_says_of_ties_is_not_heard_when_rows_are_read(llm, tmp_path, recwarn):
-    recommender = trained(llm, adapt="frozen", steps=1)
-    recommender.save(tmp_path / "r")
-    adapt.read_model(tmp_path / "r", recommender.backbone.config)
-    assert not [one for one in recwarn if "tie_word_embeddings" in str(one.message)]
