@@ -9,6 +9,7 @@ the model. Controls: no taste, and another user's. The model is that of a run of
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.harness import Figures, arguments, not_measured, report
+from benchmarks.harness import Figures, not_measured, report
 from genrec.data.dataset import Dataset
 from genrec.data.toy_oracle import read_picture
 from genrec.data.toy_pictures import COLOURS, PATTERNS, SHAPES, draw
@@ -86,7 +87,11 @@ def draw_sheet(painter: Painter, dataset: Dataset, options: ProductDiffusionConf
 
 def main() -> None:
     """Prints the figures."""
-    quick = arguments(__doc__ or "").quick
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the pictures, no sheet")
+    parser.add_argument("--pictures", type=int, default=PICTURES, help="of each of four tasks")
+    chosen = parser.parse_args()
+    quick = chosen.quick
     recipe = Recipe.load(RECIPE)
     assert recipe.pretrain is not None
     options: ProductDiffusionConfig = recipe.pretrain.options
@@ -112,7 +117,7 @@ def main() -> None:
         PaletteEncoder().encode(dataset.catalog),
         held_out_users(dataset, options),
         lambda jobs: [one.pixels for one in painter.paint(jobs)],
-        pictures=PICTURES // 10 if quick else PICTURES,
+        pictures=chosen.pictures // 10 if quick else chosen.pictures,
         unseen=unseen_combinations(described, test),
     )
     figures |= {

@@ -47,7 +47,7 @@ from genrec.errors import ConfigError, InputError, nearest
 LOG = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 # A picture that shows each detail so surely is what was asked for.
-SURE = 0.5
+SURE = 0.8
 _MODES = {"start": "AutoPipelineForImage2Image", "mask": "AutoPipelineForInpainting"}
 
 
