@@ -58,7 +58,7 @@ def main() -> None:
     rules: dict[str, str] = {}
     for domain in DOMAINS:
         folder = RUNS / f"{domain}-generative-tiger14-0"
-        if not folder.exists():
+        if not (folder / "recommender").exists():
             reason = f"python -m benchmarks.quality --domains {domain} has not trained it"
             figures |= not_measured(f"{domain}_all_ndcg10", reason)
             continue
