@@ -83,12 +83,15 @@ class Verifier:
         """How surely a picture is what was asked for, by detail, 0 to 1, shape (details,).
 
         Of a detail that the prompt names, the probability that the picture shows it. Of others, the
-        liking for what it shows beside that for what is liked most; 1 without a taste.
+        liking for what it shows beside that for what is liked most; 1 without a taste, or with one
+        that is of another encoder's vectors and not read here.
         """
         words = job.personal_prompt or job.prompt
         found = []
         seen = self._read(palette_vector(pixels))
-        liked = None if job.taste is None or not job.intensity else self._read(job.taste)
+        liked = None
+        if job.taste is not None and job.intensity and job.taste.shape == self.mean.shape:
+            liked = self._read(job.taste)
         for name in self.values:
             named = [place for place, one in enumerate(self._patterns[name]) if one.search(words)]
             if len(named) == 1:

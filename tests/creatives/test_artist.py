@@ -78,3 +78,19 @@ def test_likings_are_equal_where_a_painter_is_told_the_same():
 )
 def test_backgrounds_have_about_the_models_pixels_in_the_wanted_shape(side, size, expected):
     assert paint_size(side, size) == expected
+
+
+def test_attempts_do_not_repeat_what_was_chosen_among(artist, tmp_path):
+    from genrec.diffusion.picture import seed_again
+    from genrec.diffusion.verifier import Verifier
+
+    noise = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+    Verifier.fit(list(noise), {"colour": ["red", "blue"] * 3}).save(tmp_path)
+    options = PictureOptions(steps=1, side=32, best_of=2, verifier=str(tmp_path))
+    choosing = Artist(options, artist.painter.options.name)
+    first, second = (choosing.job(wish(RED), attempt=attempt).seed for attempt in (0, 1))
+    tried = {seed_again(first, 0), seed_again(first, 1)}
+    assert second not in tried
+    (picture,) = choosing.paint([wish(RED)])
+    assert picture.seed in tried
+    assert choosing.identity["painter"] != artist.identity["painter"]

@@ -54,6 +54,11 @@ def test_without_words_and_taste_everything_fits(verifier):
     assert verifier.scores(mug(*LOOKS[5], 1), untold).tolist() == [1.0, 1.0]
 
 
+def test_a_taste_of_another_encoder_is_not_read(verifier):
+    other = replace(JOB, taste=np.ones(5, np.float32))
+    assert verifier.scores(mug(*LOOKS[0], 1), other).tolist() == [1.0, 1.0]
+
+
 def test_a_value_within_another_word_is_not_named(verifier):
     colour = LOOKS[0][0]
     hidden = replace(JOB, prompt=f"a {colour}ish mug")
