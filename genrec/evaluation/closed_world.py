@@ -60,8 +60,8 @@ class ClosedWorld:
         kept: share of kind, of colour and of pattern by itself.
         near_copies: share of pictures for a taste that are near-copies of a picture in the user's
             history (``genrec.diffusion.copies``) although they were painted anew, as ads are.
-        near_copies_first: the same of first attempts.
-        near_copies_apart: the same of those first attempts whose kind, colour and pattern nothing
+        near_copies_first: the same of what the painter gave at first.
+        near_copies_apart: the same of those of them whose kind, colour and pattern nothing
             in the history has together; what has all of them alike is alike however it is drawn.
         drawn_copies: share of fresh drawings of the same attributes that the check takes for
             near-copies: what an artist who never saw the history would get.
@@ -120,7 +120,12 @@ def judge_closed_world(
         for number in range(pictures)
     ]
     jobs = [
-        PictureJob(f"a {kind}", seed=1000 + number, taste=world.taste(user))
+        PictureJob(
+            f"a {kind}",
+            seed=1000 + number,
+            taste=world.taste(user),
+            history=tuple(world.history_pictures(user)),
+        )
         for number, (user, kind) in enumerate(asked)
     ]
     first = paint(jobs)

@@ -37,9 +37,9 @@ def test_blocks_of_items_give_the_best_of_all(beams, seed, masked, cells):
 def test_a_catalogue_smaller_than_the_beams_leaves_places_empty():
     chances = [torch.tensor([[-1.0, -2.0]]), torch.tensor([[-1.0, -3.0]])]
     codes = torch.tensor([[1, 1], [0, 0], [0, 1]])
-    found = best_items(chances, codes, beams=5)
-    assert found.items.tolist() == [[1, 2, 0, -1, -1]]
-    assert found.scores.tolist() == [[-2.0, -4.0, -5.0, -np.inf, -np.inf]]
+    found = best_items(chances, codes, beams=7)
+    assert found.items.tolist() == [[1, 2, 0, -1, -1, -1, -1]]
+    assert found.scores.tolist() == [[-2.0, -4.0, -5.0, *[-np.inf] * 4]]
 
 
 def test_scores_are_those_of_every_level_after_the_prompt_alone():

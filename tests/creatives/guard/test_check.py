@@ -181,6 +181,13 @@ def test_a_long_text_is_read_to_its_end(unit):
     )
 
 
+def test_a_number_of_the_items_own_without_a_unit_may_be_said_and_no_other(guard):
+    book = ItemFacts.of(Item("5", "Field Guide", attributes={"pages": 320}))
+    assert guard.check("The Field Guide has 320 pages.", book).ok
+    (found,) = guard.check("The Field Guide has 330 pages.", book).findings
+    assert found.kind == "number"
+
+
 def test_what_a_terminal_would_not_show_is_quoted_by_its_code_point(guard):
     (found, *_) = guard.check("A safe\u202e price of $3", BOTTLE).findings
     hidden = replace(found, said="price\u202e\x07")
