@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Figures, in_child, memory_gb, not_measured, report
+from benchmarks.tokenizers import CODES_ALONE
 from genrec.data.dataset import Dataset, Holdout
 from genrec.evaluation.evaluate import evaluate
 from genrec.llm.backbone import Backbone
@@ -57,19 +58,6 @@ ADAPTATIONS: dict[str, list[str]] = {
 QUICK = ("frozen", "prompt", "lora", "qlora")
 # Beauty by codes alone: the LLM of a hybrid has never read a code in a history.
 BEAUTY = HERE / "beauty-codes"
-BY_CODES = [
-    "hybrid=null",
-    "semantic_ids.collaborative=null",
-    "llm.hidden_dropout=0",
-    "prompt.template=recommend/next_item",
-    "packing.spelled=1",
-    "packing.embedding_dropout=0.3",
-    "train.steps=600",
-    "train.batch_size=32",
-    "train.validate_every=150",
-    "train.patience=2",
-    "train.checkpoint_every=150",
-]
 # On the same rows of Toys, with the codebooks of Beauty; all but scratch start from its LLM.
 SHORT = [
     "train.steps=300",
@@ -246,7 +234,7 @@ def transfer(*, quick: bool) -> Figures:
     """Beauty to Toys."""
     if quick:
         return not_measured("transfer", "--quick trains nothing on Beauty")
-    run_recipe(Recipe.load("beauty", BY_CODES), Workspace(BEAUTY), until="train")
+    run_recipe(Recipe.load("beauty", CODES_ALONE), Workspace(BEAUTY), until="train")
     found: dict[str, Any] = {}
     for name in ("untouched", *TRANSFERS):
         folder, identity = HERE / "transfer" / name, [SHORT, TRANSFERS.get(name)]

@@ -25,12 +25,12 @@ from genrec.diffusion.painter import Painter
 from genrec.diffusion.picture import PictureJob
 from genrec.diffusion.small import TOY, made_by
 from genrec.diffusion.taste import taste_vector
+from genrec.diffusion.verifier import FOLDER as VERIFIER
 from genrec.encoders.palette import PaletteEncoder
 from genrec.evaluation.closed_world import judge_closed_world
 from genrec.recipe import Recipe
 from genrec.stages.pretrain_diffusion import (
     ARTEFACT,
-    VERIFIER,
     describe,
     held_out_users,
     painter_of,

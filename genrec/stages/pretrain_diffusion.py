@@ -16,6 +16,7 @@ from genrec.data.toy_scenes import draw_scene
 from genrec.diffusion.options import DiffusionOptions
 from genrec.diffusion.painter import Painter
 from genrec.diffusion.small import SHAPES
+from genrec.diffusion.verifier import FOLDER as VERIFIER
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.palette import PaletteEncoder
 from genrec.errors import ConfigError, nearest
@@ -33,7 +34,6 @@ from genrec.training.diffusion_vae import load_vae, train_vae
 from genrec.training.diffusion_verifier import fit_verifier
 
 ARTEFACT = "product_diffusion"
-VERIFIER = "verifier"
 LEFT_OUT = "left_out.csv"
 SCENE = "empty scene"
 

@@ -114,6 +114,8 @@ class ProductDiffusionConfig:
             )
             if getattr(self, name) < low
         ]
+        if self.best_of > 1 and not self.details:
+            problems.append("best_of chooses by details, and there are none; name some, or take 1")
         if not self.noun and self.title_share < 1:
             problems.append("noun is empty; name a field, or set title_share to 1")
         if problems:
