@@ -38,6 +38,8 @@ _INTERNAL = re.compile(
     r"(?:^|_)(?:id|sku|ean|upc|asin|gtin|code|url|link|rank)(?:$|_)", re.IGNORECASE
 )
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
+# Money that a text speaks of may be a fee or what others ask: it is no price of the item's.
+MENTIONED_MONEY = "money mentioned"
 # A piece with fewer letters is a number or a mark, not a sentence.
 _SENTENCE_LETTERS = 4
 
@@ -205,7 +207,7 @@ def _mentioned(said: str) -> Iterator[Fact]:
         shown = said[amount.start : amount.end]
         number = int(amount.amount) if amount.amount.denominator == 1 else float(amount.amount)
         if amount.currency:
-            yield Fact("price", number, shown, "price", amount.currency)
+            yield Fact(MENTIONED_MONEY, number, shown, "price", amount.currency)
         elif amount.unit:
             name = amount.measure or amount.unit.dimension
             yield Fact(name, number, shown, "number", amount.unit.name)

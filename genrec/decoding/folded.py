@@ -93,14 +93,13 @@ class FoldedRules:
         last = level + 1 == self.trie.levels
         if not self._groups:
             return None
-        if len(self._groups) == 1 and len(self._groups[0][1]) == len(child):
-            mask = self._groups[0][0]
-            return mask.leaves[child] if last else mask.counts[level][child] > 0
         is_open = torch.ones_like(child, dtype=torch.bool)
         for mask, users in self._groups:
+            below = mask.leaves if last else mask.counts[level]
+            if len(users) == len(child):
+                return below[child] > 0
             rows = torch.from_numpy(users).to(child.device)
-            held = mask.leaves[child[rows]] if last else mask.counts[level][child[rows]] > 0
-            is_open[rows] = held
+            is_open[rows] = below[child[rows]] > 0
         return is_open
 
     def close(self, level: int, nodes: Tensor, exists: Tensor) -> None:

@@ -19,7 +19,8 @@ from transformers import (
 )
 
 from genrec.data.allowed import AllowedItems
-from genrec.decoding.beam import beam_search
+from genrec.decoding import batches, beam
+from genrec.decoding.beam import Prefilled, beam_search, last_states, left_padded
 from genrec.decoding.options import DecodeConfig
 from genrec.decoding.trie import Trie
 from genrec.llm.backbone import Backbone
@@ -143,7 +144,7 @@ def test_in_bfloat16_scores_stay_near():
 def test_many_beams_in_several_passes_score_as_in_one(family, monkeypatch):
     backbone, trie = backbone_of(family), Trie.build(small_index().codes)
     whole = beam_search(backbone, PROMPTS, trie, beams=60)
-    monkeypatch.setattr("genrec.decoding.beam.QUERIES", 3)
+    monkeypatch.setattr(beam, "QUERIES", 3)
     parts = beam_search(backbone, PROMPTS, trie, beams=60)
     assert parts.items.tolist() == whole.items.tolist()
     np.testing.assert_allclose(parts.scores, whole.scores, atol=2e-5)
@@ -191,3 +192,112 @@ def test_more_beams_than_items_are_filled_up():
     found = beam_search(backbone, PROMPTS[:1], trie, beams=100)
     assert (found.items[0] >= 0).sum() == 60
     assert found.items.shape == (1, 100)
+
+
+@pytest.mark.parametrize(("beams", "passes"), [(7, [3, 3, 1]), (6, [3, 3]), (3, [3])])
+def test_no_pass_takes_more_beams_than_it_may(beams, passes, monkeypatch):
+    backbone, index = backbone_of("llama"), small_index()
+    calls, forward = [], backbone.hidden_states
+    monkeypatch.setattr(beam, "QUERIES", 3)
+    monkeypatch.setattr(
+        backbone,
+        "hidden_states",
+        lambda **given: calls.append(given["input_ids"].shape[1]) or forward(**given),
+    )
+    beam_search(backbone, [PROMPTS[0]], Trie.build(index.codes), beams=beams)
+    # The prompt, a first level of as many beams as it has codes, and whole levels after it.
+    levels = index.codes.shape[1]
+    first = min(beams, len(np.unique(index.codes[:, 0])))
+    opened = [min(3, first - start) for start in range(0, first, 3)]
+    assert calls[0] == len(PROMPTS[0])
+    assert calls[1 : 1 + len(opened)] == opened
+    assert calls[1 + len(opened) :] == passes * (levels - 2)
+
+
+def test_only_the_last_beams_are_known_to_be_the_last(monkeypatch):
+    backbone, index = backbone_of("llama"), small_index()
+    told, grow = [], Prefilled.grow
+
+    def noted(self, tokens, parents, *, last):
+        told.append(last)
+        grow(self, tokens, parents, last=last)
+
+    monkeypatch.setattr(Prefilled, "grow", noted)
+    beam_search(backbone, PROMPTS, Trie.build(index.codes), beams=5)
+    # Nothing is computed after the last code.
+    assert told == [False] * (index.codes.shape[1] - 2) + [True]
+
+
+def test_the_cache_holds_nothing_of_the_last_beams_when_they_go_in_parts(monkeypatch):
+    backbone = backbone_of("llama")
+    monkeypatch.setattr(beam, "QUERIES", 2)
+    tree = Prefilled(backbone, PROMPTS)
+    longest = max(map(len, PROMPTS))
+    tokens = backbone.token_ids[torch.arange(5)].expand(3, -1)
+    tree.grow(tokens, torch.zeros(3, 5, dtype=torch.long), last=False)
+    assert tree.cache.get_seq_length() == longest + 5
+    assert tree.visible.shape == (3, 5, 5)
+    tree.grow(tokens, torch.arange(5).expand(3, -1), last=True)
+    # The last part alone is still there: nothing grows from it.
+    assert tree.cache.get_seq_length() == longest + 5 + 1
+    assert tree.hidden.shape[:2] == (3, 5)
+    assert tree.depth == 2
+    assert tree.column_depths.tolist() == [0] * 5 + [1] * 5
+
+
+def test_progress_counts_prompts_and_like_lengths_go_together():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    told, together = [], []
+    forward = backbone.hidden_states
+
+    def noted(**given):
+        if given["position_ids"].shape[1] > 1 and given["attention_mask"].dim() == 2:
+            together.append(given["attention_mask"].sum(dim=1).tolist())
+        return forward(**given)
+
+    backbone.hidden_states = noted
+    prompts = [[1] * length for length in (5, 1, 4, 2, 3)]
+    beam_search(
+        backbone,
+        prompts,
+        trie,
+        beams=2,
+        batch_size=2,
+        progress=lambda done, of: told.append((done, of)),
+    )
+    assert told == [(2, 5), (4, 5), (5, 5)]
+    assert together == [[1, 2], [3, 4], [5]]
+
+
+@pytest.mark.parametrize(("queries", "users"), [(3, [1, 1, 1]), (4, [3])])
+def test_prompts_go_one_at_a_time_where_there_are_more_beams_than_a_pass_takes(
+    queries, users, monkeypatch
+):
+    seen, frontier = [], batches.Frontier
+    monkeypatch.setattr(
+        batches,
+        "Frontier",
+        lambda folded, users, width, **given: (
+            seen.append(users) or frontier(folded, users, width, **given)
+        ),
+    )
+    monkeypatch.setattr(beam, "QUERIES", queries)
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    beam_search(backbone, PROMPTS, trie, beams=4, batch_size=3)
+    assert seen == users
+
+
+def test_left_padding_keeps_tokens_and_positions():
+    ids, real, positions = left_padded([[7, 8, 9], [5]], torch.device("cpu"))
+    assert ids.tolist() == [[7, 8, 9], [0, 0, 5]]
+    assert real.tolist() == [[True] * 3, [False, False, True]]
+    assert positions.tolist() == [[0, 1, 2], [0, 0, 0]]
+
+
+def test_the_last_states_are_those_of_each_prompt_alone():
+    backbone = backbone_of("llama")
+    states = last_states(backbone, PROMPTS)
+    assert states.dtype == torch.float32
+    for row, prompt in enumerate(PROMPTS):
+        hidden = backbone.hidden_states(input_ids=torch.tensor([prompt])).last_hidden_state
+        np.testing.assert_allclose(states[row], hidden[0, -1].detach(), atol=2e-5)

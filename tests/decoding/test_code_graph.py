@@ -132,3 +132,104 @@ def test_it_ends_when_everything_near_was_looked_at(world, monkeypatch):
     graph.best_items([row[:1] for row in chances], codes, 10, explored=20)
     assert len(rounds) < 12
     assert max(rounds[1:]) <= 20 * 21
+
+
+def test_neighbours_are_the_items_whose_codes_point_the_same_way(world):
+    codes = world[2]
+    draw = np.random.default_rng(0)
+    directions = draw.normal(size=(LEVELS * SIZE, WIDTH))
+    # Of other lengths: only where a code points to counts.
+    directions *= draw.uniform(0.1, 10, size=(len(directions), 1))
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    few = codes[:400].numpy()
+    points = unit.reshape(LEVELS, SIZE, WIDTH)[np.arange(LEVELS), few].reshape(len(few), -1)
+    likeness = points @ points.T
+    near = CodeGraph.build(few, (SIZE,) * LEVELS, directions, 10).neighbours.numpy()
+    assert near.shape == (400, 11)
+    found = np.take_along_axis(likeness, near, axis=1)
+    best = np.sort(likeness, axis=1)[:, ::-1]
+    # The item itself or its like comes first; the projection mistakes a few of the others.
+    assert found[:, 0] == pytest.approx(best[:, 0])
+    assert found.mean() > 0.9 * best[:, :11].mean()
+    assert found.mean() > 1.2 * best[:, 11:33].mean()
+
+
+def test_eight_items_that_hold_a_code_are_kept_unless_told_otherwise(world):
+    graph, _, codes = world
+    assert graph.holders.shape == (LEVELS * SIZE, 8)
+    directions = np.eye(LEVELS * SIZE)
+    less = CodeGraph.build(codes.numpy(), (SIZE,) * LEVELS, directions, 2, holders=3)
+    assert less.holders.shape == (LEVELS * SIZE, 3)
+    assert (less.holders >= 0).any(dim=1).all()
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """The items of each call that scores some, in order."""
+    asked, scores = [], code_graph._scores
+
+    def noted(chances, codes, items):
+        asked.append(items.tolist())
+        return scores(chances, codes, items)
+
+    monkeypatch.setattr(code_graph, "_scores", noted)
+    return asked
+
+
+def test_it_begins_at_the_holders_of_the_four_likeliest_codes_of_each_level(scored):
+    # Each item has a code of its own on the first level, and one of three on the second.
+    codes = torch.tensor([[item, item % 3] for item in range(12)])
+    holders = torch.full((15, 1), -1)
+    holders[:12, 0] = torch.arange(12)
+    holders[12:15, 0] = torch.tensor([0, 1, 11])
+    graph = CodeGraph(torch.arange(12)[:, None], holders, (0, 12))
+    first = torch.tensor([[-9.0, -1, -9, -2, -9, -3, -9, -4, -9, -5, -9, -9]])
+    graph.best_items([first, torch.zeros(1, 3)], codes, 2, explored=2)
+    assert scored[0] == [0, 1, 3, 5, 7, 11]
+
+
+def test_it_ends_at_once_where_nothing_new_is_near(scored):
+    graph = CodeGraph(
+        torch.zeros(1, 1, dtype=torch.long), torch.zeros(1, 1, dtype=torch.long), (0,)
+    )
+    found = graph.best_items(
+        [torch.zeros(1, 1)], torch.zeros(1, 1, dtype=torch.long), 1, explored=1
+    )
+    assert found.items.tolist() == [[0]]
+    assert scored == [[0], []]
+
+
+def test_a_walk_that_gets_better_and_better_ends_after_twenty_rounds(scored):
+    items = torch.arange(50)
+    # Every item is likelier than the one before; of the likely codes no holder is known but item 0.
+    chances = torch.linspace(-5, -1, 50)[None]
+    holders = torch.full((50, 1), -1)
+    holders[46:, 0] = 0
+    graph = CodeGraph((items + 1).clamp(max=49)[:, None], holders, (0,))
+    found = graph.best_items([chances], items[:, None], 1, explored=1)
+    assert scored == [[0], *([item] for item in range(1, 21))]
+    assert found.items.tolist() == [[20]]
+
+
+def test_as_many_of_the_best_are_walked_from_as_it_is_told(scored):
+    # A star: the seeds are four items, and each leads to one that no other leads to.
+    codes = torch.arange(8)[:, None]
+    neighbours = torch.tensor([[4], [5], [6], [7], [4], [5], [6], [7]])
+    holders = torch.full((8, 1), -1)
+    holders[:4, 0] = torch.arange(4)
+    chances = torch.tensor([[-1.0, -2, -3, -4, -9, -9, -9, -9]])
+    graph = CodeGraph(neighbours, holders, (0,))
+    graph.best_items([chances], codes, 1, explored=3)
+    assert scored[:2] == [[0, 1, 2, 3], [4, 5, 6]]
+    scored.clear()
+    # Where rules leave few, the best of those are walked from too.
+    allowed = np.array([[False, False, False, True, False, False, False, True]])
+    graph.best_items([chances], codes, 1, explored=1, allowed=allowed)
+    assert scored[:2] == [[0, 1, 2, 3], [4, 7]]
+
+
+def test_items_of_equal_scores_come_in_the_order_of_the_catalogue():
+    codes = torch.zeros(6, 1, dtype=torch.long)
+    graph = CodeGraph(torch.arange(6).repeat(6, 1), torch.tensor([[5, 2]]), (0,))
+    found = graph.best_items([torch.zeros(1, 1)], codes, 4, explored=6)
+    assert found.items.tolist() == [[0, 1, 2, 3]]

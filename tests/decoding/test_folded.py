@@ -79,6 +79,67 @@ def test_a_bitmap_with_a_key_is_folded_once_and_the_oldest_is_forgotten():
     assert folded.fold(allowed, "one") is not first
 
 
+def test_what_was_asked_for_lately_is_kept_longest():
+    folded = FoldedTrie(Trie.build(CODES), keep=2)
+    allowed = np.ones(len(CODES), bool)
+    first, second = folded.fold(allowed, "one"), folded.fold(allowed, "two")
+    assert folded.fold(allowed, "one") is first
+    third = folded.fold(allowed, "three")
+    assert folded.fold(allowed, "one") is first
+    assert folded.fold(allowed, "three") is third
+    assert folded.fold(allowed, "two") is not second
+
+
+def test_without_a_key_nothing_is_kept():
+    folded = FoldedTrie(Trie.build(CODES))
+    allowed = np.ones(len(CODES), bool)
+    assert folded.fold(allowed) is not folded.fold(allowed)
+    assert folded.everything is folded.everything
+    assert folded.everything.leaves.all()
+
+
+def test_sixty_four_bitmaps_are_kept_unless_told_otherwise():
+    folded = FoldedTrie(Trie.build(CODES))
+    allowed = np.ones(len(CODES), bool)
+    first = folded.fold(allowed, "0")
+    for number in range(1, 64):
+        folded.fold(allowed, str(number))
+    assert folded.fold(allowed, "0") is first
+    for number in range(64, 64 + 64):
+        folded.fold(allowed, str(number))
+    assert folded.fold(allowed, "0") is not first
+
+
+def test_on_the_device_where_it_is_it_stays_itself_and_elsewhere_keeps_as_much():
+    folded = FoldedTrie(Trie.build(CODES), keep=3)
+    assert folded.to(torch.device("cpu")) is folded
+    moved = folded.to(torch.device("meta"))
+    assert moved.trie.items.device.type == "meta"
+    assert moved.keep == 3
+
+
+def test_users_of_one_bitmap_and_of_none_stand_side_by_side():
+    trie = Trie.build(CODES)
+    first = CODES[:, 0]
+    rules = rules_of([first == 1], [-1, 0, -1], [[], [], []])
+    folded = FoldedRules(FoldedTrie(trie), rules)
+    child, code, _ = trie.children(0, torch.zeros(3, 1, dtype=torch.long))
+    is_open = folded.open(0, child)
+    assert is_open[0].all()
+    assert is_open[2].all()
+    assert is_open[1].tolist() == (code[1] == 1).tolist()
+
+
+def test_without_any_rule_nothing_is_asked():
+    trie = Trie.build(CODES)
+    folded = FoldedRules(FoldedTrie(trie), rules_of([], [-1, -1], [[], []]))
+    child, _, exists = trie.children(0, torch.zeros(2, 1, dtype=torch.long))
+    assert folded.open(0, child) is None
+    before = exists.clone()
+    folded.close(0, torch.zeros(2, 1, dtype=torch.long), exists)
+    assert torch.equal(before, exists)
+
+
 def test_items_beyond_the_trie_are_no_matter():
     trie = Trie.build(CODES[:4])
     rules = AllowedItems(9, [np.ones(9, bool)], [None], np.array([0]), [np.array([7, 8, 1])])

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,3 +59,55 @@ def test_scores_are_those_of_every_level_after_the_prompt_alone():
         assert sorted(kept.tolist()) == list(range(0, 60, 2))
         assert (found.items[row, 30:] == -1).all()
         np.testing.assert_allclose(found.scores[row, :30], total[kept], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("beams", "cells", "blocks"),
+    [(1, 8, [0, 4, 8]), (1, 6, [0, 3, 6, 9]), (5, 6, [0, 5]), (2, 100, [0])],
+)
+def test_a_block_holds_as_many_scores_as_it_may(beams, cells, blocks, monkeypatch):
+    class Noted:
+        """Codes that note where each block of them begins."""
+
+        device = torch.device("cpu")
+
+        def __len__(self):
+            return len(codes)
+
+        def __getitem__(self, block):
+            begun.append(block.start)
+            return codes[block]
+
+    begun, codes = [], torch.zeros(10, 1, dtype=torch.long)
+    monkeypatch.setattr(parallel, "CELLS", cells)
+    found = best_items([torch.zeros(2, 1)], Noted(), beams)
+    assert begun == blocks
+    assert all(len(set(row)) == beams for row in found.items.tolist())
+
+
+def test_progress_counts_prompts():
+    backbone, index = backbone_of("llama"), small_index()
+    told = []
+    parallel_search(
+        backbone,
+        PROMPTS,
+        index.codes,
+        beams=2,
+        batch_size=2,
+        progress=lambda done, of: told.append((done, of)),
+    )
+    assert told == [(2, 3), (3, 3)]
+
+
+def test_along_a_graph_it_explores_a_hundred_items_unless_told_otherwise():
+    backbone, index = backbone_of("llama"), small_index()
+    asked = []
+
+    class Graph:
+        def best_items(self, chances, codes, beams, *, explored, allowed):
+            asked.append(explored)
+            return best_items(chances, codes, beams, allowed)
+
+    for more in ({}, {"explored": 7}):
+        parallel_search(backbone, PROMPTS[:1], index.codes, beams=2, graph=Graph(), **more)
+    assert asked == [100, 7]

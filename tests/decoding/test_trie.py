@@ -65,9 +65,23 @@ def test_a_truncated_trie_is_refused(tmp_path):
         Trie.load(tmp_path / "trie")
 
 
-def test_codes_too_wide_to_pack_into_one_number_are_sorted_all_the_same():
-    codes = np.array([[2**30, 5, 2**30], [1, 2**30, 7], [1, 2**30, 2]])
-    assert walk(Trie.build(codes)) == {tuple(row): i for i, row in enumerate(codes.tolist())}
+@pytest.mark.parametrize("largest", [1, 2, 2**20, 2**21 - 1, 2**21, 2**30])
+@pytest.mark.parametrize("levels", [1, 3, 4])
+def test_codes_of_any_width_are_sorted_all_the_same(largest, levels):
+    # Three levels of 21 bits are what one packed number holds.
+    few = np.random.default_rng(0).integers(0, 1 + largest, size=(6, levels))
+    rows = {tuple(row) for row in few.tolist()} | {(largest,) * levels, (0,) * levels}
+    # So that prefixes come again, and not in their order.
+    rows |= {(*row[:-1], 1 - min(row[-1], 1)) for row in rows}
+    codes = np.array(sorted(rows, key=lambda row: row[::-1]))
+    trie = Trie.build(codes)
+    assert walk(trie) == {tuple(row): i for i, row in enumerate(codes.tolist())}
+    assert codes[trie.items.numpy()].tolist() == sorted(codes.tolist())
+
+
+def test_negative_codes_are_sorted_too():
+    codes = np.array([[-1, 2], [3, -2], [-1, -5]])
+    assert Trie.build(codes).items.tolist() == [2, 0, 1]
 
 
 def test_positions_may_be_given():
@@ -90,3 +104,26 @@ def test_its_size_is_that_of_its_tensors():
     tensors = [*trie.starts, *trie.codes, *trie.leaf_ranges, trie.items]
     assert trie.megabytes == sum(one.numel() * one.element_size() for one in tensors) / 1e6
     assert 0 < trie.megabytes < 0.001
+
+
+def test_on_the_device_where_it_is_it_stays_itself():
+    trie = Trie.build(np.array([[1, 0, 3], [0, 1, 2], [1, 0, 2]]))
+    assert trie.to(torch.device("cpu")) is trie
+    moved = trie.to(torch.device("meta"))
+    tensors = [*moved.starts, *moved.codes, *moved.leaf_ranges, moved.items]
+    assert {one.device.type for one in tensors} == {"meta"}
+    assert len(tensors) == 3 + 3 + 2 + 1
+
+
+def test_positions_without_an_item_have_no_leaf():
+    trie = Trie.build(np.array([[1, 0], [0, 1]]), positions=np.array([4, 1]))
+    assert trie.leaf_of_item.tolist() == [-1, 0, -1, -1, 1]
+
+
+def test_of_one_level_nothing_lies_between_root_and_leaves():
+    trie = Trie.build(np.array([[2], [0], [1]]))
+    assert trie.levels == 1
+    assert trie.widest == [3]
+    assert trie.leaf_ranges == []
+    assert trie.leaves_below(torch.ones(3, dtype=torch.bool)) == []
+    assert trie.items.tolist() == [1, 2, 0]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from genrec.creatives.facts import ItemFacts
+from genrec.creatives.facts import MENTIONED_MONEY, ItemFacts
 from genrec.creatives.guard.folding import fold
 from genrec.creatives.lexicon import Lexicon, words
 from genrec.creatives.quantities import Quantity, quantities
@@ -127,7 +127,9 @@ def _prices(facts: ItemFacts) -> set[tuple[str, str]]:
     amounts = [
         (fact.unit, Fraction(str(fact.value)))
         for fact in facts.facts
-        if fact.kind == "price" and isinstance(fact.value, int | float)
+        if fact.kind == "price"
+        and fact.name != MENTIONED_MONEY
+        and isinstance(fact.value, int | float)
     ]
     found = {(unit, str(amount)) for unit, amount in amounts}
     for unit, low in amounts:

@@ -20,7 +20,9 @@ from genrec.errors import ConfigError, MissingExtra, nearest
 PACKAGE = "glin_profanity"
 _WORDS = Path(__file__).parents[1] / "words"
 
-MASKED = re.compile(r"(?<![\w*])(?:[a-z]{1,3}\*{2,6}[a-z]{0,4}|[a-z]{1,2}\*[a-z]{2,6})(?![\w*])")
+MASKED = re.compile(
+    r"(?<![\w*])(?:[a-z]{1,3}\*{2,6}[a-z]{0,4}|[a-z]\*[a-z]{2,6}|[a-z]{2,3}\*[a-z]{1,6})(?![\w*])"
+)
 """A word with its middle starred out."""
 
 

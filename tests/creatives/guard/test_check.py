@@ -192,3 +192,106 @@ def test_what_a_terminal_would_not_show_is_quoted_by_its_code_point(guard):
     (found, *_) = guard.check("A safe\u202e price of $3", BOTTLE).findings
     hidden = replace(found, said="price\u202e\x07")
     assert hidden.quoted == "priceU+202EU+0007"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Sh*t happens", ["Sh*t"]),
+        ("f**k, f*ck and b*tch", ["f**k", "f*ck", "b*tch"]),
+        ("f***", ["f***"]),
+        ("5 stars ***** for $15*", []),
+        ("a * b *c* d*", []),
+        ("Bottles* of steel*", []),
+        ("a*b", []),
+    ],
+)
+def test_words_with_their_letters_starred_out_are_profane(guard, text, said):
+    found = guard.check(text, BOTTLE).findings
+    assert [one.said for one in found if one.rule == "profanity/masked"] == said
+
+
+def test_starred_words_are_let_through_where_no_list_of_words_is_asked_for(tmp_path):
+    (tmp_path / "own.yaml").write_text("check_claims: []\nprofanity: []")
+    assert Guard(Policy.load(tmp_path / "own.yaml")).check("f**k", BARE).ok
+
+
+CABLE = ItemFacts.of(
+    Item("6", "Acme Cable X200, 1 kg", "NASA tested.", price=15.0, attributes={"brand": "Acme"})
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Fits X201 and X200", [("number", "X201")]),
+        ("Model 2x4b", [("number", "2x4b")]),
+        ("It weighs 1kg and 2kg", [("number", "2kg")]),
+        ("By NASA", []),
+        ("By FEMA", [("certificate", "FEMA")]),
+        ("BY FEMA", []),
+        ("The A&B and the CDE.", [("certificate", "CDE")]),
+        ("A TOTALLYNEW one", []),
+    ],
+)
+def test_designations_are_the_items_own(guard, text, found):
+    assert [(one.kind, one.said) for one in guard.check(text, CABLE).findings] == found
+
+
+def test_brands_of_other_makers_are_names_where_they_are_written_like_names():
+    shop = Guard(Policy.load(), brands=["Ab", " Globex ", "--", "Blue Moon"])
+
+    def names(text):
+        return [one.said for one in shop.check(text, BOTTLE).findings if one.kind == "name"]
+
+    assert names("Like Globex, like GLOBEX") == ["Globex", "GLOBEX"]
+    assert names("like globex, once in a blue moon") == []
+    assert names("Like Ab") == []
+    assert names("By Blue Moon") == ["Blue Moon"]
+
+
+def test_the_same_is_told_once_and_in_the_order_of_the_text(guard):
+    found = guard.check("Only $14.99, a red one and a brass one, FDA approved", BOTTLE).findings
+    assert [one.span[0] for one in found] == sorted(one.span[0] for one in found)
+    assert len(set(found)) == len(found)
+    assert found[0].said == "$14.99"
+
+
+def test_what_is_too_long_is_quoted_no_longer_than_it_needs(tmp_path):
+    (tmp_path / "own.yaml").write_text("check_claims: []\nlength: {push: 5, any: 200}")
+    strict = Guard(Policy.load(tmp_path / "own.yaml"))
+    text = "abcde" + "f" * 100
+    (found,) = strict.check(text, BARE, channel="push").findings
+    assert (found.kind, found.span, found.said) == ("length", (5, 105), "f" * 60)
+    assert "105 characters; push may have 5" in found.why
+    assert strict.check("abcde", BARE, channel="push").ok
+    assert strict.check(text, BARE).ok
+    (found,) = strict.check("a" * 201, BARE).findings
+    assert "a text may have 200" in found.why
+
+
+def test_disclosures_are_asked_for_on_their_channels_and_lines_in_any_spacing(tmp_path):
+    (tmp_path / "own.yaml").write_text(
+        "check_claims: []\n"
+        "disclosures: [{say: Ask your bank., when: [loan], channels: [push]}, {say: Ad}]"
+    )
+    strict = Guard(Policy.load(tmp_path / "own.yaml"))
+
+    def missing(text, channel=""):
+        return [one.why for one in strict.check(text, BARE, channel=channel).findings]
+
+    assert missing("Ad: a loan") == []
+    assert missing("Ad: a loan", "email") == []
+    assert missing("Ad: a loan", "push") == ["It must say: Ask your bank."]
+    assert missing("AD: a loan, ask  your\nbank.", "push") == []
+    assert missing("A loan. Ask your bank.", "push") == ["It must say: Ad"]
+
+
+def test_a_word_that_is_two_things_is_excused_by_the_items_own_words_and_no_other(guard):
+    def profane(text, facts):
+        return [one.said for one in guard.check(text, facts).findings if one.kind == "profanity"]
+
+    assert profane("A hex nipple", BOTTLE) == []
+    assert profane("A hex nipple", BARE) == ["nipple"]
+    rude = ItemFacts.of(Item("7", "Thing", "It is shit."))
+    assert profane("It is shit", rude) == ["shit"]
