@@ -25,6 +25,7 @@ from genrec.training.company import WORK, Company
 from genrec.training.options import FitConfig
 from genrec.training.rows import STATE_FILE, Batch, Progress, Rows, Targets, TrainingRows
 from genrec.training.sharding import accelerate_leaves_it, sharded, wants_sharding
+from genrec.training.stopping import stop_between_steps
 from genrec.training.together import Learner, told_by_main
 
 # The Trainer brings packages that are not needed to use what was trained: its import is slow.
@@ -94,7 +95,8 @@ def fit(
 ) -> FitResult:
     """Trains the parameters of ``model`` that require gradients, in place.
 
-    Where several processes were launched, all call it alike and share each batch.
+    Where several processes were launched, all call it alike and share each batch. Ctrl-C ends a
+    process that trains alone after the step under way, which a checkpoint keeps.
 
     Args:
         rows: training rows; each epoch visits them in a new seeded order.
@@ -116,6 +118,7 @@ def fit(
     Raises:
         InputError: there are no rows.
         ConfigError: the loss stopped being finite, or the processes cannot share the batches.
+        KeyboardInterrupt: somebody asked for the end; the same call goes on from there.
     """
     from transformers import PrinterCallback, TrainerState
 
@@ -140,7 +143,9 @@ def fit(
             "where single rows cannot be told apart. Set it to 0, or launch with DDP."
         )
     started = time.perf_counter()
-    with accelerate_leaves_it():
+    # Of several processes each would end after a step of its own.
+    keeps = company.alone and bool(config.checkpoint_every)
+    with accelerate_leaves_it(), stop_between_steps(heeded=keeps) as stop:
         arguments = _arguments(config, folder, company)
         resume_from = _newest(folder, identity, company, arguments)
         if shards:
@@ -155,6 +160,7 @@ def fit(
             on_validation,
             company=company,
             parts=learner if shards else None,
+            stop=stop,
         )
         trainer = CheckpointingTrainer(
             model=learner,
@@ -178,6 +184,8 @@ def fit(
         else:
             model.train()
             trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    if stop.asked:
+        raise KeyboardInterrupt
     steps = trainer.state.global_step
     if shards:
         watcher.gather()

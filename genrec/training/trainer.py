@@ -33,6 +33,7 @@ from genrec.training.company import ALONE, Company
 from genrec.training.options import FitConfig
 from genrec.training.repeated import RepeatedBatches
 from genrec.training.rows import STATE_FILE, Progress, Targets
+from genrec.training.stopping import Stop
 from genrec.training.together import (
     SHARES,
     TARGETS,
@@ -52,6 +53,7 @@ class Watcher(TrainerCallback):
 
     Attributes:
         parts: what trains in place of ``model``, where that is sharded.
+        stop: whether to end after a step, with a checkpoint of it.
     """
 
     model: nn.Module
@@ -62,6 +64,7 @@ class Watcher(TrainerCallback):
     on_validation: Callable[[int, float], None] | None = None
     company: Company = ALONE
     parts: Any = None
+    stop: Stop = field(default_factory=Stop)
     metrics: dict[int, float] = field(default_factory=dict)
     best_step: int | None = None
     last_loss: float = float("nan")
@@ -74,6 +77,8 @@ class Watcher(TrainerCallback):
             self._validate(step, control)
         if self.progress is not None:
             self.progress(step, self.config.steps, self.last_loss)
+        if self.stop.asked:
+            control.should_save = control.should_training_stop = True
 
     def gather(self) -> None:
         """Puts what was trained in parts into the whole model; all processes must call it."""

@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import signal
+import threading
 
 import pytest
 import torch
@@ -62,6 +65,77 @@ def test_a_stopped_run_goes_on_with_the_same_losses(tmp_path):
     resumed = train(tmp_path / "stopped")
     assert resumed.losses == whole.losses
     assert len(whole.losses) == 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [2, 11, 20])
+def test_a_signal_ends_a_training_after_its_step_and_nothing_is_lost(tmp_path, number, step):
+    def interrupted(model, batch):
+        done.append(1)
+        if len(done) == step:
+            os.kill(os.getpid(), number)
+        return squared(model, batch)
+
+    whole, done = train(tmp_path / "whole"), []
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "stopped", loss=interrupted)
+    assert len(done) == step
+    assert signal.getsignal(number) is before
+    assert train(tmp_path / "stopped", loss=interrupted).losses == whole.losses
+    assert len(done) == 20
+
+
+def test_a_second_signal_ends_a_training_at_once(tmp_path, caplog):
+    def impatient(model, batch):
+        done.append(1)
+        if len(done) == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert "once more ends it at once" in caplog.text
+            os.kill(os.getpid(), signal.SIGINT)
+        return squared(model, batch)
+
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, loss=impatient)
+    # What was begun is begun again, from the checkpoint of step 4.
+    train(tmp_path, loss=impatient)
+    assert len(done) == 6 + 16
+
+
+def test_where_no_checkpoints_are_asked_for_a_signal_ends_at_once(tmp_path):
+    def interrupted(model, batch):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the signal should have ended the step")
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, loss=interrupted, checkpoint_every=0)
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
+def test_signals_that_somebody_handles_and_other_threads_are_left_alone(tmp_path):
+    heard = []
+
+    def own(number, frame):
+        heard.append(number)
+
+    def signalled(model, batch):
+        if len(done) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        done.append(1)
+        return squared(model, batch)
+
+    done, before = [], signal.signal(signal.SIGTERM, own)
+    try:
+        assert train(tmp_path / "own", loss=signalled).steps == 20
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
+    told = []
+    thread = threading.Thread(target=lambda: told.append(train(tmp_path / "thread").steps))
+    thread.start()
+    thread.join()
+    assert told == [20]
 
 
 @pytest.mark.parametrize("count", [10, 3])
