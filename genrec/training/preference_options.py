@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
@@ -109,9 +110,13 @@ class GrpoConfig:
         for name in ("temperature", "clip"):
             if not getattr(self, name) > 0:
                 yield f"grpo.{name} is {getattr(self, name)}; it must be above 0"
-        for name in self.rewards:
+        for name, weight in self.rewards.items():
             if name not in REWARDS:
                 yield f"grpo.rewards has '{name}'; {nearest(name, REWARDS)}"
+            elif not math.isfinite(weight):
+                yield f"grpo.rewards.{name} is {weight}; it must be a number"
+            elif weight < 0 and name in ("hit", "rank"):
+                yield f"grpo.rewards.{name} is {weight:g}, which teaches to miss; give 0 or more"
         if not any(self.rewards.values()):
             yield f"grpo.rewards weighs nothing; give one of {', '.join(REWARDS)} a weight"
         if self.held_out not in (NDCG, *REWARDS):

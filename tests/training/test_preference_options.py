@@ -68,6 +68,25 @@ def test_what_is_optimised_cannot_be_held_out():
     )
 
 
+@pytest.mark.parametrize(
+    ("rewards", "said"),
+    [
+        ({"hit": -1.0, "diversity": 1.0}, "hit is -1, which teaches to miss"),
+        ({"rank": -0.5, "hit": 1.0}, "rank is -0.5, which teaches to miss"),
+        ({"value": float("nan")}, "value is nan; it must be a number"),
+        ({"hit": float("inf")}, "hit is inf; it must be a number"),
+    ],
+)
+def test_weights_that_teach_the_wrong_thing_are_refused(rewards, said):
+    with pytest.raises(ConfigError, match=said):
+        PreferenceConfig(method="grpo", grpo=GrpoConfig(rewards=rewards))
+
+
+def test_cheaper_items_may_be_worth_more_than_dear_ones():
+    rewards = {"hit": 1.0, "value": -0.1}
+    assert PreferenceConfig(method="grpo", grpo=GrpoConfig(rewards=rewards)).grpo.rewards == rewards
+
+
 def test_a_checkpoint_never_stands_between_two_updates_with_the_same_draws():
     with pytest.raises(ConfigError, match="multiple"):
         PreferenceConfig(method="grpo", grpo=GrpoConfig(updates=3))
