@@ -180,6 +180,15 @@ def test_only_allowed_items_come_back_and_all_of_them_when_there_are_few():
     assert found.items[2].tolist() == [-1] * 8
 
 
+def test_one_row_of_allowed_items_holds_for_everybody():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    allowed = np.arange(60) % 3 == 0
+    one = beam_search(backbone, PROMPTS, trie, beams=8, allowed=allowed)
+    each = beam_search(backbone, PROMPTS, trie, beams=8, allowed=np.tile(allowed, (3, 1)))
+    assert one.items.tolist() == each.items.tolist()
+    assert (one.items % 3 == 0).all()
+
+
 def test_a_narrow_beam_still_gives_as_many_items_as_beams():
     backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
     found = beam_search(backbone, PROMPTS, trie, beams=5)

@@ -134,15 +134,16 @@ def test_it_ends_when_everything_near_was_looked_at(world, monkeypatch):
     assert max(rounds[1:]) <= 20 * 21
 
 
-def test_neighbours_are_the_items_whose_codes_point_the_same_way(world):
+@pytest.mark.parametrize("width", [WIDTH, 200])
+def test_neighbours_are_the_items_whose_codes_point_the_same_way(world, width):
     codes = world[2]
     draw = np.random.default_rng(0)
-    directions = draw.normal(size=(LEVELS * SIZE, WIDTH))
+    directions = draw.normal(size=(LEVELS * SIZE, width))
     # Of other lengths: only where a code points to counts.
     directions *= draw.uniform(0.1, 10, size=(len(directions), 1))
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     few = codes[:400].numpy()
-    points = unit.reshape(LEVELS, SIZE, WIDTH)[np.arange(LEVELS), few].reshape(len(few), -1)
+    points = unit.reshape(LEVELS, SIZE, width)[np.arange(LEVELS), few].reshape(len(few), -1)
     likeness = points @ points.T
     near = CodeGraph.build(few, (SIZE,) * LEVELS, directions, 10).neighbours.numpy()
     assert near.shape == (400, 11)

@@ -248,6 +248,8 @@ def test_brands_of_other_makers_are_names_where_they_are_written_like_names():
     assert names("like globex, once in a blue moon") == []
     assert names("Like Ab") == []
     assert names("By Blue Moon") == ["Blue Moon"]
+    # A brand's word that is used as any other does not hide what follows.
+    assert names("Once in a blue moon, like Globex") == ["Globex"]
 
 
 def test_the_same_is_told_once_and_in_the_order_of_the_text(guard):

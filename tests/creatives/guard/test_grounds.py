@@ -92,6 +92,8 @@ def test_what_the_item_says_is_borne_out_however_it_is_put(text):
         "$14",
         "24% off",
         "20%",
+        "9%",
+        "9 volts",
     ],
 )
 def test_what_it_does_not_say_is_not(text):

@@ -40,6 +40,8 @@ def found(text):
         ("candy cures", "cures"),
         ("5c cures 5 ills", "cures"),
         ("n0 r1sk", "no risk"),
+        ("guaranteed result$now", "guaranteed results"),
+        ("it $hurts: guaranteed result$now", "guaranteed results"),
         ("norisk", "no risk"),
     ],
 )
