@@ -82,10 +82,8 @@ class CodeGraph:
             order = np.random.default_rng(level).permutation(len(codes))
             order = order[np.argsort(tokens[order, level], kind="stable")]
             column = tokens[order, level]
-            first = np.append(True, column[1:] != column[:-1])
-            place = np.arange(len(order)) - np.maximum.accumulate(
-                np.where(first, np.arange(len(order)), 0)
-            )
+            # How many items before it, in this order, hold its code.
+            place = np.arange(len(order)) - np.searchsorted(column, column)
             kept = place < holders
             held[column[kept], place[kept]] = order[kept]
         return CodeGraph(
