@@ -30,7 +30,7 @@ SOURCES = Registry(
             about="a year of groceries: 2,469 households, baskets, prices, campaigns, coupons",
         ),
         "amazon2014": Entry(
-            f"{_HERE}.amazon2014:load", about="Amazon 2014 5-core: domain=beauty or toys"
+            f"{_HERE}.amazon2014:load", about="Amazon 2014 5-core: domain=beauty, toys or another's"
         ),
         "minionerec": Entry(
             f"{_HERE}.minionerec:load",

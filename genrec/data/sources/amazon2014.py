@@ -1,4 +1,7 @@
-"""Amazon 2014 5-core, the standard table of generative recommendation: order only, no times."""
+"""Amazon 2014 5-core, the standard table of generative recommendation: order only, no times.
+
+Each domain lies in a folder of its own, ``amazon2014-DOMAIN``.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,33 @@ import polars as pl
 from genrec.data.assemble import assemble
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
-from genrec.data.sources.files import read_parquet
-from genrec.data.sources.folders import data_folder, one_of, read_columns
+from genrec.data.sources.folders import data_folder, data_root, one_of, read_columns
 
+PREFIX = "amazon2014-"
 DOMAINS = ("beauty", "toys")
+"""Those that have a recipe; any other that has a folder can be read as well."""
 
 
 def load(domain: str = "beauty") -> Dataset:
     """Reviewers and the products that they reviewed, in order; ids are ASINs and reviewer ids.
 
+    Args:
+        domain: ``beauty``, ``toys``, or what follows ``amazon2014-`` in another folder's name.
+
     Raises:
         ConfigError: no such domain.
-        InputError: the folder is absent or damaged.
+        InputError: the folder is absent or damaged, or a file lacks a column.
     """
-    folder = data_folder(f"amazon2014-{one_of('domain', domain, DOMAINS)}")
-    items = read_parquet(folder / "items.parquet")
+    there = {path.name.removeprefix(PREFIX) for path in data_root().glob(f"{PREFIX}*")}
+    folder = data_folder(PREFIX + one_of("domain", domain, sorted({*DOMAINS, *there})))
+    wanted = ["item_id", "asin", "title"]
+    items = read_columns(folder / "items.parquet", wanted, more=("categories", "brand"))
     sequences = read_columns(folder / "sequences.parquet", ["user_asin", "item_ids"])
-    brand = [pl.col("brand")] if "brand" in items.columns else []
-    path = pl.col("categories").list.first().str.split(" > ")
-    table = items.select(
-        pl.col("asin").alias("item_id"),
-        "title",
-        # The root is the domain itself and says nothing.
-        path.list.slice(1).list.join(" > ").alias("category"),
-        *brand,
-    )
+    # The root is the domain itself and says nothing.
+    path = pl.col("categories").list.first().str.split(" > ").list.slice(1).list.join(" > ")
+    told = {"categories": path.alias("category"), "brand": pl.col("brand")}
+    columns = [column for name, column in told.items() if name in items.columns]
+    table = items.select(pl.col("asin").alias("item_id"), "title", *columns)
     order = sequences.explode("item_ids").join(
         items.select("item_id", "asin"),
         left_on="item_ids",

@@ -15,14 +15,18 @@ VARIABLE = "GENREC_DATA"
 DEFAULT = Path("..") / "shared" / "data"
 
 
+def data_root() -> Path:
+    """Where all benchmark data sets lie."""
+    return Path(os.environ.get(VARIABLE) or DEFAULT)
+
+
 def data_folder(name: str) -> Path:
     """The folder of one benchmark data set.
 
     Raises:
         InputError: there is no such folder.
     """
-    root = Path(os.environ.get(VARIABLE) or DEFAULT)
-    folder = root / name
+    folder = data_root() / name
     if not folder.is_dir():
         raise InputError(
             f"The benchmark data '{name}' are not there: {folder} is no folder. They do not come "
@@ -31,8 +35,8 @@ def data_folder(name: str) -> Path:
     return folder
 
 
-def read_columns(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    """These columns of a parquet file.
+def read_columns(path: Path, columns: Sequence[str], more: Sequence[str] = ()) -> pl.DataFrame:
+    """These columns of a parquet file, and ``more`` where it has them.
 
     Raises:
         InputError: the file is absent or damaged, or lacks a column.
@@ -44,7 +48,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> pl.DataFrame:
             f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(table.columns)}. "
             "Fetch the file anew."
         )
-    return table.select(columns)
+    return table.select(*columns, *(name for name in more if name in table.columns))
 
 
 def one_of(option: str, value: str, valid: Sequence[str]) -> str:

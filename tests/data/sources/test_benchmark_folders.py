@@ -1,3 +1,4 @@
+import polars as pl
 import pytest
 
 from genrec.data.dataset import Dataset
@@ -63,3 +64,41 @@ def test_unknown_domains_are_answered_with_the_nearest(tmp_path, monkeypatch):
     monkeypatch.setenv("GENREC_DATA", str(tmp_path))
     with pytest.raises(ConfigError, match="did you mean 'beauty'"):
         Dataset.load("amazon2014", domain="beaty")
+
+
+def written(root, domain, **columns):
+    folder = root / f"amazon2014-{domain}"
+    folder.mkdir()
+    items = {"item_id": [1, 2, 3], "asin": ["A", "B", "C"], "title": ["Ball", None, "Bat"]}
+    pl.DataFrame({**items, **columns}).write_parquet(folder / "items.parquet")
+    sequences = {"user_id": [1, 2], "user_asin": ["U", "V"], "item_ids": [[3, 1, 2], [2, 3]]}
+    pl.DataFrame(sequences).write_parquet(folder / "sequences.parquet")
+
+
+def test_any_domain_that_has_a_folder_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    categories = [["Sports > Balls > Tennis", "Sports > New"], [], None]
+    written(tmp_path, "sports", categories=categories, brand=["Acme", None, None])
+    data = Dataset.load("amazon2014", domain="sports")
+    assert data.name == "amazon2014-sports"
+    assert data.catalog["A"].describe() == "Ball. category: Balls > Tennis. brand: Acme"
+    assert [data.catalog[name].describe() for name in "BC"] == ["B", "Bat"]
+    histories = [[data.catalog[int(one)].id for one in row.items] for row in data.sequences]
+    assert histories == [["C", "A", "B"], ["B", "C"]]
+    with pytest.raises(ConfigError, match="did you mean 'sports'"):
+        Dataset.load("amazon2014", domain="sport")
+
+
+def test_a_domain_without_categories_and_brands_is_read_by_its_titles(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "office")
+    assert Dataset.load("amazon2014", domain="office").catalog["C"].describe() == "Bat"
+
+
+def test_a_file_without_titles_is_told_by_the_column(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "office")
+    path = tmp_path / "amazon2014-office" / "items.parquet"
+    pl.read_parquet(path).drop("title", "asin").write_parquet(path)
+    with pytest.raises(InputError, match="lacks the column\\(s\\) asin, title"):
+        Dataset.load("amazon2014", domain="office")
