@@ -173,7 +173,7 @@ def generative(
     return found, details
 
 
-def recipe_of(domain: str, overrides: Sequence[str]) -> Recipe:
+def recipe_of(domain: str, overrides: list[str]) -> Recipe:
     """The recipe of a domain: its own, or that of Beauty with nothing changed but the data."""
     if domain in DOMAINS:
         return Recipe.load(domain, overrides)

@@ -155,6 +155,13 @@ def test_neighbours_are_the_items_whose_codes_point_the_same_way(world, width):
     assert found.mean() > 1.2 * best[:, 11:33].mean()
 
 
+def test_codes_that_point_nowhere_are_like_none():
+    directions = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [-1.0, 0.0]])
+    graph = CodeGraph.build(np.array([[0], [1], [2], [3]]), (4,), directions, 1)
+    assert graph.neighbours[1].tolist() == [1, 2]
+    assert graph.neighbours[2].tolist() == [2, 1]
+
+
 def test_eight_items_that_hold_a_code_are_kept_unless_told_otherwise(world):
     graph, _, codes = world
     assert graph.holders.shape == (LEVELS * SIZE, 8)

@@ -118,6 +118,8 @@ def test_on_the_device_where_it_is_it_stays_itself():
 def test_positions_without_an_item_have_no_leaf():
     trie = Trie.build(np.array([[1, 0], [0, 1]]), positions=np.array([4, 1]))
     assert trie.leaf_of_item.tolist() == [-1, 0, -1, -1, 1]
+    trie = Trie.build(np.array([[1, 0], [0, 1]]), positions=np.array([3, 0]))
+    assert trie.leaf_of_item.tolist() == [0, -1, -1, 1]
 
 
 def test_of_one_level_nothing_lies_between_root_and_leaves():

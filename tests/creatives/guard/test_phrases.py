@@ -183,7 +183,7 @@ def test_blocks_are_the_parts_of_one_letters_run():
     assert _blocks("xcc", 1) == [(1, 3)]
     # No more is read than a limit, so that no text takes long.
     assert _blocks("a" * 300, 0) == [(0, 200)]
-    assert _blocks("b" + "a" * 300, 1) == [(1, 201)]
+    assert _blocks("b" * 8 + "a" * 300, 8) == [(8, 208)]
     assert _blocks(" ".join("a" * 9), 0) == [(2 * n, 2 * n + 1) for n in range(6)]
 
 

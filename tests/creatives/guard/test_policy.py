@@ -137,8 +137,8 @@ def test_a_policy_keeps_its_own_single_values_and_adds_up_its_rules(tmp_path):
 
 
 def test_lines_must_fit_their_length_to_the_last_character(tmp_path):
-    text = "must_say: {{push: [Ad., Terms apply.]}}\nlength: {{push: {most}}}"
-    assert Policy.load(written(tmp_path, text.format(most=16))).longest("push") == 16
+    text = "must_say: {{ads: [Ad., Terms apply.]}}\nlength: {{ads: {most}}}"
+    assert Policy.load(written(tmp_path, text.format(most=16))).longest("ads") == 16
     with pytest.raises(InputError, match="needs 16 characters, and length allows 15"):
         Policy.load(written(tmp_path, text.format(most=15)))
     with pytest.raises(InputError, match="at least 1"):
