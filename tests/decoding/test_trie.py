@@ -54,7 +54,11 @@ def test_leaves_are_counted_below_every_node(codes, random):
 def test_stored_and_loaded_it_is_the_same(tmp_path):
     trie = Trie.build(np.array([[1, 0, 3], [0, 1, 2], [1, 0, 2]]))
     trie.save(tmp_path / "trie")
-    assert walk(Trie.load(tmp_path / "trie")) == walk(trie)
+    loaded = Trie.load(tmp_path / "trie")
+    assert walk(loaded) == walk(trie)
+    assert [one.tolist() for one in loaded.leaf_ranges] == [
+        one.tolist() for one in trie.leaf_ranges
+    ]
 
 
 def test_a_truncated_trie_is_refused(tmp_path):

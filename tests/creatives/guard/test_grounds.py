@@ -106,11 +106,12 @@ def test_money_that_a_description_speaks_of_makes_no_saving(text):
 
 
 def test_saved_is_what_lies_between_two_prices_of_one_currency_rounded_down():
-    chair = Item("1", "Chair", price=20.0, attributes={"list_price": 30.0})
-    assert borne_out("save $10", chair) == [True]
-    assert borne_out("33% off", chair) == [True]
-    assert borne_out("34% off", chair) == [False]
-    assert borne_out("save €10", chair) == [False]
+    chair = Item("1", "Chair", price=20.0, attributes={"list_price": 70.0})
+    assert borne_out("save $50", chair) == [True]
+    assert borne_out("save $10", chair) == [False]
+    assert borne_out("71% off", chair) == [True]
+    assert borne_out("72% off", chair) == [False]
+    assert borne_out("save €50", chair) == [False]
     # Of one price nothing is saved.
     alone = Item("1", "Chair", price=20.0)
     assert borne_out("$20", alone) == [True]
