@@ -254,14 +254,7 @@ def _spell(signs: Sequence[str], wanted: Sequence[str]) -> bool:
             return False
         if len(wanted) <= 4 and len(letters) == 1 and len(run) == 2:
             return False
-        if letters[0].isalpha() and len(letters) == 1 and not _reads(run[0], letters[0]):
-            return False
     return True
-
-
-def _reads(sign: str, letter: str) -> bool:
-    # A capital I is an l to the eye, and lower case no longer tells them apart.
-    return sign == letter or not sign.isalpha() or {sign, letter} == {"i", "l"}
 
 
 def _breaks(phrase: str) -> frozenset[int]:

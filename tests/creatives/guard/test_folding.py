@@ -18,6 +18,7 @@ from genrec.creatives.guard.folding import fold, hidden
         ("c\u0336u\u0336res", "cures"),
         ("crème", "creme"),
         ("\u202eseruc\u202c", "cures"),
+        ("it really \u202eseruc\u202c all", "it really cures all"),
         ("тор", "top"),
         ("5½ “in” × 3", '5½ "in" x 3'),
     ],

@@ -115,7 +115,7 @@ def test_of_hits_that_lie_in_one_another_the_longest_is_told():
         ("in the", "in the"),
         ("world", "world"),
     ]
-    assert _outermost([(4, 6, 1), (0, 5, 0), (0, 3, 2), (6, 8, 3), (7, 8, 4)]) == [
+    assert _outermost([(4, 6, 1), (0, 3, 2), (0, 5, 0), (6, 8, 3), (7, 8, 4)]) == [
         (0, 5, 0),
         (4, 6, 1),
         (6, 8, 3),
