@@ -178,13 +178,18 @@ def _load_image_adapter(pipe: Any, family: Family, options: DiffusionOptions) ->
             "not read here; SD 1.5 and SDXL take them."
         )
     subfolder, _, file = options.image_adapter_file.rpartition("/")
+    if not file.endswith(".safetensors"):
+        raise ConfigError(
+            f"image_adapter_file is '{options.image_adapter_file}', which may hold code of its "
+            "own. Name the .safetensors file of the adapter."
+        )
     given: dict[str, str | None] = {"image_encoder_folder": "image_encoder"}
     if options.image_encoder:
         from transformers import CLIPVisionModelWithProjection
 
         with _quiet(), _loads("The image encoder", options.image_encoder):
             encoder = CLIPVisionModelWithProjection.from_pretrained(
-                options.image_encoder, dtype=pipe.dtype
+                options.image_encoder, dtype=pipe.dtype, use_safetensors=True
             )
             pipe.register_modules(image_encoder=encoder)
         given = {"image_encoder_folder": None}

@@ -38,6 +38,8 @@ def refuse_missing_folder(name: str) -> None:
 def load_pretrained(auto: Any, name: str, what: str, **options: Any) -> Any:
     """``auto.from_pretrained(name)`` without running code that comes with the model.
 
+    Weights are read from safetensors alone.
+
     Args:
         auto: an Auto class of transformers.
         what: for the message: "The image encoder".
@@ -51,6 +53,9 @@ def load_pretrained(auto: Any, name: str, what: str, **options: Any) -> Any:
     hf_logging.disable_progress_bar()
     try:
         refuse_missing_folder(name)
+        if hasattr(auto, "from_config") or hasattr(auto, "_from_config"):
+            # It has weights, and a pickle of them could run code of its own.
+            options["use_safetensors"] = True
         return auto.from_pretrained(name, trust_remote_code=False, **options)
     # Hub, network, format, code: whatever stands in the way, a user can do the same about it.
     except Exception as error:

@@ -189,7 +189,9 @@ class TextEncoder(Encoder):
         hf_logging.disable_progress_bar()
         try:
             refuse_missing_folder(self._folder)
-            model = SentenceTransformer(self._folder, trust_remote_code=False)
+            model = SentenceTransformer(
+                self._folder, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+            )
         # Hub, network, format, code: whatever stands in the way, a user can do the same about it.
         except Exception as error:
             raise ConfigError(

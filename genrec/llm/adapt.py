@@ -307,7 +307,10 @@ def read_model(folder: Path, config: BackboneConfig, *, quantized: bool = True) 
     text_tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     if not (folder / ADAPTER).is_dir():
         auto = model_class(folder / MODEL)
-        return auto.from_pretrained(folder / MODEL, dtype=torch.float32), text_tokenizer
+        return (
+            auto.from_pretrained(folder / MODEL, dtype=torch.float32, use_safetensors=True),
+            text_tokenizer,
+        )
     from peft import PeftModel
 
     _check_start(folder, config)

@@ -70,7 +70,7 @@ def read_weights(folder: str | Path, config: BackboneConfig) -> Any:
     Raises:
         MissingExtra: few bits need bitsandbytes.
     """
-    options: dict[str, Any] = {"dtype": frozen_dtype(config)}
+    options: dict[str, Any] = {"dtype": frozen_dtype(config), "use_safetensors": True}
     if config.quantized != "none":
         if find_spec("bitsandbytes") is None:
             raise MissingExtra("bitsandbytes", "quantize", f"Loading in {config.quantized}")

@@ -56,7 +56,9 @@ class TransformersText(TextModel):
         try:
             refuse_missing_folder(folder)
             self.text_tokenizer = AutoTokenizer.from_pretrained(folder)
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, dtype), use_safetensors=True
+            )
         except (OSError, ValueError, AttributeError) as error:
             raise ConfigError(
                 f"The text model '{name}' could not be loaded: {str(error).splitlines()[0]} "
@@ -268,6 +270,11 @@ def _with_adapter(model: Any, folder: str) -> Any:
         raise ConfigError(
             f"There is no adapter in '{folder}': it has no adapter_config.json. Name the folder "
             "that a fine-tuning recipe left, such as runs/copywriter/copywriter."
+        )
+    if not (Path(folder) / "adapter_model.safetensors").is_file():
+        raise ConfigError(
+            f"The adapter '{folder}' has no adapter_model.safetensors. Other files of weights may "
+            "hold code of their own and are not read; save the adapter anew with peft."
         )
     try:
         return PeftModel.from_pretrained(model, folder).merge_and_unload()

@@ -278,6 +278,11 @@ class GenerativeConfig:
                 f"llm.pictures is {self.backbone.pictures} in a hybrid, whose histories are read "
                 "item by item. Put the pictures into the item vectors (encode.image) instead."
             )
+        if self.hybrid and self.decode.strategy == "sample":
+            raise ConfigError(
+                "decode.strategy is sample in a hybrid, which weighs log-probabilities of codes "
+                "and no noise of a draw. Take best or diverse, or leave the hybrid out."
+            )
 
     def with_options(self, **options: Any) -> GenerativeConfig:
         """A copy with options set by their bare names, wherever they live.

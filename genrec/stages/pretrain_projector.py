@@ -107,7 +107,7 @@ def _opened(
     folder: Path, dataset: Dataset, options: ProjectorConfig
 ) -> tuple[SeeingLLM, NamingPrompt, np.ndarray]:
     """The LLM of a folder, how it is asked, and which items have a picture."""
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype="auto")
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype="auto", use_safetensors=True)
     if torch.cuda.is_available():
         model.cuda()
     pictures = PictureTokens.of(model, str(folder), dataset.catalog, options.pictures)

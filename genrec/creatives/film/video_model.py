@@ -85,7 +85,9 @@ class VideoModel:
             )
         dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
         try:
-            pipe = getattr(diffusers, kind.pipeline).from_pretrained(name, dtype=dtype)
+            pipe = getattr(diffusers, kind.pipeline).from_pretrained(
+                name, dtype=dtype, use_safetensors=True
+            )
         except (OSError, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"The film model '{name}' cannot be loaded: {reason}") from error

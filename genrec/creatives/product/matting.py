@@ -45,7 +45,7 @@ class MattingModel:
         problems = []
         for kind in (AutoModelForImageSegmentation, AutoModelForSemanticSegmentation):
             try:
-                model = kind.from_pretrained(name).eval()
+                model = kind.from_pretrained(name, use_safetensors=True).eval()
                 processor = AutoImageProcessor.from_pretrained(name)
             except (OSError, ValueError) as error:
                 problems.append(str(error).splitlines()[0])
