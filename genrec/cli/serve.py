@@ -43,6 +43,10 @@ def serve_command(
     kinds: Annotated[
         str, typer.Option(help="Events that count as choices, comma-separated; all if left out.")
     ] = "",
+    max_n: Annotated[int, typer.Option(help="Most items in one list.", min=1)] = 1000,
+    max_body: Annotated[
+        int, typer.Option(help="Bytes of a request's body; more get 413.", min=1024)
+    ] = 256 * 1024,
     text: Annotated[
         str, typer.Option(help="Answers chats: a model's name or folder, or openai:NAME.")
     ] = "",
@@ -65,6 +69,8 @@ def serve_command(
         drain=drain,
         cors=_listed(cors),
         kinds=_listed(kinds),
+        max_n=max_n,
+        max_body=max_body,
     )
     # Before the model is loaded: what is wrong here is seen at once.
     check_packages()

@@ -50,17 +50,16 @@ def add_completions(
         model = service.current.text_model
         if shop is not None and body.model == SHOP_MODEL:
             return await _from_shop(shop, body, key)
-        if model is None:
+        if model is None and shop is None:
             raise RequestProblem(
                 501,
                 "no_text_model",
-                "No text model is loaded, so there is no chat. /v1/recommend works."
-                if shop is None
-                else f"No text model is loaded. Ask the model {SHOP_MODEL}.",
+                "No text model is loaded, so there is no chat. /v1/recommend works.",
             )
-        if body.model != model.name:
+        if model is None or body.model != model.name:
+            there = [SHOP_MODEL] * (shop is not None) + [model.name for model in (model,) if model]
             raise RequestProblem(
-                404, "unknown_model", f"There is no text model '{body.model}'; it is {model.name}."
+                404, "unknown_model", f"No model '{body.model}' here; ask {' or '.join(there)}."
             )
         if any(one.role == "tool" or one.content is None for one in body.messages):
             raise RequestProblem(

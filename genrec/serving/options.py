@@ -45,7 +45,15 @@ class ServeConfig:
         Raises:
             ConfigError: names every option that is out of range.
         """
-        least = {"port": 0, "max_wait_ms": 0, "max_batch": 1, "queue": 1, "max_n": 1}
+        least = {
+            "port": 0,
+            "max_wait_ms": 0,
+            "max_batch": 1,
+            "queue": 1,
+            "max_n": 1,
+            "max_body": 1024,
+            "max_nesting": 4,
+        }
         wrong = [
             f"{name} is {getattr(self, name)}, the least is {low}"
             for name, low in least.items()

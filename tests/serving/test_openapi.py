@@ -12,9 +12,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from genrec.serving.app import create_app
+from tests.serving.chats import app_of, counter
 from tests.serving.live import on_thread
-from tests.serving.shops import in_service
 
 CHECKS = [
     not_a_server_error,
@@ -23,13 +22,23 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# Without a text model it answers 501 by design, which counts as an error there; see test_chat.
 ROUTES = (
     "POST /v1/recommend",
     "GET /v1/items/{item_id}",
     "POST /v1/events",
     "GET /v1/models",
     "POST /v1/admin/reload",
+    "POST /v1/chat/completions",
+    "GET /v1/shop",
+    "POST /v1/chat/sessions",
+    "GET /v1/chat/sessions/{session}",
+    "DELETE /v1/chat/sessions/{session}",
+    "GET /v1/chat/sessions/{session}/export",
+    "POST /v1/chat/sessions/{session}/turns",
+    "GET /v1/chat/sessions/{session}/events",
+    "GET /v1/chat/sessions/{session}/profile",
+    "POST /v1/chat/sessions/{session}/forget",
+    "GET /v1/pictures/{item_id}",
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
@@ -44,17 +53,14 @@ TRIALS += [(route, GenerationMode.NEGATIVE) for route in ROUTES if "POST" in rou
 @pytest.fixture(scope="module")
 def operations(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop")
-    with (
-        in_service(folder, max_wait_ms=0) as service,
-        on_thread(create_app(service)) as address,
-    ):
+    with app_of(folder, counter(folder)) as app, on_thread(app) as address:
         schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
         found = [result.ok() for result in schema.get_all_operations()]
         yield {f"{one.method.upper()} {one.path}": one for one in found}
 
 
 def test_every_route_that_is_described_is_tried(operations):
-    assert set(operations) == {*ROUTES, "POST /v1/chat/completions"}
+    assert set(operations) == set(ROUTES)
 
 
 @pytest.mark.slow
