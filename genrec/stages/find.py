@@ -98,6 +98,9 @@ def _index(run: Run, kind: str, vectors: ItemVectors) -> VectorIndex:
 
 
 def _content(path: Path) -> bytes:
+    # A pipe or a device could be read for ever.
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no file. Name a picture.")
     try:
         if path.stat().st_size > LARGEST_PICTURE:
             raise InputError(f"{path} has more than {LARGEST_PICTURE:,} bytes. Make it smaller.")

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -71,6 +72,8 @@ def test_an_index_of_cells_is_made_once_and_kept(run, monkeypatch):
         ([], InputError, "Nothing was asked"),
         (["--image", "absent.jpg"], InputError, "absent.jpg cannot be read"),
         (["mug", "--image", __file__], InputError, "test_find.py cannot be used: it is no picture"),
+        (["mug", "--image", "/dev/zero"], InputError, "/dev/zero is no file"),
+        (["mug", "--image", str(Path(__file__).parent)], InputError, "is no file"),
         (["mug", "--where", '{"price": {"max": -1}}'], InputError, "No item passes|at least 0"),
         (["mug", "--where", '{"colour": "red"}'], InputError, "colour"),
     ],
