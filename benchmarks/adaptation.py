@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Figures, in_child, memory_gb, not_measured, report
-from benchmarks.tokenizers import CODES_ALONE
 from genrec.data.dataset import Dataset, Holdout
 from genrec.evaluation.evaluate import evaluate
 from genrec.llm.backbone import Backbone
@@ -234,7 +233,7 @@ def transfer(*, quick: bool) -> Figures:
     """Beauty to Toys."""
     if quick:
         return not_measured("transfer", "--quick trains nothing on Beauty")
-    run_recipe(Recipe.load("beauty", CODES_ALONE), Workspace(BEAUTY), until="train")
+    run_recipe(Recipe.load("beauty-codes"), Workspace(BEAUTY), until="train")
     found: dict[str, Any] = {}
     for name in ("untouched", *TRANSFERS):
         folder, identity = HERE / "transfer" / name, [SHORT, TRANSFERS.get(name)]

@@ -59,12 +59,14 @@ def parts_of(
 
 
 def main() -> None:
-    """Both domains, where they were trained."""
+    """Every domain, where it was trained."""
     quick = arguments(__doc__ or "").quick
     figures: Figures = {}
     rules: dict[str, str] = {}
-    for domain in DOMAINS:
-        folder = RUNS / f"{domain}-generative-tiger14-0"
+    ending = "-generative-tiger14-0"
+    trained = sorted(path.name.removesuffix(ending) for path in RUNS.glob(f"*{ending}"))
+    for domain in dict.fromkeys((*DOMAINS, *trained)):
+        folder = RUNS / f"{domain}{ending}"
         if not (folder / "recommender").exists():
             reason = f"python -m benchmarks.quality --domains {domain} has not trained it"
             figures |= not_measured(f"{domain}_all_ndcg10", reason)

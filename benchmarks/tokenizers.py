@@ -2,7 +2,7 @@
 
 Protocol ``tiger14``: trained on all but each user's last two items, the number of steps chosen on
 the last but one, nothing filtered. Everything but the section ``semantic_ids`` is the recipe
-``beauty`` by codes alone, without its hybrid; ``one_pass`` has options of its own, below. ``kept``
+``beauty-codes``; ``one_pass`` has options of its own, below. ``kept``
 is the share of an item's nearest ten vectors with its first code, ``bought_next`` that of items
 that follow each other in training.
 
@@ -24,20 +24,6 @@ from genrec.stages.run import Observer
 from genrec.workspace import Workspace
 
 RUNS = Path(__file__).parent.parent / "runs" / "tokenizers"
-# The recipe is a hybrid, which ranks by more than its codes.
-CODES_ALONE = [
-    "hybrid=null",
-    "semantic_ids.collaborative=null",
-    "llm.hidden_dropout=0",
-    "prompt.template=recommend/next_item",
-    "packing.spelled=1",
-    "packing.embedding_dropout=0.3",
-    "train.steps=600",
-    "train.batch_size=32",
-    "train.validate_every=150",
-    "train.patience=2",
-    "train.checkpoint_every=150",
-]
 COLLABORATIVE = "semantic_ids.collaborative={signal: pmi, weight: 0.3}"
 OPQ = ["semantic_ids.quantizer=opq", "semantic_ids.levels=16"]
 ONE_PASS = [
@@ -80,7 +66,7 @@ class _Watch(Observer):
 def measured(name: str, overrides: list[str], *, quick: bool) -> tuple[Figures, dict[str, Any]]:
     """Figures of one way to make IDs, and where they come from."""
     workspace = Workspace(RUNS / name)
-    recipe = Recipe.load("beauty", [*CODES_ALONE, *overrides, "evaluate.against=[popular]"])
+    recipe = Recipe.load("beauty-codes", [*overrides, "evaluate.against=[popular]"])
     only_ids = quick or name in IDS_ONLY
     outcome = run_recipe(recipe, workspace, _Watch(), until="build_ids" if only_ids else "")
     quality = quality_of([workspace.folder])[str(workspace.folder)]
