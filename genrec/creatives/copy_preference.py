@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,8 +50,12 @@ def learn_from_pairs(
     config: CopyPreferenceConfig | None = None,
     *,
     progress: Callable[[int, int, float], None] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> list[float]:
     """DPO by trl; leaves a peft adapter in the folder.
+
+    Args:
+        about: JSON values kept beside the adapter.
 
     Returns:
         The loss of every step.
@@ -81,7 +85,7 @@ def learn_from_pairs(
         beta=config.beta,
         max_length=None,
     )
-    return _train(DPOTrainer, options, rows, folder, config, progress)
+    return _train(DPOTrainer, options, rows, folder, config, progress, about=about or {})
 
 
 def learn_from_clicks(
@@ -91,6 +95,7 @@ def learn_from_clicks(
     config: CopyPreferenceConfig | None = None,
     *,
     progress: Callable[[int, int, float], None] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> list[float]:
     """GRPO by trl: the model writes ``reward.group`` texts for each request and learns from them.
 
@@ -98,6 +103,7 @@ def learn_from_clicks(
 
     Args:
         reward: of the texts; a click model is easily flattered, so read what comes of it.
+        about: JSON values kept beside the adapter.
 
     Returns:
         The mean reward deviation of every step, as trl logs it: 0 where all texts earn the same.
@@ -131,7 +137,15 @@ def learn_from_clicks(
     )
     rows = [{"prompt": _chat(prompt)} for prompt in prompts]
     return _train(
-        GRPOTrainer, options, rows, folder, config, progress, told="reward_std", reward_funcs=reward
+        GRPOTrainer,
+        options,
+        rows,
+        folder,
+        config,
+        progress,
+        about=about or {},
+        told="reward_std",
+        reward_funcs=reward,
     )
 
 
@@ -172,6 +186,7 @@ def _train(
     config: CopyPreferenceConfig,
     progress: Callable[[int, int, float], None] | None,
     *,
+    about: Mapping[str, Any],
     told: str = "loss",
     **further: Any,
 ) -> list[float]:
@@ -202,7 +217,7 @@ def _train(
     trainer.train()
     history = [entry[told] for entry in trainer.state.log_history if told in entry]
     log.info("learned in %d steps", trainer.state.global_step)
-    with write_artefact(folder, KIND, steps=trainer.state.global_step) as inside:
+    with write_artefact(folder, KIND, steps=trainer.state.global_step, **about) as inside:
         model.save_pretrained(inside, save_embedding_layers=False)
     return [float(one) for one in history]
 

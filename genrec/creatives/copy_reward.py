@@ -32,7 +32,8 @@ class CopyReward:
         model: of clicks.
         group: texts of one place, which stand together.
         restraint: log odds taken for each cue that withholds information.
-        allowed: whether a text may be shown, such as what a guard says of it; ``None`` allows all.
+        allowed: whether a text may be shown in answer to a prompt, such as what a guard says of
+            it; ``None`` allows all.
         refusal: log odds that a refused text stands below the worst of its group.
 
     Raises:
@@ -48,7 +49,7 @@ class CopyReward:
         *,
         group: int,
         restraint: float = 0.1,
-        allowed: Callable[[str], bool] | None = None,
+        allowed: Callable[[Any, str], bool] | None = None,
         refusal: float = 1.0,
     ) -> None:
         problems = []
@@ -68,7 +69,7 @@ class CopyReward:
         """What each text earns.
 
         Args:
-            prompts: of the texts; only their number counts.
+            prompts: of the texts, which ``allowed`` is told.
             completions: texts, or chats whose last message is one; groups stand together.
 
         Raises:
@@ -86,7 +87,8 @@ class CopyReward:
         groups = scores.reshape(-1, self.group)
         earned = groups - groups.mean(axis=1, keepdims=True)
         if self.allowed is not None:
-            shown = np.array([self.allowed(text) for text in texts]).reshape(groups.shape)
+            pairs = zip(prompts, texts, strict=True)
+            shown = np.array([self.allowed(*pair) for pair in pairs]).reshape(groups.shape)
             lowest = earned.min(axis=1, keepdims=True) - self.refusal
             earned = np.where(shown, earned, lowest)
         return [float(one) for one in earned.ravel()]

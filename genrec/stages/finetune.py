@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genrec.errors import ConfigError
 from genrec.recipe import Recipe
-from genrec.stages import finetune_image_lora
+from genrec.stages import finetune_copy_clicks, finetune_image_lora
 from genrec.stages.finetune_copywriter import finetune
 from genrec.stages.judge import Judgement
 from genrec.stages.prepare import load_data
@@ -24,5 +24,7 @@ def run_finetuning(
         dataset = load_data(run)
         if recipe.finetune.image_lora is not None:
             return finetune_image_lora.finetune(run, dataset, recipe.finetune.image_lora)
+        if recipe.finetune.copy_clicks is not None:
+            return finetune_copy_clicks.finetune(run, dataset, recipe.finetune.copy_clicks)
         assert recipe.finetune.copywriter is not None
         return finetune(run, dataset, recipe.finetune.copywriter)

@@ -132,7 +132,7 @@ def _judge(
             guard=guard,
             library=library,
             max_tokens=options.answer_tokens,
-            progress=_told(stage, name),
+            progress=told(stage, name),
         )
     better = scores["adapter"].rouge - scores["base"].rouge
     (gain,) = bootstrap(better[:, None])
@@ -167,7 +167,8 @@ def _judge(
     )
 
 
-def _told(stage: Stage, name: str) -> Callable[[int, int], None]:
+def told(stage: Stage, name: str) -> Callable[[int, int], None]:
+    """What tells a stage how many texts a writer has written."""
     return lambda done, total: stage.progress(done, total, name)
 
 

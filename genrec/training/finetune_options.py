@@ -56,17 +56,76 @@ class CopywriterConfig:
 
 
 @dataclass(frozen=True)
+class CopyClicksConfig:
+    """A text model that learns which descriptions are clicked, by GRPO on a click model.
+
+    Attributes:
+        clicks: folder of the click model, as ``genrec reward train`` leaves it.
+        llm: chat model, as of the text model ``transformers``.
+        lora_rank: of the adapter.
+        lora_alpha: its scale is lora_alpha / lora_rank.
+        group: texts drawn for each item, which are compared; must divide ``train.batch_size``.
+        temperature: texts are drawn with.
+        kl: weight of the divergence from the start.
+        restraint: log odds taken for each cue that teases by holding something back.
+        policy: of the guard; a text that it refuses earns less than any that it lets through.
+        held_out: items that are described to judge and never trained on.
+        answer_tokens: of one description.
+        split_seed: decides which items are held out; equal seeds hold out the same.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    clicks: str = "runs/reward"
+    llm: str = "smollm2-135m"
+    lora_rank: int = 16
+    lora_alpha: int = 32
+    group: int = 4
+    temperature: float = 1.0
+    kl: float = 0.02
+    restraint: float = 0.1
+    policy: str = "general"
+    held_out: int = 40
+    answer_tokens: int = 48
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = (
+            ("lora_rank", 1),
+            ("group", 2),
+            ("kl", 0),
+            ("restraint", 0),
+            ("held_out", 2),
+            ("answer_tokens", 4),
+        )
+        problems = [
+            f"{name} is {getattr(self, name)}; it must be at least {low}"
+            for name, low in least
+            if not getattr(self, name) >= low
+        ]
+        problems += [
+            f"{name} is {getattr(self, name)}; it must be above 0"
+            for name in ("lora_alpha", "temperature")
+            if not getattr(self, name) > 0
+        ]
+        if problems:
+            raise ConfigError("The options of learning copy do not fit: " + "; ".join(problems))
+
+
+@dataclass(frozen=True)
 class FinetuneConfig:
     """What a model learns beside recommending: exactly one of these.
 
     Attributes:
         copywriter: descriptions of items from their facts.
+        copy_clicks: descriptions that are clicked.
         image_lora: a product or a segment's look, for a diffusion model.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
 
     copywriter: CopywriterConfig | None = None
+    copy_clicks: CopyClicksConfig | None = None
     image_lora: ImageLoraConfig | None = None
 
     def __post_init__(self) -> None:

@@ -36,10 +36,19 @@ def test_teasing_is_held_back():
 
 def test_what_the_guard_refuses_stands_below_the_worst():
     reward = CopyReward(
-        Lengths(), group=3, restraint=0.0, allowed=lambda text: "best" not in text, refusal=0.5
+        Lengths(), group=3, restraint=0.0, allowed=lambda _, text: "best" not in text, refusal=0.5
     )
     found = reward(["p"] * 3, ["the best of all", "ab", "abcd"])
     assert found[0] == min(found[1:]) - 0.5
+
+
+def test_a_text_is_allowed_for_its_own_prompt():
+    asked = []
+    reward = CopyReward(
+        Lengths(), group=2, allowed=lambda prompt, text: not asked.append((prompt, text))
+    )
+    reward(["p", "p", "q", "q"], ["a", "b", "c", "d"])
+    assert asked == [("p", "a"), ("p", "b"), ("q", "c"), ("q", "d")]
 
 
 @pytest.mark.parametrize("texts", [["a"], ["a", "b", "c"]])
