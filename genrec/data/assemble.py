@@ -13,7 +13,7 @@ from genrec.data.rows import TABLE_ROWS, TIME_UNITS, RowNames, as_ids, as_times,
 from genrec.data.sequences import EVENT_KINDS, kind_number
 from genrec.errors import ConfigError, InputError, nearest
 
-__all__ = ["INTERACTION_COLUMNS", "PARTS", "assemble", "in_order"]
+__all__ = ["INTERACTION_COLUMNS", "PARTS", "assemble", "in_order", "items_only"]
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +106,13 @@ def assemble(
         user_table=user_table,
         extras=extras or {},
     )
+
+
+def items_only(name: str, catalog: Catalog) -> Dataset:
+    """A data set of items that nobody has chosen yet."""
+    nobody: np.ndarray = np.array([], dtype=object)
+    events = pl.DataFrame(schema={"user": pl.UInt32, "item": pl.UInt32})
+    return Dataset(name, catalog, nobody, events)
 
 
 def _check_options(unknown: str, time_unit: str | None) -> None:

@@ -38,7 +38,7 @@ def k_core(
     Raises:
         ConfigError: no such basis, k below 1, or data whose published cases name items that a
             core would remove.
-        InputError: nothing is left.
+        InputError: nothing is left, or there are no events to begin with.
     """
     if basis not in BASES:
         raise ConfigError(f"basis is '{basis}'; {nearest(basis, BASES)}")
@@ -47,6 +47,7 @@ def k_core(
         raise ConfigError(f"k is {min(of_user, of_item)}; a core needs at least 1 event.")
     if data.published:
         raise ConfigError(f"{data.name} has published cases, which a core would cut. Use it whole.")
+    data.require_events(f"a core of {max(of_user, of_item)}")
     user = data.events["user"].to_numpy()
     item = data.events["item"].to_numpy()
     pair_user, pair_item = user, item

@@ -201,6 +201,24 @@ class Dataset:
 
         return k_core(self, k, basis=basis, min_user=min_user, min_item=min_item)
 
+    def require_events(self, who: str) -> None:
+        """Stops what cannot do without events.
+
+        Args:
+            who: needs them, in words.
+
+        Raises:
+            InputError: nobody has chosen an item yet.
+        """
+        if not len(self) and not self.published:
+            raise InputError(
+                f"{self.name} has no events: nobody has chosen any of its {len(self.catalog):,} "
+                f"items yet, and {who} needs some. Name a file of them, of your own tables by "
+                "data.options.interactions=…. Without one, items can be pretrained on (genrec run "
+                "pretrain/product-photos), or encoded (genrec run RECIPE data.core=0 --until "
+                "encode) and found (genrec find)."
+            )
+
     def without_users(self, users: Collection[str]) -> Dataset:
         """Nothing of these users: no event, case or row of a table with ``user_id`` is left.
 

@@ -55,8 +55,7 @@ def split(data: Dataset, protocol: str) -> tuple[Dataset, Holdout]:
         raise ConfigError(f"No split '{protocol}'; {nearest(protocol, rules)}")
     if protocol == "published" and data.published:
         return _given(data)
-    if not len(data):
-        raise InputError(f"{data.name} has no events to split.")
+    data.require_events(f"the split '{protocol}'")
     return hold_out(data, rules[protocol](data), protocol)
 
 

@@ -87,6 +87,17 @@ def stored_users(folder: Path) -> list[str]:
         return [str(user) for user in pl.read_parquet(folder / "users.parquet")["user_id"]]
 
 
+def stored_user_table(folder: Path) -> pl.DataFrame | None:
+    """What a stored data set says of its users; ``None`` where it says nothing.
+
+    Raises:
+        ArtefactError: the file is damaged.
+    """
+    path = folder / "user_table.parquet"
+    with reading(path, "table of users", then="Run again."):
+        return pl.read_parquet(path) if path.exists() else None
+
+
 def _numbered(events: pl.DataFrame, **most: int) -> pl.DataFrame:
     """The events, if every number in them stands for something."""
     for name in (name for name in ("user", "item", "time", "basket") if name in events.columns):

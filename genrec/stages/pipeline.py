@@ -76,6 +76,9 @@ def run_recipe(
         if company.main:
             workspace.record("recipe", recipe.model_dump(mode="json"))
         dataset = load_data(run)
+        if until not in ("load_data", "encode"):
+            # Before the items are encoded, not behind it.
+            dataset.require_events("a recommender")
         if recipe.preference is not None and recipe.preference.method == "grpo":
             # Before hours of training, not behind them.
             check_grpo(dataset.catalog, recipe.preference.grpo)

@@ -13,12 +13,13 @@ import polars as pl
 from genrec.data.catalog import MEDIA_COLUMNS
 from genrec.data.dataset import Dataset
 from genrec.data.media import MediaProblem
-from genrec.data.storage import read_dataset, write_dataset
+from genrec.data.storage import read_dataset, stored_user_table, write_dataset
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.loading import model_facts
 from genrec.encoders.modalities import TEXT, encode_modalities, joined
 from genrec.encoders.options import MediaEncoderConfig
 from genrec.errors import ArtefactError, ConfigError
+from genrec.recommenders.groups import HistoryGroups
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.stages.collaborate import (
@@ -51,8 +52,10 @@ def load_data(run: Run) -> Dataset:
                 min_user=of_user,
                 min_item=of_item,
             )
+        # What no column groups is told before hours of encoding, not behind them.
+        HistoryGroups.of(dataset, run.recipe.prompt.group_by)
         run.key("dataset", dataset.fingerprint, dataset.name, *_beside(dataset))
-        stage.reused = run.is_current("dataset")
+        stage.reused = run.is_current("dataset") and _same_users(dataset, run.path("dataset"))
         if not stage.reused:
             with run.write("dataset") as folder:
                 write_dataset(dataset, folder)
@@ -68,6 +71,14 @@ def _beside(dataset: Dataset) -> list[str]:
     for name, table in sorted(dataset.extras.items()):
         digest.update(f"{name}\n{table.write_ndjson()}".encode())
     return [digest.hexdigest()] if dataset.extras else []
+
+
+def _same_users(dataset: Dataset, folder: Path) -> bool:
+    """Whether what is said of the users is what lies there: no key has it."""
+    stored = stored_user_table(folder)
+    if stored is None or dataset.user_table is None:
+        return stored is dataset.user_table
+    return stored.equals(dataset.user_table)
 
 
 def stored_data(run: Run) -> Dataset:

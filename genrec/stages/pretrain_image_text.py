@@ -9,6 +9,7 @@ import numpy as np
 from genrec.data.dataset import Dataset
 from genrec.data.item_split import hold_out
 from genrec.data.picture_array import decode_pictures
+from genrec.errors import ConfigError
 from genrec.evaluation.retrieval import retrieve
 from genrec.stages.judge import Judgement
 from genrec.stages.judge_tower import JudgedItems, judge_tower
@@ -19,8 +20,13 @@ from genrec.training.pretrain_options import ImageTextConfig
 
 
 def pretrain(run: Run, dataset: Dataset) -> Judgement:
-    """Towers in ``tower/`` and their report; what is up to date is used again."""
+    """Towers in ``tower/`` and their report; what is up to date is used again.
+
+    Raises:
+        ConfigError: the recipe names attributes that the items lack, or holds out too many items.
+    """
     options = _options(run)
+    _check_fit(options, dataset)
     run.key(
         "tower",
         dataset.catalog.fingerprint,
@@ -97,6 +103,29 @@ def _train(run: Run, dataset: Dataset, stage: Stage) -> TrainedTowers:
         validate=lambda photos, words: retrieve(words, photos, pool=len(words)).recall[10],
         progress=stage.training(),
     )
+
+
+def _check_fit(options: ImageTextConfig, dataset: Dataset) -> None:
+    """A recipe made for other items is told all of what does not fit, and before it trains."""
+    names, items = dataset.catalog.attribute_names, len(dataset.catalog)
+    problems, instead = [], []
+    for option in ("fields", "probes"):
+        wanted = getattr(options, option)
+        if unknown := [name for name in wanted if name not in names]:
+            known = [name for name in wanted if name in names]
+            problems.append(f"{option} has {', '.join(unknown)}, which the items lack")
+            instead.append(f"{option}=[{','.join(known)}]")
+            if option == "fields" and not known:
+                instead.append("title_share=1")
+    if items < options.held_out + 2:
+        problems.append(f"held_out is {options.held_out:,}, and there are {items:,} items")
+        instead.append(f"held_out={max(2, items // 10)}")
+    if problems:
+        added = " ".join(f"pretrain.image_text.{one}" for one in instead)
+        raise ConfigError(
+            f"The options of pretrain.image_text do not fit {dataset.name}: {'; '.join(problems)}. "
+            f"The items have the attributes {', '.join(names) or '(none)'}. Add: {added}"
+        )
 
 
 def _options(run: Run) -> ImageTextConfig:

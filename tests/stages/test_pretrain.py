@@ -12,6 +12,7 @@ from genrec.stages.judge_tower import JudgedItems
 from genrec.stages.pretrain import run_pretraining
 from genrec.stages.run import Observer
 from genrec.workspace import Workspace
+from tests.command_line import genrec
 from tests.small_photos import photo_shop
 
 FIT = {"steps": 4, "batch_size": 16, "checkpoint_every": 2}
@@ -100,6 +101,36 @@ def test_a_tower_is_judged_on_another_folder_without_what_it_was_trained_on(file
         seen = JudgedItems.of_training(photo_shop(tmp_path / "x", 60), 20, seed=0).learned
         known = shop_files(tmp_path / "seen", 60, take=seen)
         judge_elsewhere(recipe(known, "image_text", IMAGE_TEXT), workspace)
+
+
+def own_photos(folder):
+    """A folder of pictures and a table of one's own that names them."""
+    table = photo_shop(folder, 24).table
+    table.select("item_id", "title", "image", "colour").write_csv(folder / "items.csv")
+    return [
+        "data.source=tables",
+        f"data.options.items={folder / 'items.csv'}",
+        f"data.options.media={folder / 'images.zip'}",
+    ]
+
+
+def test_own_photos_without_any_shoppers_are_learned_from_and_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_CACHE", str(tmp_path / "cache"))
+    own = own_photos(tmp_path / "shop")
+    quick = ["pretrain.image_text.tower=tiny", "pretrain.image_text.side=16"]
+    quick += ["train.steps=2", "train.batch_size=8", "train.warmup_steps=1"]
+    run = ["run", "pretrain/product-photos", *own, *quick, "--into", "run"]
+    refused = genrec(tmp_path, *run)
+    assert refused.returncode == 2 and not (tmp_path / "run" / "tower").exists()
+    assert "fields has gender, article_type, subcategory, which the items lack" in refused.stderr
+    # What the message says to add is all that it takes.
+    added = refused.stderr.partition("Add: ")[2].split()
+    assert "pretrain.image_text.held_out=2" in added
+    done = genrec(tmp_path, *run, *added)
+    assert done.returncode == 0, done.stderr
+    assert "Title to photo" in done.stdout
+    found = genrec(tmp_path, "find", "run", "red tile", "-n", "3", "--json")
+    assert len(json.loads(found.stdout)) == 3, found.stderr
 
 
 def test_masked_patches_leave_an_encoder_and_its_error(files, tmp_path):

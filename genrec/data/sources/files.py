@@ -44,6 +44,7 @@ def read_table(
     format: str | None = None,  # noqa: A002 - the word that users know
     separator: str | None = None,
     encoding: str = "utf-8",
+    may_be_empty: bool = False,
 ) -> TableFile:
     """The table in a CSV, TSV, JSONL or Parquet file.
 
@@ -51,6 +52,7 @@ def read_table(
         format: ``csv``, ``tsv``, ``jsonl`` or ``parquet``; by default the file's ending says.
         separator: one character between the fields of a CSV.
         encoding: of text files.
+        may_be_empty: take a CSV of a header alone for a table without rows, as one of Parquet is.
 
     Raises:
         ConfigError: an option that does not exist.
@@ -71,7 +73,10 @@ def read_table(
     text = _text(path, encoding)
     if kind == "jsonl":
         return _jsonl(path, text)
-    return _delimited(path, text, separator or ("\t" if kind == "tsv" else ","))
+    file = _delimited(path, text, separator or ("\t" if kind == "tsv" else ","))
+    if not file.table.height and not may_be_empty:
+        raise InputError(f"{path} has a header and no rows. At least one row is needed.")
+    return file
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
@@ -168,9 +173,8 @@ def _delimited(path: Path, text: str, separator: str) -> TableFile:
         chunks.append(pl.DataFrame(good, schema=schema, orient="row"))
     if problems:
         raise InputError(f"{path} has {len(problems)} broken line(s).", _listed(problems))
-    if not chunks:
-        raise InputError(f"{path} has a header and no rows. At least one row is needed.")
-    return TableFile(pl.concat(chunks), RowNames("line", numbers.__getitem__))
+    table = pl.concat(chunks) if chunks else pl.DataFrame(schema=schema)
+    return TableFile(table, RowNames("line", numbers.__getitem__))
 
 
 def _ragged(number: int, fields: int, expected: int) -> str:

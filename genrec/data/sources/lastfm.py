@@ -62,7 +62,8 @@ def load(
         ConfigError: no such option.
         InputError: files are missing (names all of them), or have broken lines.
     """
-    download = DOWNLOADS[one_of("edition", str(edition).lower(), list(DOWNLOADS))]
+    edition = one_of("edition", str(edition).lower(), list(DOWNLOADS))
+    download = DOWNLOADS[edition]
     one_of("items", items, KINDS if edition == "1k" else KINDS[:1])
     one_of("repeats", repeats, REPEATS)
     where = download.at(folder)

@@ -53,7 +53,8 @@ def load(
         ConfigError: no such edition.
         InputError: files are missing (names all of them), or have broken lines.
     """
-    stem = f"MicroLens-{_spelled(one_of('edition', str(edition).lower(), EDITIONS))}"
+    edition = one_of("edition", str(edition).lower(), EDITIONS)
+    stem = f"MicroLens-{_spelled(edition)}"
     where = DOWNLOAD.at(folder)
     files = DOWNLOAD.files(
         where,

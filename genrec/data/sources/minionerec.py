@@ -1,13 +1,16 @@
 """Amazon 2018 as MiniOneRec cut it: sliding windows in one global order, 8:1:1, published cases.
 
-The published training part is not at hand. ``events`` therefore hold only what can be told from
-the validation cases without looking ahead: the history of each user's first one. That is enough
-for controls and checks, not for training to the published table.
+The prepared tables lack the published training part. Without it ``events`` hold only what can be
+told from the validation cases without looking ahead: the history of each user's first one. That is
+enough for controls and checks, not for training to the published table. MiniOneRec's own files
+have it.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,29 +20,35 @@ from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Holdout
 from genrec.data.sequences import Sequences
 from genrec.data.sources.folders import data_folder, one_of, read_columns
+from genrec.data.sources.minionerec_files import events_of_windows, read_published
 from genrec.data.sources.plain_text import without_tags
 from genrec.errors import InputError
+
+log = logging.getLogger(__name__)
 
 DOMAINS = {"industrial": "Industrial_and_Scientific", "office": "Office_Products"}
 
 _CASE = ["user_id", "history_item_id", "item_id"]
 
 
-def load(domain: str = "industrial") -> Dataset:
-    """The catalogue, the rebuilt part of training, and the official cases as ``published``.
+def load(domain: str = "industrial", folder: str | Path | None = None) -> Dataset:
+    """The catalogue, the training part, and the official cases as ``published``.
 
     ``data.split("published")`` gives the official test cases, and splitting the training part
     again the official validation cases. One user may have several.
 
+    Args:
+        domain: ``industrial`` or ``office``.
+        folder: holds MiniOneRec's own files: folders ``train``, ``valid``, ``test`` and, if known,
+            ``info`` and ``index``; by default the prepared tables of the benchmark data, which
+            lack ``train``.
+
     Raises:
         ConfigError: no such domain.
-        InputError: the folder is absent or damaged.
+        InputError: the folder is absent or damaged, or files in it are missing or broken.
     """
-    folder = data_folder("amazon2018-minionerec")
     stem = DOMAINS[one_of("domain", domain, list(DOMAINS))]
-    items = read_columns(
-        folder / f"{stem}.items.parquet", ["item_id", "title", "description", "brand"]
-    )
+    items, parts = _prepared(stem) if folder is None else read_published(Path(folder), stem)
     catalog = Catalog(
         items.select(
             "item_id",
@@ -48,13 +57,26 @@ def load(domain: str = "industrial") -> Dataset:
             pl.col("brand").replace("", None),
         )
     )
-    valid = read_columns(folder / f"{stem}.valid.parquet", _CASE)
-    test = read_columns(folder / f"{stem}.test.parquet", _CASE)
-    first = valid.unique("user_id", keep="first", maintain_order=True)
-    events = first.select("user_id", item_id="history_item_id").explode("item_id")
-    data = assemble(catalog, events, name=f"minionerec-{domain}")
-    published = {"validation": _cases(catalog, valid, stem), "test": _cases(catalog, test, stem)}
+    name, valid = f"minionerec-{domain}", parts["valid"]
+    if "train" in parts:
+        events = events_of_windows(parts["train"], name)
+    else:
+        log.warning("%s has no training part: what is told from histories is a third of it", name)
+        first = valid.unique("user_id", keep="first", maintain_order=True)
+        events = first.select("user_id", item_id="history_item_id").explode("item_id")
+    data = assemble(catalog, events, name=name)
+    cases = {"validation": valid, "test": parts["test"]}
+    published = {part: _cases(catalog, table, stem) for part, table in cases.items()}
     return Dataset(data.name, catalog, data.users, data.events, published=published)
+
+
+def _prepared(stem: str) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+    folder = data_folder("amazon2018-minionerec")
+    wanted = ["item_id", "title", "description", "brand"]
+    items = read_columns(folder / f"{stem}.items.parquet", wanted)
+    return items, {
+        part: read_columns(folder / f"{stem}.{part}.parquet", _CASE) for part in ("valid", "test")
+    }
 
 
 def _cases(catalog: Catalog, table: pl.DataFrame, stem: str) -> Holdout:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
+from genrec.data.assemble import items_only
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.media import MediaFolder
@@ -24,13 +24,6 @@ _FASHION = {
     "usage": "usage",
 }
 PARTS = ("all", "train", "validation", "test")
-
-
-def photos_only(name: str, catalog: Catalog) -> Dataset:
-    """A data set of items that nobody has chosen yet."""
-    nobody: np.ndarray = np.array([], dtype=object)
-    events = pl.DataFrame(schema={"user": pl.UInt32, "item": pl.UInt32})
-    return Dataset(name, catalog, nobody, events)
 
 
 def fashion(folder: str | Path | None = None) -> Dataset:
@@ -51,7 +44,7 @@ def fashion(folder: str | Path | None = None) -> Dataset:
         (pl.col("id").cast(pl.String) + ".jpg").alias("image"),
         *(pl.col(theirs).alias(ours) for theirs, ours in _FASHION.items()),
     )
-    return photos_only("fashion_photos", Catalog(items, media=_archive(where, "images")))
+    return items_only("fashion_photos", Catalog(items, media=_archive(where, "images")))
 
 
 def clothing(folder: str | Path | None = None, part: str = "all") -> Dataset:
@@ -84,7 +77,7 @@ def clothing(folder: str | Path | None = None, part: str = "all") -> Dataset:
         pl.col("label").alias("article_type"),
         pl.col("split").alias("part"),
     )
-    return photos_only("clothing_photos", Catalog(items, media=_archive(where, "images_224")))
+    return items_only("clothing_photos", Catalog(items, media=_archive(where, "images_224")))
 
 
 def _archive(folder: Path, name: str) -> MediaFolder:

@@ -102,3 +102,109 @@ def test_a_file_without_titles_is_told_by_the_column(tmp_path, monkeypatch):
     pl.read_parquet(path).drop("title", "asin").write_parquet(path)
     with pytest.raises(InputError, match="lacks the column\\(s\\) asin, title"):
         Dataset.load("amazon2014", domain="office")
+
+
+BALLS = [
+    pl.Series(["Sports > Balls > Tennis", None, "Sports"]),
+    pl.Series([["Sports > Balls > Tennis", "Sports > New"], [], ["Sports"]]),
+    pl.Series([["Sports", "Balls", "Tennis"], None, ["Sports"]]),
+    pl.Series([[["Sports", "Balls", "Tennis"], ["Sports", "New"]], [], [["Sports"]]]),
+]
+
+
+@pytest.mark.parametrize("categories", BALLS, ids=["text", "texts", "one list", "lists"])
+def test_categories_may_be_text_or_lists_of_it(categories, tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "sports", categories=categories)
+    catalog = Dataset.load("amazon2014", domain="sports").catalog
+    assert catalog.texts(["title", "category"]) == ["Ball. Balls > Tennis", "B", "Bat"]
+
+
+def test_categories_that_are_no_paths_stay_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "sports", categories=["Balls", None, "Clubs"])
+    catalog = Dataset.load("amazon2014", domain="sports").catalog
+    assert catalog.texts(["category"]) == ["Balls", "", "Clubs"]
+
+
+@pytest.mark.parametrize("columns", [{}, {"categories": [None] * 3}, {"categories": [[], [], []]}])
+def test_an_item_always_has_a_category_to_ask_for(columns, tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "office", **columns)
+    catalog = Dataset.load("amazon2014", domain="office").catalog
+    assert catalog.texts(["title", "category"]) == ["Ball", "B", "Bat"]
+    assert catalog.table["category"].dtype == pl.String
+
+
+def test_categories_of_another_kind_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "office", categories=[1, 2, 3])
+    with pytest.raises(InputError, match="categories holds Int64"):
+        Dataset.load("amazon2014", domain="office")
+
+
+def sequences(root, domain, **columns):
+    pl.DataFrame(columns).write_parquet(root / f"amazon2014-{domain}" / "sequences.parquet")
+
+
+def test_events_of_items_that_are_not_there_are_counted_and_may_be_left_out(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "sports")
+    sequences(tmp_path, "sports", user_asin=["U", "V", "W"], item_ids=[[3, 9, 1], [9, 8], [2]])
+    with pytest.raises(InputError) as caught:
+        Dataset.load("amazon2014", domain="sports")
+    counted = "3 of 6 events are of 2 items that items.parquet lacks, such as '9', '8'"
+    assert counted in str(caught.value) and "data.options.unknown=drop" in str(caught.value)
+    data = Dataset.load("amazon2014", domain="sports", unknown="drop")
+    assert counted in caplog.text
+    assert data.users.tolist() == ["U", "W"]
+    assert [[data.catalog[int(one)].id for one in row.items] for row in data.sequences] == [
+        ["C", "A"],
+        ["B"],
+    ]
+    with pytest.raises(ConfigError, match="unknown is 'dorp'"):
+        Dataset.load("amazon2014", domain="sports", unknown="dorp")
+
+
+def test_sequences_of_another_catalogue_are_refused_even_where_items_may_be_dropped(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "sports")
+    sequences(tmp_path, "sports", user_asin=["U"], item_ids=[[7, 8]])
+    with pytest.raises(InputError, match="2 of 2 events are of 2 items"):
+        Dataset.load("amazon2014", domain="sports", unknown="drop")
+
+
+def test_users_without_reviewer_ids_keep_their_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "sports")
+    # Numbers of another width, as text, and a user of nothing: all of them are understood.
+    sequences(tmp_path, "sports", user_id=[7, 5, 6], item_ids=[["3", "1"], [], ["2"]])
+    data = Dataset.load("amazon2014", domain="sports")
+    assert data.users.tolist() == ["7", "6"] and len(data) == 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"item_ids": [[1]]}, "neither 'user_asin' nor 'user_id'"),
+        ({"user_id": [1], "item_ids": ["1 2"]}, "item_ids holds String"),
+        ({"user_id": [1], "item_ids": [[True]]}, "column 'item_ids' holds Boolean, not ids"),
+    ],
+)
+def test_sequences_of_another_form_are_refused(columns, said, tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "sports")
+    sequences(tmp_path, "sports", **columns)
+    with pytest.raises(InputError, match=said):
+        Dataset.load("amazon2014", domain="sports")
+
+
+def test_items_that_share_a_number_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENREC_DATA", str(tmp_path))
+    written(tmp_path, "sports", item_id=[1, 2, 1])
+    with pytest.raises(InputError, match=r"1 item_id\(s\) more than once, such as '1'"):
+        Dataset.load("amazon2014", domain="sports")

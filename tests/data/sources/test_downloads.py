@@ -348,3 +348,28 @@ def test_the_stars_of_movielens_are_kept_on_request(tmp_path):
     assert said.height == len(data)
     films = said["item_id"].cast(int).to_numpy() - 1
     assert said["rating"].to_list() == (1 + films % 5).tolist()
+
+
+@pytest.mark.parametrize(
+    ("write", "name", "edition"),
+    [
+        (small.lastfm_1k, "lastfm", "1k"),
+        (small.lastfm_360k, "lastfm", "360k"),
+        (small.lastfm_hetrec, "lastfm", "hetrec"),
+        (small.microlens, "microlens", "50k"),
+    ],
+)
+def test_an_edition_may_be_spelled_in_capitals(write, name, edition, tmp_path):
+    write(tmp_path)
+    small_letters, capitals = (
+        Dataset.load(name, edition=spelled, folder=tmp_path)
+        for spelled in (edition, edition.upper())
+    )
+    assert len(capitals) and capitals.name == small_letters.name
+    assert capitals.fingerprint == small_letters.fingerprint
+
+
+def test_tracks_of_1k_in_capitals_are_known_too(tmp_path):
+    small.lastfm_1k(tmp_path)
+    tracks = Dataset.load("lastfm", edition="1K", items="tracks", folder=tmp_path)
+    assert "artist" in tracks.catalog.attribute_names

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from genrec.data.dataset import Dataset
 from genrec.errors import ConfigError, InputError
+from genrec.recommenders.groups import HistoryGroups
 
 
 def written(folder, name, text):
@@ -113,6 +114,69 @@ def test_options_that_do_not_exist_are_answered(tmp_path):
         Dataset.load("tables")
     with pytest.raises(ConfigError, match="no data source 'tabels'; did you mean 'tables'"):
         Dataset.load("tabels")
+
+
+def test_items_alone_are_what_nobody_has_chosen_yet(tmp_path):
+    items = written(tmp_path, "wares.csv", "item_id,title,photo\na,Tea,a.jpg\nb,Cup,\n")
+    (tmp_path / "photos").mkdir()
+    written(tmp_path / "photos", "a.jpg", b"bytes")
+    data = Dataset.load(
+        "tables", items=items, media=tmp_path / "photos", item_columns={"image": "photo"}
+    )
+    assert (data.name, len(data), len(data.users)) == ("wares", 0, 0)
+    assert data.catalog.ids == ["a", "b"] and data.catalog.media.read("a.jpg") == b"bytes"
+    with pytest.raises(InputError, match="wares has no events: .* the split 'last-out' needs"):
+        data.split("last-out")
+    with pytest.raises(InputError, match="wares has no events: .* a core of 3 needs"):
+        data.core(3)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_events_of_a_header_alone_are_no_events_where_there_are_items(tmp_path, ending, caplog):
+    path = tmp_path / f"events.{ending}"
+    empty = pl.DataFrame(schema={"user_id": pl.String, "item_id": pl.String, "time": pl.String})
+    empty.write_csv(path) if ending == "csv" else empty.write_parquet(path)
+    items = written(tmp_path, "items.csv", "item_id,title\na,Tea\n")
+    data = Dataset.load("tables", interactions=path, items=items)
+    assert len(data) == 0 and data.catalog.ids == ["a"]
+    assert f"{path} has a header and no rows: nobody has chosen an item yet" in caplog.text
+    assert "needed" in str(refused(interactions=path))
+    wrong = written(tmp_path, "wrong.csv", "user,item_id\n")
+    assert "no column 'user_id'" in refused(interactions=wrong, items=items).problems[0]
+
+
+def test_a_file_of_users_says_what_groups_them(tmp_path, caplog):
+    events = written(tmp_path, "e.csv", "who,item_id,time\n01,a,1\n02,a,2\n03,b,3\n")
+    text = "who,segment,age\n02,Bakers,40\n01,Cooks & co,\n09,Bakers,7\n"
+    users = written(tmp_path, "u.csv", text)
+    data = Dataset.load("tables", interactions=events, users=users, columns={"user_id": "who"})
+    assert data.user_table.columns == ["user_id", "segment", "age"]
+    assert data.user_table["age"].to_list() == [40, None, 7]
+    groups = HistoryGroups.of(data, "segment")
+    assert groups.names == ("bakers", "cooks-co")
+    assert [groups.number(data.history(user)) for user in ("01", "02", "03")] == [1, 0, -1]
+    assert "1 of 3 users are not in" in caplog.text and "such as '03'" in caplog.text
+    with pytest.raises(ConfigError, match="did you mean 'segment'"):
+        HistoryGroups.of(data, "segmnt")
+
+
+def test_every_problem_of_a_file_of_users_is_told(tmp_path):
+    events = written(tmp_path, "e.csv", "user_id,item_id,time\nu,a,1\n")
+    users = written(tmp_path, "u.csv", "user_id,kind\nu,x\n,x\nu,y\n")
+    assert sorted(refused(interactions=events, users=users).problems) == [
+        "line 3: user_id is empty",
+        "line 4: user_id 'u' stands in an earlier row too",
+    ]
+    others = written(tmp_path, "o.jsonl", '{"user_id": 7, "kind": "x"}')
+    error = refused(interactions=events, users=others)
+    assert "none of the 1 users" in str(error) and "'u', those of the file '7'" in str(error)
+    bare = written(tmp_path, "b.csv", "customer,kind\nu,x\n")
+    assert "no column 'user_id'" in str(refused(interactions=events, users=bare))
+    pl.DataFrame({"user_id": ["u"], "kinds": [["x"]]}).write_parquet(tmp_path / "l.parquet")
+    error = refused(interactions=events, users=tmp_path / "l.parquet")
+    assert error.problems == ["column 'kinds' holds List(String), not text or numbers"]
+    pl.DataFrame(schema={"user_id": pl.String}).write_parquet(tmp_path / "n.parquet")
+    assert "no rows" in str(refused(interactions=events, users=tmp_path / "n.parquet"))
 
 
 def outcome(**options):
