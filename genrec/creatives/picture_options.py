@@ -22,6 +22,7 @@ class PictureOptions:
             them by rule.
         layouts: ``square``, ``portrait``, ``story``, ``landscape``, ``leaderboard``.
         style: template of the layouts; empty lets the seed choose, likewise ``tone``.
+        logo: a picture's file, beside the campaign's; it stands in the place of the brand's name.
         file: ``png`` or ``webp``.
         scene: what a background shows, in words.
         negative: what it does not show.
@@ -48,6 +49,7 @@ class PictureOptions:
     layouts: tuple[str, ...] = ("square",)
     style: str = ""
     tone: str = ""
+    logo: str = ""
     file: str = PNG
     scene: str = "scene"
     negative: str = ""

@@ -16,8 +16,9 @@ import numpy as np
 
 from genrec.creatives.artist import Artist, Liking, Wish, prompt_hash
 from genrec.creatives.credentials import COMPOSITE, SYNTHETIC
-from genrec.creatives.layout import Content, Layout, Poster, lay_out
+from genrec.creatives.layout import Content, Layout, Poster
 from genrec.creatives.layout.composing import covering
+from genrec.creatives.look import Look
 from genrec.creatives.media import FILM, MediaJob, Medium, Says
 from genrec.creatives.picture_options import PNG, PictureOptions
 from genrec.creatives.provenance import digest
@@ -86,6 +87,7 @@ class Studio:
     Args:
         artist: paints backgrounds; ``None`` draws them by rule.
         animator: moves films; ``None`` moves a window over the picture.
+        look: logo and fonts; by default no logo and the shipped fonts.
     """
 
     def __init__(
@@ -96,9 +98,11 @@ class Studio:
         *,
         artist: Artist | None = None,
         animator: Animator | None = None,
+        look: Look | None = None,
     ) -> None:
         self.photos, self.pictures, self.films = photos, pictures, films
         self.artist, self.animator = artist, animator
+        self.look = look or Look()
 
     def make(
         self, orders: Sequence[Order], progress: Callable[[int], None] = lambda _more: None
@@ -251,7 +255,7 @@ class Studio:
         problem: InputError | None = None
         for texts, missing in zip(smaller, told, strict=True):
             try:
-                made = lay_out(replace(plain, **texts), layout)
+                made = self.look.laid_out(replace(plain, **texts), layout)
             except InputError as error:
                 problem = problem or error
                 continue

@@ -17,6 +17,7 @@ from genrec.creatives.ad import Ad
 from genrec.creatives.artist import NOBODY
 from genrec.creatives.campaign import Campaign
 from genrec.creatives.credentials import Ingredient
+from genrec.creatives.look import Look
 from genrec.creatives.media import FILM, PICTURE, MediaJob, Medium, Says, media_key
 from genrec.creatives.media_store import MediaStore
 from genrec.creatives.photos import Photos
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 TOY_SHOP = "toy_shop"
 # Pictures of one part are painted together; more of them would only fill the memory.
 PICTURES_TOGETHER, FILMS_TOGETHER = 32, 4
+# Options that stand in a picture's name by a hash of what they name, and only where they do.
+_BY_CONTENT = ("logo",)
 LINKS = {
     "recipient": pl.String,
     "ad_id": pl.String,
@@ -108,13 +111,19 @@ class MediaDesk:
 
         Raises:
             ConfigError: a model cannot be loaded.
+            InputError: the logo cannot be used any more.
             MissingExtra: a package is not installed.
         """
         options = desk.campaign.picture or PictureOptions()
         photos = Photos(_with_photos(desk.dataset).catalog)
         artist = _artist(options, desk.dataset)
         studio = Studio(
-            photos, options, desk.campaign.film, artist=artist, animator=_animator(desk.campaign)
+            photos,
+            options,
+            desk.campaign.film,
+            artist=artist,
+            animator=_animator(desk.campaign),
+            look=Look.of(options),
         )
         return MediaDesk(desk, photos, studio, Tastes(desk, photos, options, artist))
 
@@ -196,14 +205,16 @@ class MediaDesk:
         """Of each kind, all that decides every one of its media alike."""
         campaign, studio = self.desk.campaign, self.studio
         options = asdict(studio.pictures)
-        # How many at once, and which layouts there are beside this one, decides nothing.
-        for name in ("batch_size", "layouts", "model"):
+        # How many at once, and which layouts there are beside this one, decides nothing; files and
+        # models count by what is in them.
+        for name in ("batch_size", "layouts", "model", *_BY_CONTENT):
             del options[name]
         if studio.artist is None:
             kept = ("style", "tone", "file", "attempts")
             options = {name: options[name] for name in kept}
         else:
             options["artist"] = studio.artist.identity
+        options |= studio.look.identity
         film = None if campaign.film is None else {**asdict(campaign.film)}
         if film is not None and studio.animator is not None:
             film["animator"] = studio.animator.identity
