@@ -39,7 +39,10 @@ class Photos:
         if not item.image:
             raise InputError("the item has no photo")
         if self.catalog.media is None:
-            raise InputError("the catalogue names no folder of photos (data.image_folder)")
+            raise InputError(
+                "the catalogue does not say where its photos lie; name the folder or zip archive "
+                "in the recipe: data.options.media"
+            )
         try:
             return self.catalog.media.read(item.image)
         except InputError as error:

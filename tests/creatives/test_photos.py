@@ -83,7 +83,7 @@ def test_an_item_without_a_photo_says_so(tmp_path):
     with pytest.raises(InputError, match="has no photo"):
         found.cut_out(found.catalog["none"])
     without = Photos(Catalog(found.catalog.table))
-    with pytest.raises(InputError, match="names no folder of photos"):
+    with pytest.raises(InputError, match=r"data\.options\.media"):
         without.cut_out(without.catalog["mug"])
 
 
