@@ -1,4 +1,4 @@
-"""What a shop's pictures and films have in common beside layout and style: its logo.
+"""What a shop's pictures and films have in common beside layout and style: logo, fonts.
 
 Files are named in a campaign, lie beside it and are checked when it is read. Knows files and
 posters; knows nothing of campaigns or painters.
@@ -7,14 +7,14 @@ posters; knows nothing of campaigns or painters.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genrec.creatives.layout import Content, Layout, Poster, lay_out
+from genrec.creatives.layout import Content, FontBook, Layout, Poster, lay_out
 from genrec.creatives.picture_options import PictureOptions
 from genrec.data.pictures import PictureLimits
 from genrec.errors import GenrecError, InputError
@@ -23,17 +23,21 @@ LOGO_BYTES = 5_000_000
 LOGO_LIMITS = PictureLimits(min_side=16, max_side=4096, max_pixels=8_000_000)
 # Width by height or height by width: a longer band is a line where the brand's name would stand.
 LOGO_SHAPE = 12
+# Texts that may lose a sign that cannot be drawn. Price and disclosure stand as they are or not.
+_MAY_LOSE = ("headline", "body", "call", "brand")
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Logo of all pictures and films of a campaign.
+    """Logo and fonts of all pictures and films of a campaign.
 
     Attributes:
         logo: shape (height, width, 3 or 4), uint8.
+        fonts: of a file of the shop's own; ``None`` takes the shipped ones.
     """
 
     logo: np.ndarray | None = None
+    fonts: FontBook | None = None
 
     @staticmethod
     def of(options: PictureOptions) -> Look:
@@ -41,24 +45,46 @@ class Look:
 
         Raises:
             InputError: one cannot be used.
+            ConfigError: the fonts do not fit.
         """
-        return Look(read_logo(Path(options.logo)) if options.logo else None)
+        return Look(
+            read_logo(Path(options.logo)) if options.logo else None,
+            FontBook.load(Path(options.fonts)) if options.fonts else None,
+        )
 
     @property
     def identity(self) -> dict[str, str]:
         """Hashes of what decides pixels; nothing where nothing was chosen."""
-        if self.logo is None:
-            return {}
-        shape = "x".join(map(str, self.logo.shape)).encode()
-        return {"logo": hashlib.sha256(shape + self.logo.tobytes()).hexdigest()}
+        told = {}
+        if self.logo is not None:
+            shape = "x".join(map(str, self.logo.shape)).encode()
+            told["logo"] = hashlib.sha256(shape + self.logo.tobytes()).hexdigest()
+        if self.fonts is not None:
+            told["fonts"] = self.fonts.identity
+        return told
 
     def laid_out(self, content: Content, layout: Layout) -> Poster:
-        """A poster of this look.
+        """A poster of this look. Signs and emoji that no font has are left out, and told.
 
         Raises:
             InputError: as of ``lay_out``.
         """
-        return lay_out(replace(content, logo=self.logo), layout)
+        book = self.fonts or FontBook.load()
+        texts = {name: getattr(content, name) for name in _MAY_LOSE}
+        notes = list(_drop_signs(texts, layout, book))
+        made = lay_out(replace(content, logo=self.logo, **texts), layout, fonts=book)
+        return replace(made, notes=(*notes, *made.notes))
+
+
+def _drop_signs(texts: dict[str, str], layout: Layout, book: FontBook) -> Iterator[str]:
+    """Takes signs that cannot be drawn out of the texts, in place; a line for each text."""
+    for name, text in texts.items():
+        left, signs = book.without_signs(text, layout.template.families.values())
+        # A headline of signs alone is refused with their names, as every text of letters is.
+        if signs and left:
+            texts[name] = left
+            shown = ", ".join(f"{sign} (U+{ord(sign):04X})" for sign in signs)
+            yield f"{name}: {shown} left out, since no font has it"
 
 
 def read_logo(path: Path) -> np.ndarray:
@@ -92,7 +118,13 @@ def read_logo(path: Path) -> np.ndarray:
     return pixels
 
 
-_READ: Mapping[str, Callable[[Path], object]] = {"logo": read_logo}
+def _read_fonts(path: Path) -> FontBook:
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; it lies beside the campaign's file")
+    return FontBook.load(path)
+
+
+_READ: Mapping[str, Callable[[Path], object]] = {"logo": read_logo, "fonts": _read_fonts}
 
 
 def with_files(section: dict[str, Any], folder: Path) -> tuple[dict[str, Any], list[str]]:
@@ -112,5 +144,5 @@ def with_files(section: dict[str, Any], folder: Path) -> tuple[dict[str, Any], l
         try:
             read(path)
         except GenrecError as error:
-            problems += [f"{name}: {line}" for line in str(error).splitlines()]
+            problems += [f"{name}: {line.strip(' -')}" for line in str(error).splitlines()]
     return found, problems

@@ -23,6 +23,7 @@ class PictureOptions:
         layouts: ``square``, ``portrait``, ``story``, ``landscape``, ``leaderboard``.
         style: template of the layouts; empty lets the seed choose, likewise ``tone``.
         logo: a picture's file, beside the campaign's; it stands in the place of the brand's name.
+        fonts: a file of families in the form of ``layout/fonts.yaml``, beside the campaign's.
         file: ``png`` or ``webp``.
         scene: what a background shows, in words.
         negative: what it does not show.
@@ -50,6 +51,7 @@ class PictureOptions:
     style: str = ""
     tone: str = ""
     logo: str = ""
+    fonts: str = ""
     file: str = PNG
     scene: str = "scene"
     negative: str = ""

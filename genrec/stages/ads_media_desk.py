@@ -44,7 +44,7 @@ TOY_SHOP = "toy_shop"
 # Pictures of one part are painted together; more of them would only fill the memory.
 PICTURES_TOGETHER, FILMS_TOGETHER = 32, 4
 # Options that stand in a picture's name by a hash of what they name, and only where they do.
-_BY_CONTENT = ("logo",)
+_BY_CONTENT = ("logo", "fonts")
 LINKS = {
     "recipient": pl.String,
     "ad_id": pl.String,
@@ -111,7 +111,7 @@ class MediaDesk:
 
         Raises:
             ConfigError: a model cannot be loaded.
-            InputError: the logo cannot be used any more.
+            InputError: logo or fonts cannot be read any more.
             MissingExtra: a package is not installed.
         """
         options = desk.campaign.picture or PictureOptions()
