@@ -24,6 +24,7 @@ from genrec.creatives.picture_options import PNG, PictureOptions
 from genrec.creatives.provenance import digest
 from genrec.creatives.statements import short_name
 from genrec.data.catalog import Item
+from genrec.diffusion.picture import UNSAFE
 from genrec.diffusion.words import liked_words
 from genrec.errors import InputError
 
@@ -79,6 +80,14 @@ class Stage:
         if self.staged.attempt is None or not self.painted:
             return None
         return self.painted[self.staged.attempt]
+
+    @property
+    def shown_flagged(self) -> str:
+        """What a check spoke against and the campaign allows, in words; empty if nothing."""
+        if self.shown is None or not self.shown.flags:
+            return ""
+        told = f"{', '.join(self.shown.flags)}: {self.shown.note}"
+        return f"a flagged background is shown, since allow_unsafe is set ({told})"
 
 
 class Studio:
@@ -174,6 +183,7 @@ class Studio:
         layout, seed = self.layout_of(order.job), _seed(order)
         left, _, right, _ = layout.product_box
         painted: list[Picture] = []
+        allowed = {UNSAFE} if self.pictures.allow_unsafe else set()
 
         def draw(attempt: int) -> np.ndarray:
             if self.artist is None:
@@ -190,7 +200,7 @@ class Studio:
                 else self.artist.paint([self._wish(order)], attempt=attempt)[0]
             )
             painted.append(one)
-            if one.flags:
+            if set(one.flags) - allowed:
                 # Nobody is shown what a check spoke against; the next one may be harmless.
                 raise InputError(f"{', '.join(one.flags)}: {one.note}")
             return covering(one.pixels, layout.picture_size)
@@ -229,7 +239,7 @@ class Studio:
                 height=height,
                 steps=steps,
                 notes=(*medium.notes, *notes, *poster.notes),
-                details={"style": poster.style, "tone": poster.tone},
+                details={**medium.details, "style": poster.style, "tone": poster.tone},
             ),
             content,
         )
@@ -283,6 +293,7 @@ class Studio:
                 steps=(("c2pa.addedText", "lines of each scene"), ("c2pa.transcoded", film.codec)),
                 notes=(*medium.notes, *film.notes, *notes),
                 details={
+                    **medium.details,
                     "encoder": film.encoder,
                     "frames": film.frames,
                     "fps": film.fps,
@@ -324,14 +335,10 @@ class Studio:
             flags=tuple(dict.fromkeys(flag for one in stage.painted for flag in one.flags)),
             notes=tuple(
                 dict.fromkeys(
-                    note
-                    for note in (
-                        *made.notes,
-                        made.reason,
-                    )
-                    if note
+                    note for note in (*made.notes, made.reason, stage.shown_flagged) if note
                 )
             ),
+            details={"flags": list(shown.flags)} if shown is not None and shown.flags else {},
         )
 
 
