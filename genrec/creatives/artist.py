@@ -100,7 +100,19 @@ class Artist:
                 best_of=options.best_of,
                 verifier=options.verifier,
                 image_adapter=options.image_adapter,
+                image_adapter_file=options.image_adapter_file,
+                image_encoder=options.image_encoder,
                 adapters=dict(options.adapters),
+                safety=options.safety,
+                safety_threshold=options.safety_threshold,
+                tiny_vae=options.tiny_vae,
+                dtype=options.dtype,
+                compile=options.compile,
+                cache=options.cache,
+                cache_threshold=options.cache_threshold,
+                slice_attention=options.slice_attention,
+                tile_vae=options.tile_vae,
+                offload=options.offload,
             )
         )
         self.side = options.side or _own_side(self.painter)

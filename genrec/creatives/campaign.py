@@ -269,16 +269,23 @@ class Campaign(_Section):
     def parse(content: dict[str, Any], *, where: str = "given", folder: Path = Path()) -> Campaign:
         """A campaign from plain values.
 
+        Args:
+            folder: of the campaign's file, which the files that it names lie beside.
+
         Raises:
             InputError: lists every problem.
         """
+        content, problems = _with_files(content, folder)
+        found: Campaign | None = None
+        cause: ValidationError | None = None
         try:
             found = Campaign.model_validate(content)
         except ValidationError as error:
-            problems = problems_of(error, Campaign)
+            problems, cause = [*problems_of(error, Campaign), *problems], error
+        if found is None or problems:
             raise InputError(
                 f"The campaign {where} has {len(problems)} problem(s).", problems
-            ) from error
+            ) from cause
         found._folder = folder
         return found
 
@@ -362,6 +369,17 @@ class Campaign(_Section):
         if self.who.file is not None:
             values["who"] = {"users": self.named_users()}
         return values
+
+
+def _with_files(content: dict[str, Any], folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The content with whole paths of its pictures' files, and what is wrong with these."""
+    section = content.get("picture")
+    if not isinstance(section, dict):
+        return content, []
+    from genrec.creatives.look import with_files
+
+    picture, problems = with_files(section, folder)
+    return {**content, "picture": picture}, [f"picture.{problem}" for problem in problems]
 
 
 def _unknown(place: str, given: Sequence[str], valid: Collection[str]) -> Iterator[str]:

@@ -124,7 +124,8 @@ class Medium:
         seed: that this very picture was painted from.
         background: ``painted``, ``drawn`` or ``plain``.
         tries: backgrounds that were painted, and kinds of defects that they had.
-        flags: of backgrounds that were painted and not taken, such as ``copy_of_history``.
+        flags: of backgrounds that were painted, such as ``copy_of_history``; one of them is shown
+            only where ``details`` has ``flags``, as a campaign may allow of ``unsafe`` ones.
         notes: fallbacks and what was shortened, in words.
         failure: why there is none.
     """

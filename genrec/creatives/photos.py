@@ -16,6 +16,7 @@ from genrec.data.pictures import open_picture
 from genrec.errors import InputError
 
 if TYPE_CHECKING:
+    from genrec.creatives.product.cutout import Matting
     from genrec.creatives.product.parts import CutOut
 
 # Cut-outs that are kept: a few megabytes each.
@@ -24,9 +25,14 @@ _KEPT = 64
 
 @dataclass
 class Photos:
-    """Photographs of a catalogue's items; each is read, checked and cut out once."""
+    """Photographs of a catalogue's items; each is read, checked and cut out once.
+
+    Attributes:
+        matting: a model that cuts out what has no alpha; ``None`` removes plain backgrounds.
+    """
 
     catalog: Catalog
+    matting: Matting | None = None
     _cut: OrderedDict[str, CutOut] = field(default_factory=OrderedDict, repr=False)
     _digests: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -39,7 +45,10 @@ class Photos:
         if not item.image:
             raise InputError("the item has no photo")
         if self.catalog.media is None:
-            raise InputError("the catalogue names no folder of photos (data.image_folder)")
+            raise InputError(
+                "the catalogue does not say where its photos lie; name the folder or zip archive "
+                "in the recipe: data.options.media"
+            )
         try:
             return self.catalog.media.read(item.image)
         except InputError as error:
@@ -69,7 +78,7 @@ class Photos:
 
         content = self.content(item)
         try:
-            made = cut_out(_pixels(content))
+            made = cut_out(_pixels(content), matting=self.matting)
         except InputError as error:
             raise InputError(f"the photo {item.image} cannot be used: {error}") from error
         self._cut[key] = made

@@ -16,13 +16,15 @@ import numpy as np
 
 from genrec.creatives.artist import Artist, Liking, Wish, prompt_hash
 from genrec.creatives.credentials import COMPOSITE, SYNTHETIC
-from genrec.creatives.layout import Content, Layout, Poster, lay_out
+from genrec.creatives.layout import Content, Layout, Poster
 from genrec.creatives.layout.composing import covering
+from genrec.creatives.look import Look
 from genrec.creatives.media import FILM, MediaJob, Medium, Says
 from genrec.creatives.picture_options import PNG, PictureOptions
 from genrec.creatives.provenance import digest
 from genrec.creatives.statements import short_name
 from genrec.data.catalog import Item
+from genrec.diffusion.picture import UNSAFE
 from genrec.diffusion.words import liked_words
 from genrec.errors import InputError
 
@@ -79,6 +81,14 @@ class Stage:
             return None
         return self.painted[self.staged.attempt]
 
+    @property
+    def shown_flagged(self) -> str:
+        """What a check spoke against and the campaign allows, in words; empty if nothing."""
+        if self.shown is None or not self.shown.flags:
+            return ""
+        told = f"{', '.join(self.shown.flags)}: {self.shown.note}"
+        return f"a flagged background is shown, since allow_unsafe is set ({told})"
+
 
 class Studio:
     """Makes what is ordered.
@@ -86,6 +96,7 @@ class Studio:
     Args:
         artist: paints backgrounds; ``None`` draws them by rule.
         animator: moves films; ``None`` moves a window over the picture.
+        look: logo and fonts; by default no logo and the shipped fonts.
     """
 
     def __init__(
@@ -96,9 +107,11 @@ class Studio:
         *,
         artist: Artist | None = None,
         animator: Animator | None = None,
+        look: Look | None = None,
     ) -> None:
         self.photos, self.pictures, self.films = photos, pictures, films
         self.artist, self.animator = artist, animator
+        self.look = look or Look()
 
     def make(
         self, orders: Sequence[Order], progress: Callable[[int], None] = lambda _more: None
@@ -170,6 +183,7 @@ class Studio:
         layout, seed = self.layout_of(order.job), _seed(order)
         left, _, right, _ = layout.product_box
         painted: list[Picture] = []
+        allowed = {UNSAFE} if self.pictures.allow_unsafe else set()
 
         def draw(attempt: int) -> np.ndarray:
             if self.artist is None:
@@ -186,7 +200,7 @@ class Studio:
                 else self.artist.paint([self._wish(order)], attempt=attempt)[0]
             )
             painted.append(one)
-            if one.flags:
+            if set(one.flags) - allowed:
                 # Nobody is shown what a check spoke against; the next one may be harmless.
                 raise InputError(f"{', '.join(one.flags)}: {one.note}")
             return covering(one.pixels, layout.picture_size)
@@ -225,7 +239,7 @@ class Studio:
                 height=height,
                 steps=steps,
                 notes=(*medium.notes, *notes, *poster.notes),
-                details={"style": poster.style, "tone": poster.tone},
+                details={**medium.details, "style": poster.style, "tone": poster.tone},
             ),
             content,
         )
@@ -251,7 +265,7 @@ class Studio:
         problem: InputError | None = None
         for texts, missing in zip(smaller, told, strict=True):
             try:
-                made = lay_out(replace(plain, **texts), layout)
+                made = self.look.laid_out(replace(plain, **texts), layout)
             except InputError as error:
                 problem = problem or error
                 continue
@@ -279,6 +293,7 @@ class Studio:
                 steps=(("c2pa.addedText", "lines of each scene"), ("c2pa.transcoded", film.codec)),
                 notes=(*medium.notes, *film.notes, *notes),
                 details={
+                    **medium.details,
                     "encoder": film.encoder,
                     "frames": film.frames,
                     "fps": film.fps,
@@ -320,14 +335,10 @@ class Studio:
             flags=tuple(dict.fromkeys(flag for one in stage.painted for flag in one.flags)),
             notes=tuple(
                 dict.fromkeys(
-                    note
-                    for note in (
-                        *made.notes,
-                        made.reason,
-                    )
-                    if note
+                    note for note in (*made.notes, made.reason, stage.shown_flagged) if note
                 )
             ),
+            details={"flags": list(shown.flags)} if shown is not None and shown.flags else {},
         )
 
 

@@ -124,6 +124,7 @@ def model_version(options: DiffusionOptions, pipe: Any) -> str:
         options.prefix,
         options.verifier,
         options.image_adapter,
+        options.image_encoder,
     )
     for place in (*named, *(options.adapters[name] for name in sorted(options.adapters))):
         path = Path(place)

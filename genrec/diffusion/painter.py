@@ -228,7 +228,10 @@ class Painter:
                 notes.append("the model computed no number; take dtype: float32 or bfloat16")
             if risk >= self.options.safety_threshold and self._safety is not None:
                 flags.append(UNSAFE)
-                notes.append(f"{self.options.safety} gives it {risk:.2f}")
+                # Not the path of a folder on this machine: notes go into reports.
+                notes.append(
+                    f"{self.options.safety.rstrip('/').rpartition('/')[2]} gives it {risk:.2f}"
+                )
             if copies := copied(own, job.history):
                 flags.append(COPY_OF_HISTORY)
                 notes.append(f"a near-copy of history {', '.join(map(str, copies))}")

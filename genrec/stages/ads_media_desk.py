@@ -17,6 +17,7 @@ from genrec.creatives.ad import Ad
 from genrec.creatives.artist import NOBODY
 from genrec.creatives.campaign import Campaign
 from genrec.creatives.credentials import Ingredient
+from genrec.creatives.look import Look
 from genrec.creatives.media import FILM, PICTURE, MediaJob, Medium, Says, media_key
 from genrec.creatives.media_store import MediaStore
 from genrec.creatives.photos import Photos
@@ -26,6 +27,7 @@ from genrec.creatives.studio import Order, Studio
 from genrec.data.dataset import Dataset
 from genrec.data.media import MediaFolder
 from genrec.data.toy_shop import draw_pictures
+from genrec.encoders.loading import model_facts
 from genrec.errors import ConfigError, InputError
 from genrec.recipe import Recipe
 from genrec.shipped import user_cache
@@ -38,10 +40,26 @@ from genrec.workspace import Workspace
 if TYPE_CHECKING:
     from genrec.creatives.artist import Artist
     from genrec.creatives.film.making import Animator
+    from genrec.creatives.product.cutout import Matting
 
 TOY_SHOP = "toy_shop"
 # Pictures of one part are painted together; more of them would only fill the memory.
 PICTURES_TOGETHER, FILMS_TOGETHER = 32, 4
+# Options that stand in a picture's name by a hash of what they name, and only where they do.
+_BY_CONTENT = ("logo", "fonts", "matting", "safety", "safety_threshold", "allow_unsafe")
+# Those that the painter's own version holds.
+_OF_PAINTER = (
+    "image_adapter_file",
+    "image_encoder",
+    "tiny_vae",
+    "dtype",
+    "compile",
+    "cache",
+    "cache_threshold",
+    "slice_attention",
+    "tile_vae",
+    "offload",
+)
 LINKS = {
     "recipient": pl.String,
     "ad_id": pl.String,
@@ -108,13 +126,19 @@ class MediaDesk:
 
         Raises:
             ConfigError: a model cannot be loaded.
+            InputError: logo or fonts cannot be read any more.
             MissingExtra: a package is not installed.
         """
         options = desk.campaign.picture or PictureOptions()
-        photos = Photos(_with_photos(desk.dataset).catalog)
+        photos = Photos(_with_photos(desk.dataset).catalog, _matting(options))
         artist = _artist(options, desk.dataset)
         studio = Studio(
-            photos, options, desk.campaign.film, artist=artist, animator=_animator(desk.campaign)
+            photos,
+            options,
+            desk.campaign.film,
+            artist=artist,
+            animator=_animator(desk.campaign),
+            look=Look.of(options),
         )
         return MediaDesk(desk, photos, studio, Tastes(desk, photos, options, artist))
 
@@ -196,14 +220,20 @@ class MediaDesk:
         """Of each kind, all that decides every one of its media alike."""
         campaign, studio = self.desk.campaign, self.studio
         options = asdict(studio.pictures)
-        # How many at once, and which layouts there are beside this one, decides nothing.
-        for name in ("batch_size", "layouts", "model"):
+        # How many at once, and which layouts there are beside this one, decides nothing; files and
+        # models count by what is in them.
+        for name in ("batch_size", "layouts", "model", *_BY_CONTENT, *_OF_PAINTER):
             del options[name]
         if studio.artist is None:
             kept = ("style", "tone", "file", "attempts")
             options = {name: options[name] for name in kept}
         else:
             options["artist"] = studio.artist.identity
+            if studio.pictures.safety:
+                options["safety"] = _checked_by(studio.pictures)
+        if studio.pictures.matting:
+            options["matting"] = model_facts(studio.pictures.matting)
+        options |= studio.look.identity
         film = None if campaign.film is None else {**asdict(campaign.film)}
         if film is not None and studio.animator is not None:
             film["animator"] = studio.animator.identity
@@ -252,6 +282,20 @@ def _with_photos(dataset: Dataset) -> Dataset:
     folder = user_cache("toy_shop", f"ads-{dataset.fingerprint}")
     draw_pictures(dataset, folder)
     return replace(dataset, catalog=dataset.catalog.with_media(MediaFolder(folder)))
+
+
+def _matting(options: PictureOptions) -> Matting | None:
+    if not options.matting:
+        return None
+    from genrec.creatives.product.matting import MattingModel
+
+    return MattingModel.load(options.matting)
+
+
+def _checked_by(options: PictureOptions) -> list[str]:
+    """What decides whether a background is shown."""
+    told = (options.safety_threshold, options.allow_unsafe)
+    return [model_facts(options.safety), *map(str, told)]
 
 
 def _artist(options: PictureOptions, dataset: Dataset) -> Artist | None:

@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ pytest.importorskip("diffusers", reason="needs the extra 'diffusion'")
 
 from genrec.creatives.artist import NOBODY, Artist, Liking, Wish, paint_size, prompt_hash
 from genrec.creatives.picture_options import PictureOptions
+from genrec.errors import ConfigError
 from genrec.profiles.profile import Trait, UserProfile
 
 RED = UserProfile("", (Trait("like", "colour", "red", 2.0),))
@@ -94,3 +97,41 @@ def test_attempts_do_not_repeat_what_was_chosen_among(artist, tmp_path):
     (picture,) = choosing.paint([wish(RED)])
     assert picture.seed in tried
     assert choosing.identity["painter"] != artist.identity["painter"]
+
+
+def test_every_option_of_a_painter_is_one_of_a_campaign():
+    from genrec.diffusion.options import DiffusionOptions
+
+    # A campaign names the model, asks for shapes by layouts, and is told apart by shoppers.
+    others = {"name", "revision", "variant", "width", "height", "device", "prefix"}
+    others |= {"encoded_prompts"}
+    painters = {one.name for one in fields(DiffusionOptions)} - others
+    assert painters <= {one.name for one in fields(PictureOptions)}
+    given = {
+        one.name: one.default
+        for one in fields(DiffusionOptions)
+        if one.name in painters - {"adapters", "steps"}
+    }
+    assert {name: getattr(PictureOptions(), name) for name in given} == given
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"dtype": "bf16"}, "dtype is 'bf16'"),
+        ({"compile": "max"}, "compile is 'max'"),
+        ({"cache": "taylor"}, "did you mean 'taylorseer'"),
+        ({"offload": "modell"}, "did you mean 'model'"),
+        ({"cache_threshold": 2}, "cache_threshold is 2; from 0 to 1"),
+        ({"safety_threshold": -1}, "safety_threshold is -1"),
+        ({"safety": "open-nsfw", "model": "none"}, "model is none"),
+        ({"allow_unsafe": True}, "name one in safety"),
+        ({"image_encoder": "x"}, "image_encoder is a part of an image_adapter"),
+        ({"image_adapter_file": "x.safetensors"}, "image_adapter_file is a part"),
+        ({"image_adapter": "x", "image_adapter_file": "a/"}, "name a file"),
+        ({"image_adapter": "x", "slice_attention": True}, "choose one"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_before_a_model_is_loaded(given, told):
+    with pytest.raises(ConfigError, match=told):
+        PictureOptions(**given)

@@ -83,7 +83,7 @@ def test_an_item_without_a_photo_says_so(tmp_path):
     with pytest.raises(InputError, match="has no photo"):
         found.cut_out(found.catalog["none"])
     without = Photos(Catalog(found.catalog.table))
-    with pytest.raises(InputError, match="names no folder of photos"):
+    with pytest.raises(InputError, match=r"data\.options\.media"):
         without.cut_out(without.catalog["mug"])
 
 
@@ -93,3 +93,13 @@ def test_a_photo_on_a_busy_background_is_shown_whole_and_told(tmp_path):
     made = found.cut_out(found.catalog["noise"])
     assert made.framed
     assert made.warnings
+
+
+def test_a_model_cuts_out_what_no_rule_can(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    cover = np.zeros((200, 200), np.uint8)
+    cover[50:150, 60:140] = 255
+    found = photos(tmp_path, noise=file(Image.fromarray(noise), "PNG"))
+    made = Photos(found.catalog, lambda pixels: cover).cut_out(found.catalog["noise"])
+    assert (made.how, made.framed) == ("matting model", False)
+    assert np.array_equal(made.alpha > 128, cover > 128)

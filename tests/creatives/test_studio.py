@@ -8,7 +8,7 @@ from genrec.creatives.media import PICTURE, MediaJob, Says
 from genrec.creatives.photos import Photos
 from genrec.creatives.picture_options import PictureOptions
 from genrec.creatives.studio import Order, Studio
-from genrec.diffusion.picture import COPY_OF_HISTORY, Picture, PictureJob
+from genrec.diffusion.picture import COPY_OF_HISTORY, UNSAFE, Picture, PictureJob
 from tests.creatives.small_pictures import photographed
 
 
@@ -17,8 +17,8 @@ class Palette:
 
     model, identity, reads_taste, taste_dims = "palette", {}, False, 0
 
-    def __init__(self, flagged=()):
-        self.flagged, self.asked = flagged, []
+    def __init__(self, flagged=(), flag=COPY_OF_HISTORY):
+        self.flagged, self.flag, self.asked = flagged, flag, []
 
     def job(self, wish, *, attempt=0):
         return PictureJob("a wall", wish.seed + attempt)
@@ -29,7 +29,7 @@ class Palette:
         for wish in wishes:
             shade = np.linspace(235, 180, 64)[:, None, None] * np.array([1.0, 0.92, 0.85])
             pixels = np.broadcast_to(shade, (64, 64, 3)).astype(np.uint8)
-            flags = (COPY_OF_HISTORY,) if attempt in self.flagged else ()
+            flags = (self.flag,) if attempt in self.flagged else ()
             made.append(Picture(pixels, wish.seed + attempt, flags, self.model, "like number 3"))
         return made
 
@@ -78,6 +78,24 @@ def test_where_all_are_flagged_a_plain_one_is_taken(photos):
     assert (medium.background, medium.model) == ("plain", "")
     assert medium.source == "compositeSynthetic"
     assert len(medium.tries) == 2
+
+
+@pytest.mark.parametrize(
+    ("flag", "allowed", "shown"),
+    [(UNSAFE, False, False), (UNSAFE, True, True), (COPY_OF_HISTORY, True, False)],
+)
+def test_what_is_flagged_is_noted_and_shown_only_if_that_is_allowed(photos, flag, allowed, shown):
+    options = PictureOptions(
+        layouts=("leaderboard",), attempts=1, safety="checker", allow_unsafe=allowed
+    )
+    studio = Studio(photos, options, artist=Palette(flagged=(0,), flag=flag))
+    ((medium, content),) = studio.make([order(photos, "p1")])
+    assert content
+    assert medium.flags == (flag,)
+    assert (medium.background == "painted") == shown
+    assert medium.details.get("flags", []) == ([flag] if shown else [])
+    assert any("like number 3" in note for note in medium.notes)
+    assert any("allow_unsafe" in note for note in medium.notes) == shown
 
 
 def test_words_that_do_not_fit_are_left_out_and_told(photos):

@@ -156,6 +156,28 @@ def test_items_without_a_usable_photo_get_text_alone_and_are_listed(run, tmp_pat
     assert report["media"]["failed"] == len(failed) >= 2
 
 
+def test_a_logo_is_in_every_picture_and_in_its_name(run, tmp_path):
+    from genrec.stages.ads_desk import Desk
+    from genrec.stages.ads_media_desk import MediaDesk
+
+    Image.new("RGB", (90, 30), (20, 40, 200)).save(tmp_path / "logo.png")
+    look = {"layouts": ["landscape"], "attempts": 1, "style": "studio", "tone": "pale"}
+    one = {"what": {"items": ["p0"]}, "who": {"users": ["u0"]}, "placements": ["push"]}
+    marked = {**look, "logo": str(tmp_path / "logo.png")}
+    report = make_ads(run, pictures(**one, picture=marked), tmp_path / "ads", AdOptions())
+    assert report["media"]["pictures"] == 1
+    ((shown,),) = read_media(tmp_path / "ads").values()
+    with Image.open(tmp_path / "ads" / shown.file) as picture:
+        assert (np.asarray(picture.convert("RGB")) == (20, 40, 200)).all(-1).any()
+    decided = [
+        MediaDesk.open(Desk.open(run, pictures(**one, picture=given)))._decides["picture"]
+        for given in (look, marked)
+    ]
+    # Whoever names none keeps the pictures that are there.
+    assert set(decided[0]) == {"style", "tone", "file", "attempts"}
+    assert set(decided[1]) - set(decided[0]) == {"logo"}
+
+
 def test_any_picture_can_be_made_again_alone(run, whole):
     folder = whole[0]
     ad = read_ads(folder)[0]

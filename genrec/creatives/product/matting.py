@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from genrec.encoders.loading import load_pretrained
 from genrec.errors import ConfigError, InputError, MissingExtra
 
 
@@ -45,14 +46,16 @@ class MattingModel:
         problems = []
         for kind in (AutoModelForImageSegmentation, AutoModelForSemanticSegmentation):
             try:
-                model = kind.from_pretrained(name, use_safetensors=True).eval()
-                processor = AutoImageProcessor.from_pretrained(name)
-            except (OSError, ValueError) as error:
-                problems.append(str(error).splitlines()[0])
+                model = load_pretrained(kind, name, "The matting model").eval()
+                processor = load_pretrained(AutoImageProcessor, name, "The matting model")
+            except ConfigError as error:
+                problems.append(str(error))
                 continue
             labels: Mapping[int, str] = model.config.id2label or {}
             named = [number for number, label in labels.items() if label.lower() == "background"]
-            return MattingModel(name, model, processor, background=named[0] if named else 0)
+            # Not the path of a folder on this machine: it stands in notes.
+            short = name.rstrip("/").rpartition("/")[2]
+            return MattingModel(short, model, processor, background=named[0] if named else 0)
         raise ConfigError(f"'{name}' is no matting model that can be loaded: {problems[-1]}")
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
