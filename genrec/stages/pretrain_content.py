@@ -10,15 +10,13 @@ from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError
 from genrec.evaluation.controls import training_part
 from genrec.recommenders.content import ContentRecommender
+from genrec.stages.fused import CONTENT, FUSED
 from genrec.stages.judge import Judgement, judge, protocol
 from genrec.stages.pipeline import judged_cases
 from genrec.stages.prepare import encode, files_of, seeing_by_own_tower, stored_modalities
 from genrec.stages.run import Run
 from genrec.training.content_options import ContentConfig, ViewsConfig
 from genrec.training.views import save_tower, train_tower
-
-CONTENT = "content"
-FUSED = "fused"
 
 
 def pretrain(run: Run, dataset: Dataset) -> Judgement:
