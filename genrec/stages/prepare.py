@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import polars as pl
-
 from genrec.data.catalog import MEDIA_COLUMNS
 from genrec.data.dataset import Dataset
-from genrec.data.media import MediaProblem
+from genrec.data.left_out import LEFT_OUT, told, write_left_out
 from genrec.data.storage import read_dataset, write_dataset
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.loading import model_facts
@@ -36,8 +33,6 @@ from genrec.stages.fused import FUSED as TAKEN
 from genrec.stages.fused import take_fused
 from genrec.stages.run import Run
 from genrec.workspace import Workspace, seal_of
-
-LEFT_OUT = "left_out.csv"
 
 
 def load_data(run: Run) -> Dataset:
@@ -112,11 +107,7 @@ def encode(run: Run, dataset: Dataset) -> ItemVectors:
                     own.save(folder / _place(kind))
                 write_left_out(vectors.problems, folder / LEFT_OUT)
         stage.note = f"{len(vectors.vectors):,} vectors of {vectors.vectors.shape[1]} numbers"
-        if vectors.problems:
-            stage.note += (
-                f"; {len(vectors.problems):,} files left out, see "
-                f"{run.path('item_vectors') / LEFT_OUT}"
-            )
+        stage.note += told(vectors.problems, run.path("item_vectors"))
     return vectors
 
 
@@ -160,15 +151,6 @@ def files_of(dataset: Dataset, kind: str) -> str:
     """What the items' files of one kind are now, as a hash."""
     media = dataset.catalog.media
     return "" if media is None else media.fingerprint(dataset.catalog.files(kind))
-
-
-def write_left_out(problems: Sequence[MediaProblem], path: Path) -> None:
-    """Files that were left out, as CSV: item_id, file, problem."""
-    pl.DataFrame(
-        [(one.item_id, one.file, one.problem) for one in problems],
-        schema={"item_id": pl.String, "file": pl.String, "problem": pl.String},
-        orient="row",
-    ).write_csv(path)
 
 
 def build_ids(run: Run, dataset: Dataset, vectors: ItemVectors | None) -> SemanticIndex:

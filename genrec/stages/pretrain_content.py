@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from genrec.data.dataset import Dataset
+from genrec.data.left_out import list_left_out, read_left_out, told
 from genrec.data.picture_array import decode_pictures
 from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError
@@ -105,12 +106,14 @@ def _with_tower(run: Run, dataset: Dataset, config: ViewsConfig) -> Run:
                 everything,
                 side=config.side,
                 progress=lambda done, total: stage.progress(done, total, "pictures"),
-            ).pixels
+            )
             checkpoints = run.workspace.folder / "checkpoints" / "tower"
             tower, _ = train_tower(
-                pictures, config, folder=checkpoints, seed=seed, progress=stage.training()
+                pictures.pixels, config, folder=checkpoints, seed=seed, progress=stage.training()
             )
             with run.write("tower") as folder:
                 save_tower(tower, config.side, folder)
+                list_left_out(pictures.problems, folder)
         stage.note = f"{config.steps} steps on pictures of {config.side} pixels"
+        stage.note += told(read_left_out(run.path("tower")), run.path("tower"))
     return seeing_by_own_tower(run, run.path("tower"))

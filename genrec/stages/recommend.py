@@ -22,7 +22,6 @@ from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
 from genrec.workspace import Workspace
 
-
 Trained = GenerativeRecommender | OnePassRecommender
 
 

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from genrec.cli.main import app
+from genrec.data.dataset import Dataset
 from genrec.encoders.base import ItemVectors
 from genrec.errors import ArtefactError, ConfigError
 from genrec.recipe import Recipe
@@ -23,9 +24,11 @@ from genrec.stages.prepare import encode, stored_data, stored_modalities
 from genrec.stages.pretrain import run_pretraining
 from genrec.stages.recommend import open_llm, open_recommender
 from genrec.stages.run import Observer, Run
+from genrec.stages.shop import open_shop
 from genrec.workspace import Workspace
 from tests.small_towers import vision_folder
 
+BROKEN = (7, 8)
 RECIPES = ("content-next-item", "content-masked-item", "user-item")
 
 
@@ -59,6 +62,10 @@ def small(folder, *words: str) -> Recipe:
 def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("content")
     recipe, workspace = small(folder), Workspace(folder / "run")
+    catalog = Dataset.load("toy_shop", **recipe.data.options).catalog
+    for row in BROKEN:
+        path = folder / "pictures" / catalog.files("image")[row]
+        path.write_bytes(path.read_bytes()[:200])
     return folder, recipe, workspace, run_pretraining(recipe, workspace)
 
 
@@ -77,6 +84,14 @@ def test_a_run_leaves_the_recommender_its_fused_vectors_and_figures(done) -> Non
     assert fused.fingerprint == recommender.item_vectors().fingerprint
     assert set(judgement.values["recommenders"]) == {"content", "popular"}
     assert "beam" not in judgement.values["protocol"]["line"]
+
+
+def test_pictures_that_cannot_be_used_are_listed_by_the_tower_and_by_the_encoder(done) -> None:
+    _, recipe, workspace, _ = done
+    ids = stored_data(Run(recipe, workspace)).catalog.ids
+    for name in ("tower", "item_vectors"):
+        listed = pl.read_csv(workspace.path(name) / "left_out.csv")
+        assert listed["item_id"].to_list() == [ids[row] for row in BROKEN]
 
 
 def test_a_second_run_reuses_everything_but_the_reading_of_data(done) -> None:
@@ -211,6 +226,7 @@ def test_its_recommender_answers_users_histories_and_a_service(done, tmp_path) -
     loaded = open_run(workspace.folder)
     loaded.verify()
     assert loaded.recommender.name == "content"
+    assert open_shop(workspace.folder).recommender.name == "content"
 
 
 def test_what_needs_an_llm_says_so_of_a_content_run(done) -> None:
