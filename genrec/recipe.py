@@ -204,6 +204,11 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _one_way_to_rank(self) -> Recipe:
         problems = []
+        if self.encode.vectors_from and self.pretrain is not None:
+            problems.append(
+                "encode.vectors_from takes the item vectors of another run, and pretrain learns "
+                "from what its own run reads and sees. Leave one of them out"
+            )
         if self.hybrid is not None and self.one_pass is not None:
             problems.append(
                 "hybrid and one_pass are two recommenders; keep the section of the one you want"

@@ -12,8 +12,9 @@ from pathlib import Path
 from genrec.data.catalog import MEDIA_COLUMNS, Catalog
 from genrec.encoders.base import Encoder, ItemVectors, Progress
 from genrec.encoders.concatenation import concatenate
-from genrec.encoders.modality_vectors import Modalities
+from genrec.encoders.modality_vectors import FIELD, Modalities
 from genrec.encoders.options import EncodeConfig
+from genrec.encoders.text import TextEncoder
 from genrec.errors import ConfigError
 from genrec.registry import Entry, Registry
 
@@ -35,19 +36,46 @@ ENCODERS = Registry(
 )
 
 
-def encoders_of(config: EncodeConfig, *, cache: Path | None = None) -> dict[str, Encoder]:
+def kinds_of(config: EncodeConfig, *, by_field: bool = False) -> list[str]:
+    """Names of what is encoded, in order.
+
+    Args:
+        by_field: each of the named fields is a kind of its own, such as ``text.title``.
+    """
+    words = [TEXT] if config.model else []
+    if by_field and words and config.fields:
+        words = [f"{TEXT}{FIELD}{field}" for field in dict.fromkeys(config.fields)]
+    return [*words, *(kind for kind in MEDIA_COLUMNS if getattr(config, kind) is not None)]
+
+
+def encoders_of(
+    config: EncodeConfig, *, cache: Path | None = None, by_field: bool = False
+) -> dict[str, Encoder]:
     """The encoder of each kind of content that a recipe names, by kind.
 
+    Args:
+        by_field: as of ``kinds_of``.
+
     Raises:
-        ConfigError: it names none.
+        ConfigError: it names none, or takes the vectors of another run.
     """
+    if config.vectors_from:
+        raise ConfigError(
+            f"The item vectors come from {config.vectors_from} (encode.vectors_from), so the run "
+            "has no encoder to compare words, pictures or new items with them. Find items in that "
+            f"run: genrec find {config.vectors_from} WORDS. For new items run both recipes again "
+            "on all of them."
+        )
     found: dict[str, Encoder] = {}
-    if config.model:
-        found[TEXT] = ENCODERS.load(TEXT).from_config(config, cache=cache)
-    for kind in MEDIA_COLUMNS:
-        options = getattr(config, kind)
-        if options is not None:
+    words: TextEncoder | None = None
+    for kind in kinds_of(config, by_field=by_field):
+        group, _, field = kind.partition(FIELD)
+        if group != TEXT:
+            options = getattr(config, kind)
             found[kind] = ENCODERS.load(kind).from_config(options, cache=cache)
+            continue
+        words = words or ENCODERS.load(TEXT).from_config(config, cache=cache)
+        found[kind] = words.reading([field]) if field else words
     if not found:
         raise ConfigError(
             "The recipe encodes nothing: encode.model is empty and none of "
@@ -62,13 +90,15 @@ def encode_modalities(
     *,
     cache: Path | None = None,
     progress: Progress | None = None,
+    by_field: bool = False,
 ) -> dict[str, ItemVectors]:
     """Vectors of each kind of content, by kind, all in the catalogue's order.
 
     Args:
         progress: called with items done and items in all, over all kinds.
+        by_field: as of ``kinds_of``.
     """
-    encoders = encoders_of(config, cache=cache)
+    encoders = encoders_of(config, cache=cache, by_field=by_field)
     whole = len(catalog) * len(encoders)
     vectors = {}
     for number, (kind, encoder) in enumerate(encoders.items()):

@@ -78,8 +78,22 @@ class EncodeConfig(TextEncoderConfig):
         image: of the pictures.
         audio: of the sounds.
         video: of the films.
+        vectors_from: folder of a run that fused modalities (``pretrain.content``) of the same
+            data: its item vectors are taken, and nothing is encoded.
     """
 
     image: MediaEncoderConfig | None = None
     audio: MediaEncoderConfig | None = None
     video: MediaEncoderConfig | None = None
+    vectors_from: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        named = [kind for kind in ("image", "audio", "video") if getattr(self, kind) is not None]
+        if self.vectors_from is not None and (named or not self.vectors_from):
+            raise ConfigError(
+                f"vectors_from is '{self.vectors_from}'"
+                + (f", and {' and '.join(named)} would not be encoded" * bool(named))
+                + ". Name the folder of a run that fused its items and no further encoder, or "
+                "leave it out."
+            )

@@ -10,6 +10,8 @@ import importlib.util
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,17 @@ class TextEncoder(Encoder):
         return TextEncoder(
             config.model, config.batch_size, config.fields, normalise=config.normalise, cache=cache
         )
+
+    def reading(self, fields: Sequence[str]) -> TextEncoder:
+        """The same model over other fields of an item; it is loaded once for both.
+
+        Raises:
+            ConfigError: the model cannot be had.
+        """
+        _ = self._model, self.fingerprint
+        other = copy(self)
+        other.config = replace(self.config, fields=list(fields))
+        return other
 
     @property
     def dimensions(self) -> int:

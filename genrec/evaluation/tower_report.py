@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from genrec.data.left_out import list_left_out
+from genrec.data.media import MediaProblem
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class TowerReport:
         protocol: how it was measured, in one line.
         tables: name -> rows, each a mapping of column to text or number.
         values: everything as JSON values.
-        problems: items that were left out, and why.
+        problems: files that were left out, and why.
     """
 
     title: str
@@ -27,7 +31,7 @@ class TowerReport:
     protocol: str
     tables: dict[str, list[dict[str, Any]]]
     values: dict[str, Any]
-    problems: list[str] = field(default_factory=list)
+    problems: Sequence[MediaProblem] = ()
 
     def __str__(self) -> str:
         parts = [self.headline, f"Protocol: {self.protocol}"]
@@ -39,12 +43,14 @@ class TowerReport:
         return "\n".join(parts)
 
     def save(self, folder: Path) -> None:
-        """Writes ``report.txt``, ``report.json`` and ``report.html``."""
+        """Writes ``report.txt``, ``report.json``, ``report.html`` and what was left out as CSV."""
         values = {**self.values, "headline": self.headline, "protocol": self.protocol}
         (folder / "report.txt").write_text(f"{self}\n", encoding="utf-8")
         (folder / "report.json").write_text(
-            json.dumps({**values, "left_out": self.problems}, indent=1), encoding="utf-8"
+            json.dumps({**values, "left_out": [str(one) for one in self.problems]}, indent=1),
+            encoding="utf-8",
         )
+        list_left_out(self.problems, folder)
         (folder / "report.html").write_text(self._page(), encoding="utf-8")
 
     def _page(self) -> str:
@@ -58,7 +64,7 @@ class TowerReport:
         style = "body{font:16px/1.5 system-ui;max-width:56rem;margin:2rem auto;color:#1f2733}"
         style += "td,th{padding:.3rem .8rem;text-align:right;border-bottom:1px solid #e6e9ee}"
         style += "td:first-child,th:first-child{text-align:left}"
-        left_out = "".join(f"<li>{escape(problem)}</li>" for problem in self.problems)
+        left_out = "".join(f"<li>{escape(str(problem))}</li>" for problem in self.problems)
         return (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(self.title)}'
             f"</title><style>{style}</style><h1>{escape(self.title)}</h1>"

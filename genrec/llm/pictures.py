@@ -6,6 +6,7 @@ item's tokens there. A history of twenty pictures runs no tower.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from genrec.data.catalog import Catalog
+from genrec.data.left_out import list_left_out, read_left_out
+from genrec.data.media import MediaProblem
 from genrec.encoders.base import Progress
 from genrec.errors import ArtefactError
 from genrec.llm.sight import PictureTokenEncoder, projector
@@ -33,6 +36,7 @@ class PictureTokens(nn.Module):
     Args:
         tokens: shape (items, each, width), of the tower (Llava) or of the LLM's own width.
         known: which items have a picture, bool, shape (items,).
+        problems: files that were left out, and why.
 
     Attributes:
         each: tokens of one picture.
@@ -41,10 +45,12 @@ class PictureTokens(nn.Module):
     tokens: Tensor
     known: np.ndarray
 
-    def __init__(self, tokens: Tensor, known: np.ndarray) -> None:
+    def __init__(
+        self, tokens: Tensor, known: np.ndarray, problems: Sequence[MediaProblem] = ()
+    ) -> None:
         super().__init__()
         self.each = tokens.shape[1]
-        self.known = known
+        self.known, self.problems = known, tuple(problems)
         self.register_buffer("tokens", tokens, persistent=False)
 
     @staticmethod
@@ -70,7 +76,7 @@ class PictureTokens(nn.Module):
         encoder = PictureTokenEncoder(model, name, each, cache=cache)
         found = encoder.encode(catalog, progress)
         tokens = torch.from_numpy(found.vectors).unflatten(1, (each, -1))
-        return PictureTokens(tokens.to(torch.float16), found.mask)
+        return PictureTokens(tokens.to(torch.float16), found.mask, found.problems)
 
     def ids(self, absent: int) -> np.ndarray:
         """Token ids of each item's picture, shape (items, each), int64.
@@ -82,9 +88,10 @@ class PictureTokens(nn.Module):
         return np.where(self.known[:, None], FIRST_ID + numbers, absent)
 
     def write(self, folder: Path) -> None:
-        """Writes the bare file into a folder that somebody else seals."""
+        """Writes the bare files into a folder that somebody else seals."""
         tensors = {"tokens": self.tokens.cpu(), "known": torch.from_numpy(self.known)}
         save_file(tensors, folder / FILE)
+        list_left_out(self.problems, folder)
 
     @staticmethod
     def read(folder: Path) -> PictureTokens:
@@ -95,7 +102,7 @@ class PictureTokens(nn.Module):
         """
         try:
             stored = load_file(folder / FILE)
-            return PictureTokens(stored["tokens"], stored["known"].numpy())
+            return PictureTokens(stored["tokens"], stored["known"].numpy(), read_left_out(folder))
         except (OSError, KeyError, SafetensorError) as error:
             raise ArtefactError(
                 f"{folder / FILE} cannot be read ({error}). Train again."

@@ -10,10 +10,11 @@ from genrec.evaluation.controls import training_counts, training_part
 from genrec.evaluation.evaluate import select_cases
 from genrec.recipe import Recipe
 from genrec.recommenders.content import ContentRecommender
+from genrec.stages.fused import CONTENT
 from genrec.stages.judge import protocol
 from genrec.stages.pipeline import judged_cases
 from genrec.stages.prepare import stored_data
-from genrec.stages.pretrain_content import CONTENT, content_options
+from genrec.stages.pretrain_content import content_options
 from genrec.stages.run import Observer, Run, Stage
 from genrec.workspace import Workspace
 

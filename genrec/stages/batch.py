@@ -18,6 +18,7 @@ from genrec.recommenders.base import Recommender, Request
 from genrec.seals import Seal
 from genrec.stages.batch_folder import SCHEMA, BatchOptions, Job, Shard
 from genrec.stages.engines import ENGINES, Progress
+from genrec.stages.fused import recommender_in
 from genrec.stages.job_folder import MANIFEST, begun_with
 from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
@@ -178,7 +179,7 @@ def check_filter(dataset: Dataset, where: Mapping[str, Any] | None) -> None:
 
 def _recommender_key(run: Run) -> str:
     """A hash of the bytes of recommender and data: what is trained again is another one."""
-    folders = [run.workspace.open(name) for name in ("recommender", "dataset")]
+    folders = [run.workspace.open(name) for name in (recommender_in(run), "dataset")]
     files = [
         {name: one.sha256 for name, one in Seal.read(folder).files.items()} for folder in folders
     ]

@@ -265,7 +265,7 @@ def _asked_by(stored: Mapping[str, Any]) -> Iterator[Check]:
         yield packages(f"needs extra {name}", known[name], fix_of(name), needed=True)
     if recipe.pretrain is None and recipe.finetune is None:
         yield weights(recipe.llm.name, needed=not recipe.llm.start_from)
-    if recipe.encode.model:
+    if recipe.encode.model and not recipe.encode.vectors_from:
         # Without it the run still recommends; nothing new can be encoded.
         yield weights(recipe.encode.model)
     for kind in MEDIA_COLUMNS:

@@ -16,7 +16,7 @@ from genrec.encoders.image import ImageEncoder
 from genrec.encoders.modalities import encoders_of
 from genrec.encoders.vector_index import VectorIndex
 from genrec.errors import InputError
-from genrec.stages.prepare import seeing_by_own_tower, stored_data, stored_modalities
+from genrec.stages.prepare import by_field, seeing_by_own_tower, stored_data, stored_modalities
 from genrec.stages.run import Run
 from genrec.workspace import content_key
 
@@ -81,7 +81,8 @@ def _encoded(run: Run) -> tuple[dict[str, Encoder], dict[str, ItemVectors]]:
     pretraining = run.recipe.pretrain
     if pretraining and pretraining.content and pretraining.content.tower:
         run = seeing_by_own_tower(run, run.workspace.open("tower"))
-    return encoders_of(run.recipe.encode), stored_modalities(run)
+    encoders = encoders_of(run.recipe.encode, by_field=by_field(run.recipe))
+    return encoders, stored_modalities(run)
 
 
 def _index(run: Run, kind: str, vectors: ItemVectors) -> VectorIndex:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from genrec.data.dataset import Dataset
+from genrec.data.left_out import LEFT_OUT, write_left_out
 from genrec.data.toy_oracle import read_picture
 from genrec.diffusion.options import DiffusionOptions
 from genrec.diffusion.painter import Painter
@@ -17,14 +18,13 @@ from genrec.diffusion.small import model_place
 from genrec.encoders.loading import model_facts
 from genrec.evaluation.tower_report import TowerReport
 from genrec.stages.judge import Judgement
-from genrec.stages.prepare import files_of, write_left_out
+from genrec.stages.prepare import files_of
 from genrec.stages.run import Run, Stage
 from genrec.training.bucketed import Bucketed, bucketed, bucketed_folder
 from genrec.training.image_lora import LoraPictures, train_image_lora, write_image_lora
 from genrec.training.image_lora_options import ImageLoraConfig
 
 ARTEFACT = "image_lora"
-LEFT_OUT = "left_out.csv"
 _STEPS, _GUIDANCE = 16, 3.0
 
 

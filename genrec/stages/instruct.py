@@ -11,7 +11,7 @@ from genrec.data.dataset import Dataset
 from genrec.errors import ConfigError
 from genrec.recommenders.instruction import START, Instruction, search_instruction
 from genrec.recommenders.one_pass import OnePassRecommender
-from genrec.stages.recommend import open_recommender
+from genrec.stages.recommend import open_llm
 from genrec.stages.run import Run
 
 TEXT = "instruction.txt"
@@ -34,7 +34,7 @@ def search_prompt(
         ConfigError: the start is no plain line of text.
     """
     with run.workspace.lock(), run.stage("Search an instruction") as stage:
-        dataset, recommender = open_recommender(run)
+        dataset, recommender = open_llm(run)
         if isinstance(recommender, OnePassRecommender):
             raise ConfigError(
                 f"{run.workspace.folder} predicts all codes in one pass; instructions are searched "

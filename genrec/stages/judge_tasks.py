@@ -16,7 +16,7 @@ from genrec.evaluation.task_figures import (
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.tasks.answering import Answering
 from genrec.stages.judge import check_held_out
-from genrec.stages.recommend import open_recommender
+from genrec.stages.recommend import open_llm
 from genrec.stages.run import Observer
 from genrec.stages.shop import stored_run
 
@@ -52,7 +52,7 @@ def judge_tasks(
     run = stored_run(folder)
     run.observer = observer or Observer()
     check_held_out(run)
-    dataset, recommender = open_recommender(run)
+    dataset, recommender = open_llm(run)
     learnt = getattr(recommender, "learnt", None)
     if not isinstance(recommender, GenerativeRecommender) or not (
         learnt and {"rating", "direct"} & set(learnt.prompts)

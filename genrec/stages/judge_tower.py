@@ -11,6 +11,7 @@ import numpy as np
 
 from genrec.data.catalog import Catalog
 from genrec.data.item_split import drawn_order, hold_out
+from genrec.data.media import MediaProblem
 from genrec.data.picture_array import decode_pictures
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.image import ImageEncoder
@@ -68,6 +69,7 @@ def judge_tower(
     seed: int,
     title: str,
     stage: Stage,
+    before: Sequence[MediaProblem] = (),
 ) -> TowerReport:
     """A tower's report on the items of a catalogue.
 
@@ -76,6 +78,7 @@ def judge_tower(
         probes: attributes that are read from the vectors.
         pool: items that a title is searched among.
         seed: of the order in which items are cut into pools.
+        before: files that training left out, to be listed too.
 
     Raises:
         ConfigError: the catalogue has no such attribute.
@@ -93,7 +96,8 @@ def judge_tower(
         part, progress=lambda done, total: stage.progress(done, total, "encoding pictures")
     )
     usable = needed[found.mask]
-    values: dict[str, Any] = {"judged": len(items.searched), "left_out": len(found.problems)}
+    left_out = {one.item_id: one for one in (*before, *found.problems)}
+    values: dict[str, Any] = {"judged": len(items.searched), "left_out": len(left_out)}
     tables: dict[str, list[dict[str, Any]]] = {}
     headlines = []
     if encoder.reads_text:
@@ -125,7 +129,7 @@ def judge_tower(
         ),
         tables=tables,
         values=values,
-        problems=[str(problem) for problem in found.problems],
+        problems=sorted(left_out.values(), key=lambda one: catalog.position(one.item_id)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from genrec.llm.text import TextModel
 from genrec.serving.service import Loaded
+from genrec.stages.fused import recommender_in
 from genrec.stages.recommend import open_recommender
 from genrec.stages.shop import stored_run
 from genrec.workspace import content_key
@@ -35,5 +36,6 @@ def open_run(
     artefacts = run.workspace.run.get("artefacts", {})
     keys = {name: record.get("key") for name, record in artefacts.items()}
     # All that an answer depends on: the same content has the same version wherever it lies.
-    version = content_key(keys.get("dataset"), keys.get("recommender"), asdict(run.recipe.decode))
+    made = keys.get(recommender_in(run))
+    version = content_key(keys.get("dataset"), made, asdict(run.recipe.decode))
     return Loaded(recommender, dataset, version, text_model)

@@ -14,10 +14,11 @@ from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.stages.collaborate import vectors_of_ids
 from genrec.stages.engines import ENGINES
+from genrec.stages.fused import check_fused
 from genrec.stages.judge import Judgement, check_held_out, judge
 from genrec.stages.prefer import prefer
 from genrec.stages.prepare import build_ids, encode, load_data
-from genrec.stages.recommend import Shown, open_recommender, recommend, typical_user
+from genrec.stages.recommend import Shown, open_llm, recommend, typical_user
 from genrec.stages.run import Engine, Observer, Run
 from genrec.stages.train import train
 from genrec.stages.train_one_pass import train_one_pass
@@ -75,6 +76,7 @@ def run_recipe(
     with workspace.lock() if company.main else nullcontext():
         if company.main:
             workspace.record("recipe", recipe.model_dump(mode="json"))
+        check_fused(recipe)
         dataset = load_data(run)
         if until not in ("load_data", "encode"):
             # Before the items are encoded, not behind it.
@@ -121,7 +123,7 @@ def evaluate_again(
     run = Run(recipe, workspace, observer or Observer())
     check_held_out(run)
     with workspace.lock():
-        dataset, recommender = open_recommender(run)
+        dataset, recommender = open_llm(run)
         run.keys["recommender"] = workspace.run["artefacts"]["recommender"]["key"]
         training, test = dataset.split(recipe.evaluate.split)
         return _outcome(run, recommender, training, test)

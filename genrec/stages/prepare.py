@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-
-import polars as pl
+from urllib.parse import quote
 
 from genrec.data.catalog import MEDIA_COLUMNS
 from genrec.data.dataset import Dataset
-from genrec.data.media import MediaProblem
+from genrec.data.left_out import LEFT_OUT, told, write_left_out
 from genrec.data.storage import read_dataset, stored_user_table, write_dataset
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.loading import model_facts
-from genrec.encoders.modalities import TEXT, encode_modalities, joined
-from genrec.encoders.options import MediaEncoderConfig
+from genrec.encoders.modalities import encode_modalities, joined, kinds_of
+from genrec.encoders.options import EncodeConfig, MediaEncoderConfig
 from genrec.errors import ArtefactError, ConfigError
+from genrec.recipe import Recipe
 from genrec.recommenders.groups import HistoryGroups
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
@@ -31,10 +30,10 @@ from genrec.stages.collaborate import (
     with_collaborative,
 )
 from genrec.stages.encode_parts import OpenEncoders, fill_cache, parts_of
+from genrec.stages.fused import FUSED as TAKEN
+from genrec.stages.fused import take_fused
 from genrec.stages.run import Run
 from genrec.workspace import Workspace, seal_of
-
-LEFT_OUT = "left_out.csv"
 
 
 def load_data(run: Run) -> Dataset:
@@ -87,11 +86,15 @@ def stored_data(run: Run) -> Dataset:
 
 
 def encode(run: Run, dataset: Dataset) -> ItemVectors:
-    """A vector for every item, of all kinds of content that the recipe names."""
+    """A vector for every item, of all kinds of content that the recipe names, or another run's."""
     options = run.recipe.encode
+    if options.vectors_from:
+        return take_fused(run, dataset)
     files = {kind: files_of(dataset, kind) for kind in MEDIA_COLUMNS if getattr(options, kind)}
     models = [model_facts(getattr(options, kind).model) for kind in files]
-    run.key("item_vectors", dataset.catalog.fingerprint, asdict(options), files, models)
+    apart = by_field(run.recipe)
+    inputs = [_encoding(options), files, models, *(["by field"] if apart else [])]
+    run.key("item_vectors", dataset.catalog.fingerprint, *inputs)
     with run.stage("Encode items") as stage:
         stage.reused = run.is_current("item_vectors")
         if stage.reused:
@@ -105,31 +108,47 @@ def encode(run: Run, dataset: Dataset) -> ItemVectors:
                     workers=run.engine.workers,
                     progress=stage.progress,
                 )
-            by_kind = encode_modalities(options, dataset.catalog, progress=stage.progress)
+            by_kind = encode_modalities(
+                options, dataset.catalog, progress=stage.progress, by_field=apart
+            )
             vectors = joined(by_kind)
             with run.write("item_vectors") as folder:
                 vectors.save(folder / "vectors")
                 for kind, own in by_kind.items() if len(by_kind) > 1 else ():
-                    own.save(folder / kind)
+                    own.save(folder / _place(kind))
                 write_left_out(vectors.problems, folder / LEFT_OUT)
         stage.note = f"{len(vectors.vectors):,} vectors of {vectors.vectors.shape[1]} numbers"
-        if vectors.problems:
-            stage.note += (
-                f"; {len(vectors.problems):,} files left out, see "
-                f"{run.path('item_vectors') / LEFT_OUT}"
-            )
+        stage.note += told(vectors.problems, run.path("item_vectors"))
     return vectors
+
+
+def by_field(recipe: Recipe) -> bool:
+    """Whether each field of the words is encoded by itself, for hierarchical fusion to pool."""
+    content = None if recipe.pretrain is None else recipe.pretrain.content
+    hierarchical = content is not None and content.fusion.kind == "hierarchical"
+    return hierarchical and bool(recipe.encode.fields)
+
+
+def _place(kind: str) -> str:
+    """The name of a folder; a field may be named with any character."""
+    return quote(kind, safe="")
+
+
+def _encoding(options: EncodeConfig) -> dict[str, Any]:
+    """The options that say how items are encoded; where else vectors come from does not."""
+    return {name: value for name, value in asdict(options).items() if name != "vectors_from"}
 
 
 def stored_modalities(run: Run) -> dict[str, ItemVectors]:
     """The vectors of each kind of content that ``encode`` left in the workspace, by kind."""
     folder = run.workspace.open("item_vectors")
     options = run.recipe.encode
-    kinds = [TEXT] if options.model else []
-    kinds += [kind for kind in MEDIA_COLUMNS if getattr(options, kind)]
+    if options.vectors_from:
+        return {TAKEN: ItemVectors.load(folder / "vectors")}
+    kinds = kinds_of(options, by_field=by_field(run.recipe))
     if len(kinds) == 1:
         return {kinds[0]: ItemVectors.load(folder / "vectors")}
-    return {kind: ItemVectors.load(folder / kind) for kind in kinds}
+    return {kind: ItemVectors.load(folder / _place(kind)) for kind in kinds}
 
 
 def seeing_by_own_tower(run: Run, tower: Path) -> Run:
@@ -143,15 +162,6 @@ def files_of(dataset: Dataset, kind: str) -> str:
     """What the items' files of one kind are now, as a hash."""
     media = dataset.catalog.media
     return "" if media is None else media.fingerprint(dataset.catalog.files(kind))
-
-
-def write_left_out(problems: Sequence[MediaProblem], path: Path) -> None:
-    """Files that were left out, as CSV: item_id, file, problem."""
-    pl.DataFrame(
-        [(one.item_id, one.file, one.problem) for one in problems],
-        schema={"item_id": pl.String, "file": pl.String, "problem": pl.String},
-        orient="row",
-    ).write_csv(path)
 
 
 def build_ids(run: Run, dataset: Dataset, vectors: ItemVectors | None) -> SemanticIndex:

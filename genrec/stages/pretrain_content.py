@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from genrec.data.dataset import Dataset
+from genrec.data.left_out import list_left_out, read_left_out, told
 from genrec.data.picture_array import decode_pictures
 from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError
 from genrec.evaluation.controls import training_part
 from genrec.recommenders.content import ContentRecommender
+from genrec.stages.fused import CONTENT, FUSED
 from genrec.stages.judge import Judgement, judge, protocol
 from genrec.stages.pipeline import judged_cases
 from genrec.stages.prepare import encode, files_of, seeing_by_own_tower, stored_modalities
 from genrec.stages.run import Run
 from genrec.training.content_options import ContentConfig, ViewsConfig
 from genrec.training.views import save_tower, train_tower
-
-CONTENT = "content"
-FUSED = "fused"
 
 
 def pretrain(run: Run, dataset: Dataset) -> Judgement:
@@ -107,12 +106,14 @@ def _with_tower(run: Run, dataset: Dataset, config: ViewsConfig) -> Run:
                 everything,
                 side=config.side,
                 progress=lambda done, total: stage.progress(done, total, "pictures"),
-            ).pixels
+            )
             checkpoints = run.workspace.folder / "checkpoints" / "tower"
             tower, _ = train_tower(
-                pictures, config, folder=checkpoints, seed=seed, progress=stage.training()
+                pictures.pixels, config, folder=checkpoints, seed=seed, progress=stage.training()
             )
             with run.write("tower") as folder:
                 save_tower(tower, config.side, folder)
+                list_left_out(pictures.problems, folder)
         stage.note = f"{config.steps} steps on pictures of {config.side} pixels"
+        stage.note += told(read_left_out(run.path("tower")), run.path("tower"))
     return seeing_by_own_tower(run, run.path("tower"))

@@ -11,6 +11,7 @@ import polars as pl
 
 from genrec.data.dataset import Dataset
 from genrec.data.item_split import drawn_order, hold_out
+from genrec.data.left_out import LEFT_OUT, write_left_out
 from genrec.data.toy_pictures import COLOURS, PATTERNS
 from genrec.data.toy_scenes import draw_scene
 from genrec.diffusion.options import DiffusionOptions
@@ -23,7 +24,7 @@ from genrec.errors import ConfigError, nearest
 from genrec.evaluation.closed_world import ClosedWorld, judge_closed_world
 from genrec.evaluation.tower_report import TowerReport
 from genrec.stages.judge import Judgement
-from genrec.stages.prepare import files_of, write_left_out
+from genrec.stages.prepare import files_of
 from genrec.stages.run import Run, Stage
 from genrec.training.bucketed import Bucketed, bucketed
 from genrec.training.diffusion import TrainedDiffusion, train_diffusion
@@ -34,7 +35,6 @@ from genrec.training.diffusion_vae import load_vae, train_vae
 from genrec.training.diffusion_verifier import fit_verifier
 
 ARTEFACT = "product_diffusion"
-LEFT_OUT = "left_out.csv"
 SCENE = "empty scene"
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
 
 from genrec.data.dataset import Dataset
 from genrec.data.item_split import hold_out
+from genrec.data.left_out import list_left_out, read_left_out, told
+from genrec.data.media import MediaProblem
 from genrec.data.picture_array import decode_pictures
 from genrec.errors import ConfigError
 from genrec.evaluation.retrieval import retrieve
@@ -38,7 +41,7 @@ def pretrain(run: Run, dataset: Dataset) -> Judgement:
     with run.stage("Train towers") as stage:
         stage.reused = run.is_current("tower")
         if not stage.reused:
-            trained = _train(run, dataset, stage)
+            trained, problems = _train(run, dataset, stage)
             fitted = trained.fitted
             about = {
                 "minutes": round(fitted.seconds / 60, 2),
@@ -47,7 +50,9 @@ def pretrain(run: Run, dataset: Dataset) -> Judgement:
             }
             with run.write("tower", objective="image_text", **about) as folder:
                 trained.write(folder)
+                list_left_out(problems, folder)
             stage.note = f"{fitted.steps:,} steps, {fitted.seconds / 60:.1f} minutes"
+            stage.note += told(problems, run.path("tower"))
     return judge_here(run, dataset)
 
 
@@ -70,6 +75,7 @@ def judge_here(run: Run, dataset: Dataset) -> Judgement:
                 seed=options.split_seed,
                 title=run.recipe.name,
                 stage=stage,
+                before=read_left_out(run.path("tower")),
             )
             with run.write("report") as folder:
                 report.save(folder)
@@ -78,7 +84,10 @@ def judge_here(run: Run, dataset: Dataset) -> Judgement:
     return judgement
 
 
-def _train(run: Run, dataset: Dataset, stage: Stage) -> TrainedTowers:
+def _train(
+    run: Run, dataset: Dataset, stage: Stage
+) -> tuple[TrainedTowers, Sequence[MediaProblem]]:
+    """The towers, and the files that they were not trained on."""
     options, catalog = _options(run), dataset.catalog
     train, _ = hold_out(catalog.ids, options.held_out, seed=options.split_seed)
     looked_at = None
@@ -93,7 +102,7 @@ def _train(run: Run, dataset: Dataset, stage: Stage) -> TrainedTowers:
     )
     # The held-out items' words are not learned from either.
     known = catalog.take(pictures.rows)
-    return train_image_text(
+    trained = train_image_text(
         known,
         replace(pictures, rows=np.arange(len(known))),
         config=options,
@@ -103,6 +112,7 @@ def _train(run: Run, dataset: Dataset, stage: Stage) -> TrainedTowers:
         validate=lambda photos, words: retrieve(words, photos, pool=len(words)).recall[10],
         progress=stage.training(),
     )
+    return trained, pictures.problems
 
 
 def _check_fit(options: ImageTextConfig, dataset: Dataset) -> None:

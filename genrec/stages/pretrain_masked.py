@@ -10,6 +10,7 @@ import numpy as np
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.item_split import hold_out
+from genrec.data.left_out import list_left_out, read_left_out, told
 from genrec.data.picture_array import PictureArray, decode_pictures
 from genrec.encoders.loading import model_facts
 from genrec.encoders.text import TextEncoder
@@ -41,20 +42,22 @@ def pretrain_patches(run: Run, dataset: Dataset) -> Judgement:
     with run.stage("Train tower") as stage:
         stage.reused = run.is_current("tower")
         if not stage.reused:
+            seen, unseen = (_decoded(catalog, rows, options.side, stage) for rows in (train, test))
+            problems = [*seen.problems, *unseen.problems]
             trained = train_masked_patches(
-                _decoded(catalog, train, options.side, stage).pixels,
+                seen.pixels,
                 config=options,
                 fit_config=run.recipe.train,
                 folder=run.workspace.folder / "checkpoints" / "tower",
                 progress=stage.training(),
             )
-            error = rebuilt_error(
-                trained.model, _decoded(catalog, test, options.side, stage).pixels
-            )
+            error = rebuilt_error(trained.model, unseen.pixels)
             with run.write("tower", objective="masked_patches", error=error) as folder:
                 trained.write(folder)
+                list_left_out(problems, folder)
             stage.note = (
                 f"{trained.fitted.steps:,} steps, {trained.fitted.seconds / 60:.1f} minutes"
+                f"{told(problems, run.path('tower'))}"
             )
     run.key("report", run.keys["tower"], options.probes)
     with run.stage("Judge tower") as stage:
@@ -70,6 +73,7 @@ def pretrain_patches(run: Run, dataset: Dataset) -> Judgement:
                 seed=options.split_seed,
                 title=run.recipe.name,
                 stage=stage,
+                before=read_left_out(run.path("tower")),
             )
             report = replace(
                 report,

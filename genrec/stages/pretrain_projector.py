@@ -13,6 +13,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from genrec.data.dataset import Dataset
 from genrec.data.item_split import hold_out
+from genrec.data.left_out import list_left_out, read_left_out, told
 from genrec.encoders.loading import model_facts
 from genrec.errors import InputError
 from genrec.evaluation.tower_report import TowerReport
@@ -56,6 +57,7 @@ def pretrain(run: Run, dataset: Dataset) -> Judgement:
         if not stage.reused:
             _join_and_train(run, dataset, texts, stage)
         stage.note = f"an LLM that sees: {run.path(ARTEFACT)}"
+        stage.note += told(read_left_out(run.path(ARTEFACT)), run.path(ARTEFACT))
     with run.stage("Judge its sight") as stage:
         stage.reused = run.is_current("report")
         if not stage.reused:
@@ -82,7 +84,8 @@ def _join_and_train(run: Run, dataset: Dataset, texts: list[str], stage: Stage) 
         assemble_llava(
             options.llm, options.tower, joined, layer=options.layer, seed=run.recipe.train.seed
         )
-        llm, prompt, known = _opened(joined, dataset, options)
+        llm, prompt, pictures = _opened(joined, dataset, options)
+        known = pictures.known
         train, _ = hold_out(catalog.ids, options.held_out, seed=options.split_seed)
         rows = [prompt.row(item, texts[item]) for item in train if known[item] and texts[item]]
         if not rows:
@@ -100,26 +103,28 @@ def _join_and_train(run: Run, dataset: Dataset, texts: list[str], stage: Stage) 
             llm.model.to(llm.model.get_input_embeddings().weight.dtype)
             llm.model.save_pretrained(folder)
             AutoProcessor.from_pretrained(joined).save_pretrained(folder)
+            list_left_out(pictures.problems, folder)
     return fitted
 
 
 def _opened(
     folder: Path, dataset: Dataset, options: ProjectorConfig
-) -> tuple[SeeingLLM, NamingPrompt, np.ndarray]:
-    """The LLM of a folder, how it is asked, and which items have a picture."""
+) -> tuple[SeeingLLM, NamingPrompt, PictureTokens]:
+    """The LLM of a folder, how it is asked, and what it sees of items."""
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype="auto", use_safetensors=True)
     if torch.cuda.is_available():
         model.cuda()
     pictures = PictureTokens.of(model, str(folder), dataset.catalog, options.pictures)
     llm = SeeingLLM(model, pictures.to(model.device))
     text_tokenizer = AutoProcessor.from_pretrained(folder).tokenizer
-    return llm, NamingPrompt(text_tokenizer, pictures), pictures.known
+    return llm, NamingPrompt(text_tokenizer, pictures), pictures
 
 
 def _judge(run: Run, dataset: Dataset, texts: list[str], stage: Stage) -> TowerReport:
     options, catalog = _options(run), dataset.catalog
     folder = run.workspace.open(ARTEFACT)
-    llm, prompt, known = _opened(folder, dataset, options)
+    llm, prompt, pictures = _opened(folder, dataset, options)
+    known = pictures.known
     _, held = hold_out(catalog.ids, options.held_out, seed=options.split_seed)
     shown = [int(item) for item in held if known[item] and texts[item]]
     generator = np.random.default_rng(options.split_seed)
@@ -162,6 +167,7 @@ def _judge(run: Run, dataset: Dataset, texts: list[str], stage: Stage) -> TowerR
         "held-out items as wrong answers; mean log-probability of a token decides",
         {"Choosing a text": rows, "What it says": examples},
         {**values, "examples": examples},
+        pictures.problems,
     )
 
 

@@ -12,18 +12,22 @@ from genrec.data.dataset import Dataset
 from genrec.data.sequences import History
 from genrec.errors import ArtefactError, ConfigError
 from genrec.recommenders.backends import BACKENDS
-from genrec.recommenders.base import Recommendation
+from genrec.recommenders.base import Recommendation, Recommender
+from genrec.recommenders.content import ContentRecommender
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.recommenders.reasons import with_reasons
+from genrec.stages.fused import CONTENT, recommender_in
 from genrec.stages.prepare import stored_data
 from genrec.stages.run import Run
 from genrec.workspace import Workspace
 
+Trained = GenerativeRecommender | OnePassRecommender
 
-def _check_belongs(workspace: Workspace) -> None:
+
+def _check_belongs(workspace: Workspace, made: str = "recommender") -> None:
     # Judged on other data, a model may have been trained on what are now the test cases.
-    trained_on = workspace.about("recommender").get("dataset")
+    trained_on = workspace.about(made).get("dataset")
     stored = workspace.run.get("artefacts", {}).get("dataset", {}).get("key")
     if trained_on is not None and trained_on != stored:
         raise ConfigError(
@@ -50,8 +54,38 @@ class Shown:
 
 def open_recommender(
     run: Run, backend: str = "transformers", options: Mapping[str, Any] | None = None
-) -> tuple[Dataset, GenerativeRecommender | OnePassRecommender]:
-    """The data set and the trained recommender of a workspace.
+) -> tuple[Dataset, Trained | ContentRecommender]:
+    """The data set and the trained recommender of a workspace, be it an LLM or a content run's.
+
+    Args:
+        backend: what runs the LLM, one of ``BACKENDS``; a content recommender has none to choose.
+        options: of the back-end.
+
+    Raises:
+        ArtefactError: an artefact is missing or damaged; says what makes it.
+        ConfigError: there is no such back-end, or an option does not fit.
+        MissingExtra: the back-end is not installed.
+    """
+    if recommender_in(run) != CONTENT:
+        return open_llm(run, backend, options)
+    BACKENDS.entry(backend)
+    if backend != "transformers" or options:
+        raise ConfigError(
+            f"{run.workspace.folder} has a content recommender and no LLM that the back-end "
+            f"'{backend}' could run, or its options change. Leave back-end and options out."
+        )
+    folder = run.workspace.open(CONTENT) / "model"
+    dataset = stored_data(run)
+    _check_belongs(run.workspace, CONTENT)
+    recommender = ContentRecommender.load(folder, dataset.catalog)
+    recommender.seed = run.recipe.train.seed
+    return dataset, recommender
+
+
+def open_llm(
+    run: Run, backend: str = "transformers", options: Mapping[str, Any] | None = None
+) -> tuple[Dataset, Trained]:
+    """The data set and the trained LLM that recommends of a workspace.
 
     Args:
         backend: what runs the LLM, one of ``BACKENDS``.
@@ -67,11 +101,16 @@ def open_recommender(
     if alone and not run.workspace.path("recommender").exists():
         raise ArtefactError(
             f"{run.workspace.folder} is a run of the recipe {run.recipe.name}, which trains no LLM "
-            "that recommends. Name the run of one that does, such as quickstart."
+            "that recommends. "
+            + (
+                "Its content recommender can recommend and be served; for this an LLM is needed. "
+                * (recommender_in(run) == CONTENT)
+            )
+            + "Name the run of one that does, such as quickstart."
         )
     dataset = stored_data(run)
     _check_belongs(run.workspace)
-    recommender: GenerativeRecommender | OnePassRecommender = opened(
+    recommender: Trained = opened(
         # As it is open here, whatever version an update puts into use meanwhile.
         run.workspace,
         dataset.catalog,
@@ -82,7 +121,7 @@ def open_recommender(
 
 
 def recommend(
-    recommender: GenerativeRecommender | OnePassRecommender,
+    recommender: Recommender,
     history: History,
     *,
     n: int,
@@ -91,10 +130,15 @@ def recommend(
     exclude_seen: bool = False,
     why: bool = True,
 ) -> Shown:
-    """The n best items after a history that ``where`` allows, with reasons where asked for."""
+    """The n best items after a history that ``where`` allows.
+
+    Args:
+        why: with a reason each, from a recommender that has semantic IDs.
+    """
     found = recommender.recommend(history, n, where=where, exclude_seen=exclude_seen)
     if why:
-        found = with_reasons(found, history, recommender.catalog, recommender.index)
+        index = getattr(recommender, "index", None)
+        found = with_reasons(found, history, recommender.catalog, index)
     titles = [recommender.catalog[int(position)].title for position in history.items]
     return Shown(user, titles, found)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from genrec.data.dataset import Dataset, Holdout
+from genrec.data.left_out import told
 from genrec.decoding.options import DecodeConfig
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.loading import folder_hash
@@ -71,6 +72,9 @@ def train(
                 stage.note += f", {trained:,} trained numbers, last loss {fitted.losses[-1]:.3f}"
             for line in recommender.learnt.left_out:
                 stage.note += f"; left out {line}"
+        pictures = recommender.backbone.pictures
+        if pictures is not None:
+            stage.note += told(pictures.problems, run.path(place or "recommender"))
     return recommender
 
 

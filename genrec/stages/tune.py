@@ -17,6 +17,7 @@ from genrec.recipe import Recipe
 from genrec.search_space import Choice
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.collaborate import vectors_of_ids
+from genrec.stages.fused import check_fused
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.run import STAGE_VERSIONS, Observer, Run
 from genrec.stages.train import further_inputs, prompt_hashes, train_validated
@@ -99,6 +100,7 @@ def tune(
     run = Run(recipe, workspace, observer or Observer())
     with workspace.lock():
         workspace.record("recipe", recipe.model_dump(mode="json"))
+        check_fused(recipe)
         shared = _Shared.make(run, list(space.ranges))
         study = Study(
             workspace.folder,

@@ -28,7 +28,7 @@ from genrec.recommenders.growth import check_can_grow, grown
 from genrec.recommenders.one_pass import OnePassRecommender
 from genrec.stages.judge import protocol
 from genrec.stages.prepare import stored_data
-from genrec.stages.recommend import open_recommender
+from genrec.stages.recommend import open_llm
 from genrec.stages.run import Observer, Run
 from genrec.stages.shop import stored_run
 from genrec.stages.update_cases import OTHERS, Material, divided, with_steps
@@ -199,7 +199,7 @@ def _updated(run: Run, growth: Growth) -> Updated:
             with made.write("dataset") as folder:
                 write_dataset(growth.after, folder)
     ids = _items(run, made, growth)
-    _, recommender = open_recommender(run)
+    _, recommender = open_llm(run)
     before = _measure(run, recommender, material, "Measure before")
     recommender = _trained_on(run, made, recommender, material, ids)
     after = _measure(made, recommender, material, "Measure after")
@@ -319,7 +319,7 @@ def _trained_on(
     with made.stage("Train on") as stage:
         stage.reused = made.is_current("recommender")
         if stage.reused:
-            return open_recommender(made)[1]
+            return open_llm(made)[1]
         recommender = grown(recommender, ids.index, training, ids.vectors)
         rows = recommender.rows(training.sequences.take(material.users), material.windows)
         options = with_steps(recipe.update, len(rows), recipe.train.batch_size)

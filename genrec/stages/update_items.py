@@ -10,6 +10,7 @@ import numpy as np
 
 from genrec.data.catalog import Catalog
 from genrec.data.growth import Growth
+from genrec.data.left_out import LEFT_OUT, write_left_out
 from genrec.encoders.base import ItemVectors, Progress
 from genrec.encoders.modalities import encode_modalities, joined
 from genrec.errors import ConfigError
@@ -17,7 +18,7 @@ from genrec.evaluation.drift import Fit
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.stages.collaborate import FUSED, FUSION, evidence_of, fused_as_before
-from genrec.stages.prepare import LEFT_OUT, stored_modalities, write_left_out
+from genrec.stages.prepare import stored_modalities
 from genrec.stages.run import Run
 
 

@@ -1,10 +1,12 @@
 import json
+import zipfile
 
 import polars as pl
 import pytest
 from transformers import AutoModel, AutoModelForMaskedLM
 
 from genrec.data.catalog import Catalog
+from genrec.data.item_split import hold_out
 from genrec.errors import ConfigError, InputError
 from genrec.recipe import Recipe
 from genrec.stages.judge_elsewhere import judge_elsewhere
@@ -20,10 +22,10 @@ FIT = {"steps": 4, "batch_size": 16, "checkpoint_every": 2}
 
 class Watching(Observer):
     def __init__(self):
-        self.reused = {}
+        self.reused, self.notes = {}, {}
 
     def finished(self, stage, note, seconds, *, reused):
-        self.reused[stage] = reused
+        self.reused[stage], self.notes[stage] = reused, note
 
 
 def shop_files(folder, count=60, *, take=None):
@@ -174,3 +176,33 @@ def test_options_that_do_not_fit_are_refused(options, problem):
         Recipe.parse(
             {"name": "x", "data": {"source": "toy_shop"}, "pretrain": {"image_text": options}}
         )
+
+
+def truncated(folder, broken):
+    """The same archive, with half a file for these items."""
+    with zipfile.ZipFile(folder / "images.zip") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(folder / "images.zip", "w") as archive:
+        for name, content in files.items():
+            cut = name.removesuffix(".jpg") in broken
+            archive.writestr(name, content[: len(content) // 2] if cut else content)
+
+
+@pytest.mark.parametrize("objective", ["image_text", "masked_patches"])
+def test_every_picture_that_cannot_be_used_is_listed(files, tmp_path, objective):
+    train, held = hold_out([f"p{number}" for number in range(60)], 20, seed=0)
+    in_training = [f"p{row}" for row in train[:7]]
+    broken = {*in_training, *(f"p{row}" for row in held[:3])}
+    truncated(files, broken)
+    options = IMAGE_TEXT if objective == "image_text" else {"tower": "tiny", "side": 16}
+    workspace, watcher = Workspace(tmp_path / "run"), Watching()
+    chosen = recipe(files, objective, {**options, "held_out": 20, "probes": [], "split_seed": 0})
+    judged = run_pretraining(chosen, workspace, watcher)
+    listed = pl.read_csv(workspace.path("report") / "left_out.csv")
+    assert set(listed["item_id"]) == broken
+    assert len(listed) == len(judged.values["left_out"]) == 10
+    assert "Left out: 10 items" in judged.text
+    own = pl.read_csv(workspace.path("tower") / "left_out.csv")["item_id"].to_list()
+    assert set(own) >= set(in_training)
+    note = next(note for stage, note in watcher.notes.items() if stage.startswith("Train tower"))
+    assert f"{len(own)} files left out, see {workspace.path('tower') / 'left_out.csv'}" in note

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import polars as pl
 import pytest
+from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from genrec.cli.main import app
+from genrec.data.dataset import Dataset
 from genrec.encoders.base import ItemVectors
 from genrec.errors import ArtefactError, ConfigError
 from genrec.recipe import Recipe
@@ -15,12 +19,16 @@ from genrec.recommenders.content import ContentRecommender
 from genrec.shipped import shipped_names
 from genrec.stages.ablate import ablate_run
 from genrec.stages.find import find
-from genrec.stages.prepare import stored_data
+from genrec.stages.loaded import open_run
+from genrec.stages.prepare import encode, stored_data, stored_modalities
 from genrec.stages.pretrain import run_pretraining
+from genrec.stages.recommend import open_llm, open_recommender
 from genrec.stages.run import Observer, Run
+from genrec.stages.shop import open_shop
 from genrec.workspace import Workspace
 from tests.small_towers import vision_folder
 
+BROKEN = (7, 8)
 RECIPES = ("content-next-item", "content-masked-item", "user-item")
 
 
@@ -54,6 +62,10 @@ def small(folder, *words: str) -> Recipe:
 def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("content")
     recipe, workspace = small(folder), Workspace(folder / "run")
+    catalog = Dataset.load("toy_shop", **recipe.data.options).catalog
+    for row in BROKEN:
+        path = folder / "pictures" / catalog.files("image")[row]
+        path.write_bytes(path.read_bytes()[:200])
     return folder, recipe, workspace, run_pretraining(recipe, workspace)
 
 
@@ -72,6 +84,14 @@ def test_a_run_leaves_the_recommender_its_fused_vectors_and_figures(done) -> Non
     assert fused.fingerprint == recommender.item_vectors().fingerprint
     assert set(judgement.values["recommenders"]) == {"content", "popular"}
     assert "beam" not in judgement.values["protocol"]["line"]
+
+
+def test_pictures_that_cannot_be_used_are_listed_by_the_tower_and_by_the_encoder(done) -> None:
+    _, recipe, workspace, _ = done
+    ids = stored_data(Run(recipe, workspace)).catalog.ids
+    for name in ("tower", "item_vectors"):
+        listed = pl.read_csv(workspace.path(name) / "left_out.csv")
+        assert listed["item_id"].to_list() == [ids[row] for row in BROKEN]
 
 
 def test_a_second_run_reuses_everything_but_the_reading_of_data(done) -> None:
@@ -146,3 +166,81 @@ def test_a_named_tower_is_used(done, tmp_path) -> None:
     found = ContentRecommender.load(workspace.open("content") / "model", dataset.catalog)
     assert found.modalities.dimensions["image"] == 32
     assert not workspace.path("tower").exists()
+
+
+def test_hierarchical_fusion_pools_the_named_fields_before_the_modalities(done, tmp_path) -> None:
+    folder, *_ = done
+    words = (
+        "pretrain.content.fusion.kind=hierarchical",
+        "encode.fields=[title, category, material]",
+        "pretrain.content.tower=null",
+        "evaluate.test_users=5",
+    )
+    recipe, workspace = small(folder, *words), Workspace(tmp_path / "run")
+    run_pretraining(recipe, workspace)
+    run = Run(recipe, workspace)
+    names = ("text.title", "text.category", "text.material")
+    assert tuple(stored_modalities(run)) == names
+    catalog = stored_data(run).catalog
+    model = workspace.open("content") / "model"
+    recommender = ContentRecommender.load(model, catalog)
+    assert recommender.modalities.names == names
+    assert recommender.modalities.groups == ("text",)
+    stored = load_file(model / "weights.safetensors")
+    assert stored["fusion.attention.0.weights"].shape == (3, 16)
+    # Each is of its own field: a category is the same for many, a title is not.
+    vectors = recommender.modalities.vectors
+    categories = np.unique(vectors["text.category"].vectors, axis=0)
+    assert len(categories) == len(set(catalog.texts(["category"])))
+    assert len(np.unique(vectors["text.title"].vectors, axis=0)) > len(categories)
+    assert find(run, catalog[3].title, n=1)[0].item.title == catalog[3].title
+    # Another fusion reads the same fields as one text.
+    other = small(folder, *words[1:])
+    with run.workspace.lock():
+        encode(Run(other, workspace), stored_data(run))
+    assert tuple(stored_modalities(Run(other, workspace))) == ("text",)
+
+
+def said(*words: str) -> str:
+    shown = CliRunner().invoke(app, list(words))
+    assert shown.exit_code == 0, shown.exception
+    return shown.stdout
+
+
+def test_its_recommender_answers_users_histories_and_a_service(done, tmp_path) -> None:
+    _, recipe, workspace, _ = done
+    folder, dataset = str(workspace.folder), stored_data(Run(recipe, workspace))
+    user, ids = str(dataset.users[0]), dataset.catalog.ids
+    recommender = ContentRecommender.load(workspace.open("content") / "model", dataset.catalog)
+    best = [one.item.id for one in recommender.recommend(dataset.history(user), 4)]
+    of_user = json.loads(said("recommend", folder, "--user", user, "-n", "4", "--json"))
+    assert [one["item_id"] for one in of_user["recommendations"]] == best
+    by_hand = f"{ids[3]},{ids[5]}"
+    shown = json.loads(said("recommend", folder, "--history", by_hand, "-n", "3", "--json"))
+    wanted = recommender.recommend([ids[3], ids[5]], 3)
+    assert [one["item_id"] for one in shown["recommendations"]] == [one.item.id for one in wanted]
+    shards = tmp_path / "lists"
+    said("recommend", folder, "--all-users", "-n", "4", "--into", str(shards), "-q")
+    lists = pl.read_parquet(shards / "*.parquet").filter(pl.col("user") == user)
+    assert lists.sort("rank")["item_id"].to_list() == best
+    loaded = open_run(workspace.folder)
+    loaded.verify()
+    assert loaded.recommender.name == "content"
+    assert open_shop(workspace.folder).recommender.name == "content"
+
+
+def test_what_needs_an_llm_says_so_of_a_content_run(done) -> None:
+    _, recipe, workspace, _ = done
+    run = Run(recipe, workspace)
+    with pytest.raises(ArtefactError, match="content recommender can recommend and be served; for"):
+        open_llm(run)
+    with pytest.raises(ConfigError, match="no LLM that the back-end 'vllm' could run"):
+        open_recommender(run, "vllm")
+    with pytest.raises(ConfigError, match="did you mean 'vllm'"):
+        open_recommender(run, "vlm")
+
+
+def test_a_content_run_that_was_not_finished_says_what_is_missing(tmp_path) -> None:
+    run = Run(small(tmp_path), Workspace(tmp_path / "run"))
+    with pytest.raises(ArtefactError, match="has no 'content'. Make it first"):
+        open_recommender(run)

@@ -1,10 +1,13 @@
 import json
 
+import polars as pl
 import pytest
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from genrec.data.dataset import Dataset
 from genrec.errors import ConfigError
 from genrec.recipe import Recipe
+from genrec.recommenders.generative import GenerativeRecommender
 from genrec.stages.pipeline import run_recipe
 from genrec.stages.pretrain import run_pretraining
 from genrec.workspace import Workspace
@@ -57,6 +60,12 @@ def test_a_joined_llm_is_kept_judged_and_used_again(recipe, tmp_path):
 
 
 def test_a_recommender_is_made_of_it_and_sees_the_shop(recipe, tmp_path):
+    options = recipe["data"]["options"] | {"image_folder": str(tmp_path / "pictures")}
+    recipe["data"]["options"] = options
+    catalog = Dataset.load("toy_shop", **options).catalog
+    for row in (2, 5, 30):
+        path = tmp_path / "pictures" / catalog.files("image")[row]
+        path.write_bytes(path.read_bytes()[:200])
     run_pretraining(Recipe.parse(recipe), Workspace(tmp_path / "sight"))
     shop = {
         "name": "shop",
@@ -71,6 +80,12 @@ def test_a_recommender_is_made_of_it_and_sees_the_shop(recipe, tmp_path):
     outcome = run_recipe(Recipe.parse(shop), workspace)
     assert outcome.report.values["recommenders"]["genrec"]["invalid_generations"] == 0
     assert (workspace.path("recommender") / "picture_tokens.safetensors").is_file()
+    # What cannot be seen is listed wherever it would have been looked at.
+    for place in ("sight/seeing_llm", "sight/report", "shop/item_vectors", "shop/recommender"):
+        listed = pl.read_csv(tmp_path / place / "left_out.csv")
+        assert listed["item_id"].to_list() == [catalog.ids[row] for row in (2, 5, 30)]
+    opened = GenerativeRecommender.load(workspace.open("recommender"), catalog)
+    assert len(opened.backbone.pictures.problems) == 3
     first = workspace.run["artefacts"]["recommender"]["key"]
     run_recipe(Recipe.parse(shop), workspace)
     assert workspace.run["artefacts"]["recommender"]["key"] == first

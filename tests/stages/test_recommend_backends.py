@@ -20,7 +20,7 @@ def test_an_unknown_backend_is_refused_with_the_nearest_name(tmp_path):
         open_recommender(run_in(tmp_path), "vlm")
 
 
-@pytest.mark.parametrize("name", ["pretrain/content-next-item", "finetune/image-lora"])
+@pytest.mark.parametrize("name", ["pretrain/product-photos", "finetune/image-lora"])
 def test_a_run_that_trains_no_llm_to_recommend_is_told_apart(tmp_path, name):
     with pytest.raises(ArtefactError, match="trains no LLM that recommends"):
         open_recommender(Run(Recipe.load(name), Workspace(tmp_path)))
