@@ -135,3 +135,62 @@ def test_every_option_of_a_painter_is_one_of_a_campaign():
 def test_options_that_do_not_go_together_are_refused_before_a_model_is_loaded(given, told):
     with pytest.raises(ConfigError, match=told):
         PictureOptions(**given)
+
+
+def test_what_makes_a_painter_fast_reaches_it_and_stands_in_its_name(artist, tmp_path):
+    import diffusers
+
+    diffusers.AutoencoderTiny(
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        num_encoder_blocks=(1, 1),
+        num_decoder_blocks=(1, 1),
+        latent_channels=4,
+    ).save_pretrained(tmp_path / "taesd")
+    asked = {
+        "tiny_vae": str(tmp_path / "taesd"),
+        "dtype": "float32",
+        "slice_attention": True,
+        "offload": "model",
+        "cache_threshold": 0.2,
+        "safety_threshold": 0.25,
+    }
+    fast = Artist(PictureOptions(steps=1, side=32, **asked), artist.painter.options.name)
+    assert {name: getattr(fast.painter.options, name) for name in asked} == asked
+    assert isinstance(fast.painter.pipe.vae, diffusers.AutoencoderTiny)
+    (picture,) = fast.paint([wish()])
+    assert picture.pixels.any()
+    plain = Artist(PictureOptions(steps=1, side=32), artist.painter.options.name)
+    assert fast.identity["painter"] != plain.identity["painter"]
+    with pytest.raises(ConfigError, match="has no such cache"):
+        Artist(PictureOptions(cache="first-block"), artist.painter.options.name)
+
+
+def test_an_image_adapter_has_its_own_file_and_encoder(artist, tmp_path):
+    from tests.diffusion.small_models import save_image_adapter
+
+    save_image_adapter(tmp_path / "ip", artist.painter.pipe.unet)
+    (tmp_path / "ip" / "models").mkdir()
+    (tmp_path / "ip" / "ip_adapter.safetensors").rename(
+        tmp_path / "ip" / "models" / "plus.safetensors"
+    )
+    (tmp_path / "ip" / "image_encoder").rename(tmp_path / "vision")
+    named = {
+        "image_adapter": str(tmp_path / "ip"),
+        "image_adapter_file": "models/plus.safetensors",
+        "image_encoder": str(tmp_path / "vision"),
+        "liked": 1,
+    }
+    painting = Artist(PictureOptions(steps=1, side=32, **named), artist.painter.options.name)
+    seen = [
+        painting.paint([Wish(None, Liking.of(None, [pixels]), (400, 400), 3)])[0].pixels
+        for pixels in (np.zeros((32, 32, 3), np.uint8), np.full((32, 32, 3), 255, np.uint8))
+    ]
+    assert np.any(seen[0] != seen[1])
+    before = painting.identity["painter"]
+    config = tmp_path / "vision" / "config.json"
+    config.write_text(config.read_text() + " ")
+    again = Artist(PictureOptions(steps=1, side=32, **named), artist.painter.options.name)
+    assert again.identity["painter"] != before
+    with pytest.raises(ConfigError, match="The image adapter"):
+        Artist(PictureOptions(image_adapter=str(tmp_path / "ip")), artist.painter.options.name)
