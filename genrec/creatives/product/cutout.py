@@ -58,12 +58,14 @@ def cut_out(
                 return _made(pixels, found, name, confidence, [*warnings, *doubts])
             doubts.append(f"the cut of {name} was not used: {problem}")
     segmented = segment(pixels)
-    if segmented.confidence >= (LARGE_SURE if min(pixels.shape[:2]) >= LARGE else SURE):
+    needed = LARGE_SURE if min(pixels.shape[:2]) >= LARGE else SURE
+    if segmented.confidence >= needed:
         cover = np.floor(segmented.alpha * 255 + 0.5).astype(np.uint8)
         return _made(
             pixels, cover, PLAIN, segmented.confidence, [*warnings, *doubts, *segmented.doubts]
         )
     doubts += [f"no plain background to remove: {doubt}" for doubt in segmented.doubts]
+    doubts.append(f"the cut is sure of itself by {segmented.confidence:.2f}; it needs {needed}")
     whole = np.full(pixels.shape[:2], 255, np.uint8)
     note = "the product could not be cut out safely; the whole photo is shown in a frame"
     return CutOut(pixels, whole, WHOLE_PHOTO, segmented.confidence, (*warnings, *doubts, note))
@@ -145,4 +147,5 @@ def _made(
         ) if at]  # fmt: skip
         if edges:
             warnings = [*warnings, f"the product is cut off by the photo's {' and '.join(edges)}"]
-    return CutOut(own_colours(pixels, alpha), alpha, how, confidence, tuple(warnings))
+    photo = None if how == GIVEN else pixels
+    return CutOut(own_colours(pixels, alpha), alpha, how, confidence, tuple(warnings), photo)

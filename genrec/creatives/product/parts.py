@@ -26,6 +26,8 @@ class CutOut:
             ``whole photo`` where nothing could be cut and the photo itself is to be shown.
         confidence: 0 to 1, how sure the cut is of itself.
         warnings: what a person should know, in sentences.
+        photo: the whole photo, shape of ``pixels``, to be framed where the cut proves wrong;
+            ``None`` where the cut was given.
     """
 
     pixels: np.ndarray
@@ -33,6 +35,7 @@ class CutOut:
     how: str
     confidence: float = 1.0
     warnings: tuple[str, ...] = ()
+    photo: np.ndarray | None = None
 
     @property
     def framed(self) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from genrec.creatives.colour import linear, oklab
 from genrec.creatives.product.edges import images
+from genrec.creatives.product.ringing import calmed
 
 # Differences in OKLab, whose lightness runs from 0 to 1.
 _CLEAR = 0.016
@@ -40,14 +41,16 @@ def segment(pixels: np.ndarray) -> Segment:
     height, width = pixels.shape[:2]
     lab = oklab(pixels)
     background, roughness = _background(lab)
-    apart = np.sqrt(((lab - background) ** 2).sum(axis=2))
-    limit = max(_CLEAR, 3.5 * roughness)
+    away, swings, strong = calmed(lab - background)
+    apart = np.sqrt((away**2).sum(axis=2))
+    least = max(_CLEAR, 3.5 * roughness)
+    limit = np.maximum(least, swings)
     doubts: list[str] = []
     plain = 1.0 - float(np.clip((roughness - 0.02) / 0.05, 0, 1))
     if plain < 0.6:
         doubts.append("the background is busy: the picture's border has many colours")
 
-    shadowed = _shadowed(pixels, lab, background, max(limit, 0.04))
+    shadowed = _shadowed(background + away, background, max(least, 0.04), strong)
     product = _standing_out(apart, limit, shadowed)
     # A cut that hangs on the limit has let the background into the product, or the other way.
     looser = _standing_out(apart, 1.7 * limit, shadowed)
@@ -86,7 +89,7 @@ def segment(pixels: np.ndarray) -> Segment:
     return Segment(alpha, confidence, tuple(doubts))
 
 
-def _standing_out(apart: np.ndarray, limit: float, shadowed: np.ndarray) -> np.ndarray:
+def _standing_out(apart: np.ndarray, limit: np.ndarray, shadowed: np.ndarray) -> np.ndarray:
     """What is not background that reaches the border, without holes that show it."""
     height, width = apart.shape
     near = apart < limit
@@ -97,7 +100,7 @@ def _standing_out(apart: np.ndarray, limit: float, shadowed: np.ndarray) -> np.n
         shadowed[: round(rows[0] + 0.45 * (rows[-1] - rows[0]))] = False
     product = ~_reaching_border(near | shadowed)
     # Holes, such as a handle's, show the very background; light spots of a pattern seldom do.
-    enclosed = product & (apart < min(_HOLE, 0.9 * limit))
+    enclosed = product & (apart < np.where(limit > _CLEAR, 0.9 * limit, _HOLE))
     product &= ~_large(enclosed, 0.0015 * height * width)
     opening = max(1, round(min(height, width) / 400))
     return np.asarray(images().binary_opening(product, iterations=opening))
@@ -126,19 +129,21 @@ def _background(lab: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _shadowed(
-    pixels: np.ndarray, lab: np.ndarray, background: np.ndarray, limit: float
+    lab: np.ndarray, background: np.ndarray, limit: float, strong: np.ndarray
 ) -> np.ndarray:
     """Where a pixel is the background with less light: darker, of the same tint, and soft."""
     darker = background[..., 0] - lab[..., 0]
     tint = np.sqrt(((lab[..., 1:] - background[..., 1:]) ** 2).sum(axis=2))
-    light = linear(pixels).mean(axis=2)
-    blurred = images().gaussian_filter(light, 1.0)
+    tinted = tint >= max(0.012, 0.3 * limit)
+    # The edge of a product of another tint must not make the shadow beside it look hard; a grey
+    # one is told from a shadow by nothing but its edge.
+    edge = images().binary_dilation(strong & tinted, iterations=2)
+    lightness = lab[..., 0] if edge.all() else _nearest(lab[..., 0], ~edge)
+    # Of what is nearly grey, light is the cube of OKLab's lightness.
+    blurred = images().gaussian_filter(lightness**3, 1.0)
     steep = images().gaussian_gradient_magnitude(blurred, 1.0)
     return (
-        (darker > 0)
-        & (darker < _DARKEST_SHADOW * background[..., 0])
-        & (tint < max(0.012, 0.3 * limit))
-        & (steep < 0.035)
+        (darker > 0) & (darker < _DARKEST_SHADOW * background[..., 0]) & ~tinted & (steep < 0.035)
     )
 
 

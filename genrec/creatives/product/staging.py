@@ -8,13 +8,25 @@ import numpy as np
 
 from genrec.creatives.colour import Rgb, from_oklch, main_hue
 from genrec.creatives.product.defects import LIMITS, Limits, defects
-from genrec.creatives.product.parts import Box, CutOut, Defect, Locked, Shadow, Staged, Try
+from genrec.creatives.product.parts import (
+    WHOLE_PHOTO,
+    Box,
+    CutOut,
+    Defect,
+    Locked,
+    Shadow,
+    Staged,
+    Try,
+)
 from genrec.creatives.product.placing import FEATHER, lock
 from genrec.creatives.product.scenes import draw_scene
 from genrec.errors import GenrecError
 
 # The number of the attempt, from 0, to a background of shape (height, width, 3), uint8.
 Draw = Callable[[int], np.ndarray]
+
+# What is wrong with a cut rather than with the place or the ground that was chosen for it.
+_OF_THE_CUT = ("halo", "indistinct")
 
 
 def staged(
@@ -70,6 +82,11 @@ def staged(
     found = defects(fallback, cutout, limits=limits, stands=shadow.stands)
     left = [f"on the plain background: {one.words}" for one in found if one.kind != "flat"]
     notes = (*notes, *left)
+    if cutout.photo is not None and any(one.kind in _OF_THE_CUT for one in found):
+        whole = np.full(cutout.alpha.shape, 255, np.uint8)
+        framed = CutOut(cutout.photo, whole, WHOLE_PHOTO, cutout.confidence, cutout.warnings)
+        fallback = _plain(framed, size, box, feather, shadow, plain)
+        notes = (*notes, "so the cut-out is not used; the whole photo is shown in a frame")
     return Staged(fallback, None, tuple(done), reason, notes)
 
 

@@ -1,7 +1,11 @@
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from scipy import ndimage
 
 from genrec.creatives.product import CutOut, Shadow, cut_out, defects, draw_scene, lock, staged
 from genrec.creatives.product.placing import resampled
@@ -87,6 +91,7 @@ def test_a_busy_background_is_not_cut_but_framed_and_says_why():
     cut = cut_out(noise)
     assert cut.framed
     assert any("busy" in one for one in cut.warnings)
+    assert any("sure of itself by 0.00; it needs 0.5" in one for one in cut.warnings)
     made = staged(cut, lambda attempt: wall(), size=(240, 240), box=(60, 60, 180, 200))
     assert made.plain
     assert "frame" in made.reason
@@ -149,7 +154,7 @@ def test_a_product_that_goes_on_in_the_background_is_overgrown():
 
 
 def test_rows_of_signs_are_taken_for_writing():
-    from PIL import Image, ImageDraw
+    from PIL import ImageDraw
 
     picture = Image.fromarray(wall())
     for number in range(9):
@@ -189,3 +194,50 @@ def test_scenes_are_the_same_again():
     first = draw_scene((200, 90, 60), (120, 90), seed=4)
     assert (first == draw_scene((200, 90, 60), (120, 90), seed=4)).all()
     assert (first != draw_scene((200, 90, 60), (120, 90), seed=5)).any()
+
+
+def photo_of(colour, ground, kind, quality, side=240):
+    """A shape on plain ground as its file gives it back, and where it truly is."""
+    y, x = (np.mgrid[0:side, 0:side] + 0.5) / side - 0.5
+    far = 0.3 - np.hypot(x, y)
+    if kind == "box":
+        far = 0.05 - np.hypot(np.maximum(abs(x) - 0.2, 0), np.maximum(abs(y) - 0.25, 0))
+    cover = np.clip(far * side + 0.5, 0, 1)[..., None]
+    flat = np.round(np.array(ground) * (1 - cover) + np.array(colour) * cover).astype(np.uint8)
+    if quality:
+        content = io.BytesIO()
+        Image.fromarray(flat).save(content, "JPEG", quality=quality)
+        flat = np.asarray(Image.open(content))
+    return flat, far >= 0
+
+
+@pytest.mark.parametrize("quality", [None, 75])
+@pytest.mark.parametrize("kind", ["disc", "box"])
+@pytest.mark.parametrize("ground", [(255, 255, 255), (226, 226, 228)])
+@pytest.mark.parametrize("colour", [(60, 210, 135), (200, 40, 40), (145, 135, 195)])
+def test_no_crumbs_of_the_old_ground_stay_around_a_squeezed_photo(colour, ground, kind, quality):
+    pixels, product = photo_of(colour, ground, kind, quality)
+    cut = cut_out(pixels)
+    assert cut.how == "plain background"
+    assert not (cut.alpha[ndimage.distance_transform_edt(~product) > 3] >= 64).any()
+    inside = ndimage.distance_transform_edt(product) > 3
+    assert (cut.alpha[inside] == 255).all()
+    assert (cut.pixels[inside] == pixels[inside]).all()
+
+
+def test_a_cut_whose_edge_fails_on_the_plain_ground_too_gives_way_to_the_whole_photo():
+    product = disc(soft=1)
+    ringed = product.pixels.copy()
+    ringed[product.alpha < 255] = 255
+    rim = ndimage.binary_dilation(product.alpha > 0, iterations=4)
+    crumbs = np.where(rim, 255, 0).astype(np.uint8)
+    cut = CutOut(ringed, crumbs, "plain background", 1.0, (), ringed)
+
+    def broken(attempt):
+        raise InputError("no paint")
+
+    options = {"size": (240, 240), "box": (70, 80, 170, 180)}
+    made = staged(cut, broken, plain=(30, 60, 30), **options)
+    assert made.locked.placed.framed
+    assert any("stands out" in one for one in made.notes)
+    assert made.notes[-1] == "so the cut-out is not used; the whole photo is shown in a frame"
