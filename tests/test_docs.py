@@ -239,7 +239,8 @@ def test_the_first_commands_of_the_page_work_as_they_stand(own_files):
 
 @pytest.mark.slow
 def test_the_commands_of_the_page_work_from_files_to_recommendations(own_files, repository):
-    (console,) = blocks(repository, "docs/own_data.md", "console")
+    # The further ones are for files of other kinds.
+    console, *_ = blocks(repository, "docs/own_data.md", "console")
     quick = ["train.steps=4", "train.validate_every=2", "evaluate.against=[popular]"]
     for line in console.splitlines():
         words = shlex.split(line.removeprefix("$ ").partition(" #")[0])[1:]

@@ -101,7 +101,7 @@ def test_a_message_in_parts_is_one_text(client):
 
 def test_the_models_are_listed_and_another_name_is_an_error(client):
     assert "echo" in [model.id for model in client.models.list()]
-    with pytest.raises(openai.NotFoundError, match="it is echo"):
+    with pytest.raises(openai.NotFoundError, match="No model 'gpt-9' here; ask echo"):
         client.chat.completions.create(model="gpt-9", messages=says("hello"))
 
 

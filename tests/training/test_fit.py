@@ -67,9 +67,19 @@ def test_a_stopped_run_goes_on_with_the_same_losses(tmp_path):
     assert len(whole.losses) == 20
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """As in a terminal: whoever starts tests in the background may have Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("step", [2, 11, 20])
-def test_a_signal_ends_a_training_after_its_step_and_nothing_is_lost(tmp_path, number, step):
+def test_a_signal_ends_a_training_after_its_step_and_nothing_is_lost(
+    tmp_path, number, step, hears_ctrl_c
+):
     def interrupted(model, batch):
         done.append(1)
         if len(done) == step:
@@ -86,7 +96,7 @@ def test_a_signal_ends_a_training_after_its_step_and_nothing_is_lost(tmp_path, n
     assert len(done) == 20
 
 
-def test_a_second_signal_ends_a_training_at_once(tmp_path, caplog):
+def test_a_second_signal_ends_a_training_at_once(tmp_path, caplog, hears_ctrl_c):
     def impatient(model, batch):
         done.append(1)
         if len(done) == 6:
@@ -103,7 +113,7 @@ def test_a_second_signal_ends_a_training_at_once(tmp_path, caplog):
     assert len(done) == 6 + 16
 
 
-def test_where_no_checkpoints_are_asked_for_a_signal_ends_at_once(tmp_path):
+def test_where_no_checkpoints_are_asked_for_a_signal_ends_at_once(tmp_path, hears_ctrl_c):
     def interrupted(model, batch):
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("the signal should have ended the step")
