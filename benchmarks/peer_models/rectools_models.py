@@ -32,8 +32,9 @@ def answered(model: ModelBase, request: Request) -> pd.DataFrame:
     later = interactions(later[later["item_id"].isin(set(request.fit["item_id"]))])
     known = pd.concat([fit, later], ignore_index=True)
     model.fit(Dataset.construct(fit))
+    trained_on = set(fit[Columns.User])
     found = model.recommend(
-        users=[user for user in request.users if user in set(fit[Columns.User])],
+        users=[user for user in request.users if user in trained_on],
         dataset=Dataset.construct(known),
         k=request.n,
         filter_viewed=request.exclude_seen,
