@@ -2,7 +2,8 @@
 
 At each step the live beams of a user are W more query positions of the same sequence. A 4-D mask
 lets each see the prompt and its own ancestors, so the cache is neither copied nor reordered. The
-score of an item is the sum over levels of log p(code), normalised over the codes of the level.
+score of an item is the sum over levels of log p(code), normalised over the codes of the level or,
+where the trie says so, over those that the catalogue has there.
 """
 
 from __future__ import annotations

@@ -32,10 +32,12 @@ class FoldedTrie:
 
     Args:
         keep: how many bitmaps with a key are kept; each takes one to a few bytes per item.
+        normalise: whether the scores of items are shares of a whole ``level`` or of what is
+            ``legal`` after the codes before, whatever rules leave of it. As in training.
     """
 
-    def __init__(self, trie: Trie, *, keep: int = 64) -> None:
-        self.trie, self.keep = trie, keep
+    def __init__(self, trie: Trie, *, keep: int = 64, normalise: str = "level") -> None:
+        self.trie, self.keep, self.normalise = trie, keep, normalise
         self._kept: OrderedDict[str, FoldedMask] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -43,7 +45,7 @@ class FoldedTrie:
         """The same on another device, with nothing kept yet."""
         if self.trie.items.device == device:
             return self
-        return FoldedTrie(self.trie.to(device), keep=self.keep)
+        return FoldedTrie(self.trie.to(device), keep=self.keep, normalise=self.normalise)
 
     def fold(self, allowed: np.ndarray, key: str | None = None) -> FoldedMask:
         """Folds a bitmap over catalogue positions; equal keys are folded once."""

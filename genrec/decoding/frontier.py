@@ -59,6 +59,7 @@ class Frontier:
         seeds: Sequence[int] | None = None,
     ) -> None:
         self.trie, self.beams, self.config = folded.trie, beams, config or DecodeConfig()
+        self.normalise = folded.normalise
         device = self.trie.items.device
         self.rules = None if rules is None or rules.is_everything else FoldedRules(folded, rules)
         self.level = 0
@@ -86,12 +87,15 @@ class Frontier:
                 codes of the level), normalised over them.
         """
         child, code, exists = self.trie.children(self.level, self.nodes)
+        gain = log_probabilities.gather(2, code)
+        if self.normalise == "legal":
+            of_all = gain.masked_fill(~exists, NEVER).logsumexp(dim=2, keepdim=True)
+            gain = gain - of_all.clamp(min=torch.finfo(gain.dtype).min)  # dead beams have nothing
         if self.rules is not None:
             is_open = self.rules.open(self.level, child)
             if is_open is not None:
                 exists &= is_open
             self.rules.close(self.level, self.nodes, exists)
-        gain = log_probabilities.gather(2, code)
         scored = (self.scores[..., None] + gain).masked_fill_(~exists, NEVER)
         order = local = drawn = scored
         if self.config.strategy == "diverse":

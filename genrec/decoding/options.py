@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from genrec.errors import ConfigError, nearest
 
 STRATEGIES = ("best", "diverse", "sample")
+# What the probability of a code is a share of: all codes of its level, or those that the catalogue
+# has after the codes before it.
+NORMALISED_OVER = ("level", "legal")
 
 
 @dataclass(frozen=True)

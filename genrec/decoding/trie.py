@@ -146,6 +146,27 @@ class Trie:
         child = child.clamp(max=len(self.codes[depth]) - 1).long()
         return child, self.codes[depth][child].long(), exists
 
+    def child(self, depth: int, nodes: Tensor, codes: Tensor) -> Tensor:
+        """The child that a code leads to from each node of a depth; any node where there is none.
+
+        Args:
+            nodes: int64, any shape; likewise ``codes``.
+        """
+        keys, codes_below = self._keys[depth]
+        wanted = nodes * codes_below + codes.clamp(max=codes_below - 1)
+        return torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
+
+    @cached_property
+    def _keys(self) -> list[tuple[Tensor, int]]:
+        """Parent and code of the nodes of each depth as one rising number, and how codes count."""
+        found = []
+        for start, code in zip(self.starts, self.codes, strict=True):
+            parents = torch.arange(len(start) - 1, device=start.device)
+            codes_below = int(code.max()) + 1
+            above = parents.repeat_interleave((start[1:] - start[:-1]).long())
+            found.append((above * codes_below + code.long(), codes_below))
+        return found
+
     def leaves_below(self, counts: Tensor) -> list[Tensor]:
         """Sums over the leaves below each node.
 

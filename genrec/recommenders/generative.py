@@ -89,7 +89,7 @@ class GenerativeRecommender(Recommender):
         self.seed = config.fit.seed
         self.decode_by(config.decode)
         self.search: Search = partial(beam_search, backbone) if search is None else search
-        self.trie = FoldedTrie(Trie.build(index.codes))
+        self.trie = FoldedTrie(Trie.build(index.codes), normalise=config.sft.normalise)
         self.prompt = HistoryPrompt(
             config.prompt,
             backbone,
@@ -210,7 +210,7 @@ class GenerativeRecommender(Recommender):
                 rows,
                 collate=collate_packed,
                 targets=target_counts,
-                loss=partial(_loss, config=chosen.sft),
+                loss=partial(_loss, config=chosen.sft, trie=self.trie.to(self.backbone.device)),
                 config=config,
                 folder=place,
                 validate=None if validate is None else (lambda: validate(self)),
@@ -376,9 +376,9 @@ def soft_prefixes(config: GenerativeConfig, groups: HistoryGroups) -> dict[str, 
     return {name: [f"<{start}{n}>" for n in numbers] for name, start in prefixes.items()}
 
 
-def _loss(model: Any, batch: Batch, *, config: SftConfig) -> torch.Tensor:
+def _loss(model: Any, batch: Batch, *, config: SftConfig, trie: FoldedTrie) -> torch.Tensor:
     with model.in_domains(batch["groups"]):
-        return sft_loss(model, batch, config)
+        return sft_loss(model, batch, config, trie.trie)
 
 
 def code_words(index: SemanticIndex, catalog: Catalog, each: int = 20) -> list[list[str]]:

@@ -116,7 +116,11 @@ class InstructionTask:
         )
         self.start = [int(token) for token in prompt.instruction]
         # The run's rows were measured without an instruction in front of them.
-        self.sft = SftConfig(row_tokens=recommender.config.sft.row_tokens + len(self.start))
+        trained = recommender.config.sft
+        self.sft = SftConfig(
+            row_tokens=trained.row_tokens + len(self.start), normalise=trained.normalise
+        )
+        self.trie = recommender.trie.to(self.backbone.device).trie
         self.vocabulary = plain_tokens(self.backbone)
         if start and not self.is_text(self.start):
             raise ConfigError(
@@ -180,7 +184,7 @@ class InstructionTask:
         ids = torch.where(slots >= 0, given[slots], batch["input_ids"])
         share = int((batch["target_levels"] >= 0).sum()) / self.targets
         with self.backbone.in_domains(batch["groups"]):
-            return sft_loss(backbone, {**batch, "input_ids": ids}, self.sft) * share
+            return sft_loss(backbone, {**batch, "input_ids": ids}, self.sft, self.trie) * share
 
 
 class _Watched:

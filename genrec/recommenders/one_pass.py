@@ -292,6 +292,8 @@ def _check_options(config: GenerativeConfig) -> None:
         problems.append(f"prompt.group_by is '{config.prompt.group_by}'; leave it out")
     if config.prompt.features:
         problems.append(f"prompt.features is {config.prompt.features}; one pass reads none")
+    if config.sft.normalise != "level":
+        problems.append(f"packing.normalise is {config.sft.normalise}; codes come all at once")
     if config.tasks.beside:
         problems.append(f"tasks has {', '.join(config.tasks.beside)}; it learns next_item alone")
     if problems:

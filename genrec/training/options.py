@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from genrec.errors import ConfigError
+from genrec.decoding.options import NORMALISED_OVER
+from genrec.errors import ConfigError, nearest
 
 SCHEDULES = ("cosine", "constant", "linear")
 
@@ -76,7 +77,10 @@ class SftConfig:
         row_tokens: tokens of one packed row.
         windows: how many windows of each history are trained on, counted from its end; 0 takes
             all. Few make long histories cheap and put the weight on what is recent.
-        label_smoothing: probability mass spread over the other codes of the level.
+        normalise: what a code is told from: ``level``, all codes of its level; or ``legal``, those
+            that the catalogue has after the codes before it, so that the probabilities of all items
+            sum to 1. Decoding scores items likewise.
+        label_smoothing: probability mass spread over the other codes that a code is told from.
         embedding_dropout: on the input embeddings; strong values help on sparse data.
         picture_dropout: share of items whose picture is not shown, where the LLM sees; what is
             missing when it recommends is then nothing new.
@@ -95,6 +99,7 @@ class SftConfig:
 
     row_tokens: int = 512
     windows: int = 0
+    normalise: str = "level"
     label_smoothing: float = 0.0
     embedding_dropout: float = 0.0
     picture_dropout: float = 0.1
@@ -106,6 +111,9 @@ class SftConfig:
     negatives: int = 2048
 
     def __post_init__(self) -> None:
+        if self.normalise not in NORMALISED_OVER:
+            near = nearest(self.normalise, NORMALISED_OVER)
+            raise ConfigError(f"No way to normalise '{self.normalise}'; {near}")
         shares = ("label_smoothing", "embedding_dropout", "picture_dropout", "feature_dropout")
         if wrong := [name for name in shares if not 0 <= getattr(self, name) < 1]:
             said = " and ".join(f"{name} is {getattr(self, name)}" for name in wrong)

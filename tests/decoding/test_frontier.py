@@ -28,7 +28,7 @@ def log_probabilities(frontier: Frontier) -> torch.Tensor:
 def run(beams: int, users: int = 1, **options) -> Frontier:
     rules, seeds = options.pop("rules", None), options.pop("seeds", None)
     frontier = Frontier(
-        FoldedTrie(Trie.build(CODES)),
+        FoldedTrie(Trie.build(CODES), normalise=options.pop("normalise", "level")),
         users,
         beams,
         rules=rules,
@@ -124,3 +124,42 @@ def test_draws_give_every_allowed_item_when_there_are_few():
 def test_unfit_options_are_refused(option, said):
     with pytest.raises(ConfigError, match=said):
         DecodeConfig(**option)
+
+
+def exact_among_legal() -> np.ndarray:
+    first, second = TABLES[0][0, 0].log_softmax(-1), TABLES[1][0]
+    scores = []
+    for a, b in CODES:
+        legal = [other for parent, other in CODES if parent == a]
+        scores.append(float(first[a] + second[a, b] - second[a, legal].logsumexp(0)))
+    return np.array(scores)
+
+
+def test_normalised_over_what_is_legal_the_chances_of_all_items_sum_to_one():
+    found = run(len(CODES), normalise="legal").finish()
+    assert found.items[0].tolist() == np.argsort(-exact_among_legal()).tolist()
+    np.testing.assert_allclose(found.scores[0], np.sort(exact_among_legal())[::-1], atol=1e-6)
+    assert float(found.scores.exp().sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_rules_change_no_score_that_is_normalised_over_what_is_legal():
+    mask = np.zeros(len(CODES), bool)
+    mask[[0, 5]] = True
+    rules = AllowedItems(len(CODES), [mask], [None], np.array([0]), [np.zeros(0, int)])
+    found = run(4, rules=rules, normalise="legal").finish()
+    scores = dict(zip(found.items[0].tolist(), found.scores[0].tolist(), strict=True))
+    assert scores[0] == pytest.approx(exact_among_legal()[0], abs=1e-6)
+    assert scores[5] == pytest.approx(exact_among_legal()[5], abs=1e-6)
+    assert found.items[0].tolist()[2:] == [-1, -1]
+
+
+def test_beams_without_a_probability_stay_dead_however_scores_are_normalised():
+    frontier = Frontier(FoldedTrie(Trie.build(CODES), normalise="legal"), 1, 4)
+    frontier.advance(TABLES[0].log_softmax(-1))
+    chances = TABLES[1][0].log_softmax(-1)[frontier.codes]
+    chances[0, 1] = -torch.inf
+    lost = int(frontier.codes[0, 1])
+    frontier.advance(chances)
+    found = frontier.finish()
+    assert not found.scores.isnan().any()
+    assert all(CODES[item][0] != lost for item in found.items[0].tolist() if item >= 0)

@@ -133,3 +133,13 @@ def test_of_one_level_nothing_lies_between_root_and_leaves():
     assert trie.leaf_ranges == []
     assert trie.leaves_below(torch.ones(3, dtype=torch.bool)) == []
     assert trie.items.tolist() == [1, 2, 0]
+
+
+@settings(deadline=None)
+@given(item_codes)
+def test_every_code_leads_to_its_child(codes):
+    trie = Trie.build(codes)
+    nodes = torch.zeros(len(codes), dtype=torch.long)
+    for depth in range(trie.levels):
+        nodes = trie.child(depth, nodes, torch.from_numpy(codes[:, depth]).long())
+    assert trie.items[nodes].tolist() == list(range(len(codes)))

@@ -11,6 +11,7 @@ from genrec.llm.presets import SCRATCH, byte_tokenizer, scratch_model
 from genrec.recommenders.generative import GenerativeRecommender, code_words
 from genrec.recommenders.options import GenerativeConfig
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
+from genrec.training.options import SftConfig
 from tests.contracts.recommender import ITEMS, RecommenderContract, shop
 from tests.own_process import python
 from tests.small import next_item, small_catalog, small_dataset, small_index, small_recommender
@@ -88,6 +89,21 @@ def test_a_saved_recommender_ranks_as_before(trained, tmp_path):
     before, after = trained.rank(histories, 5), loaded.rank(histories, 5)
     np.testing.assert_array_equal(before.items, after.items)
     np.testing.assert_allclose(before.scores, after.scores, atol=1e-5)
+
+
+def test_chances_among_legal_codes_are_learned_saved_and_sum_to_one(tmp_path):
+    trained = small_recommender(tmp_path / "fit", steps=20, normalise="legal", label_smoothing=0.1)
+    trained.save(tmp_path / "model")
+    loaded = GenerativeRecommender.load(tmp_path / "model", small_catalog())
+    ranking = loaded.rank(small_dataset(10).sequences, 60)
+    np.testing.assert_allclose(np.exp(ranking.scores).sum(axis=1), 1, atol=1e-4)
+    other = trained.rank(small_dataset(10).sequences, 60)
+    np.testing.assert_allclose(ranking.scores, other.scores, atol=1e-5)
+
+
+def test_another_way_to_normalise_is_refused_by_its_name():
+    with pytest.raises(ConfigError, match="No way to normalise 'leagl'.*legal"):
+        SftConfig(normalise="leagl")
 
 
 def test_a_saved_recommender_is_refused_when_a_weight_changed(trained, tmp_path):

@@ -4,13 +4,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genrec.decoding.beam import beam_search
+from genrec.decoding.folded import FoldedTrie
 from genrec.errors import ConfigError
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.history_prompt import HistoryRows
 from genrec.training.options import SftConfig
 from genrec.training.packing import NO_TARGET, PackedRows, TokenRow, collate_packed, packed_mask
 from genrec.training.sft import sft_loss
-from tests.small import small_dataset, small_recommender
+from tests.small import ITEMS, small_dataset, small_recommender
 
 
 class Counted:
@@ -83,3 +85,58 @@ def test_one_row_of_many_targets_has_the_loss_of_its_sliding_windows(recommender
         supervised[-levels:] = whole.levels[cut][-levels:]
         windows.append([TokenRow(whole.tokens[cut], supervised, whole.codes[cut])])
     assert losses(recommender, windows) == pytest.approx(losses(recommender, [[whole]]), abs=1e-5)
+
+
+@pytest.mark.parametrize("normalise", ["level", "legal"])
+def test_the_loss_of_an_item_is_what_decoding_says_of_it(recommender, normalise):
+    config = SftConfig(normalise=normalise)
+    trie = FoldedTrie(recommender.trie.trie, normalise=normalise)
+    history = small_dataset(20).sequences[3]
+    whole = HistoryRows(recommender.prompt, small_dataset(20).sequences.take([3]), seed=0).row(0, 0)
+    levels = recommender.index.levels
+    supervised = np.full(len(whole.tokens), NO_TARGET)
+    supervised[-levels:] = whole.levels[-levels:]
+    row = TokenRow(whole.tokens, supervised, whole.codes)
+    backbone = recommender.backbone.eval()
+    with torch.no_grad():
+        loss = float(sft_loss(backbone, collate_packed([[row]]), config, trie.trie))
+    found = beam_search(backbone, [whole.tokens[:-levels].tolist()], trie, beams=ITEMS)
+    place = found.items[0].tolist().index(int(history.items[-1]))
+    assert -loss * levels == pytest.approx(float(found.scores[0, place]), abs=1e-4)
+    assert (float(found.scores.exp().sum()) == pytest.approx(1, abs=1e-4)) == (normalise == "legal")
+
+
+def test_smoothing_spreads_over_legal_codes_alone(recommender):
+    trie = recommender.trie.trie
+    rows = HistoryRows(recommender.prompt, small_dataset(20).sequences, seed=0)
+    batch = collate_packed([[rows.row(0, 0)], [rows.row(1, 0)]])
+    levels, logits = recommender.index.levels, []
+
+    class Seen:
+        """Keeps the logits, so that the loss can be written out code by code."""
+
+        items, training = None, False
+        codebook_sizes = recommender.backbone.codebook_sizes
+
+        def __getattr__(self, name):
+            return getattr(recommender.backbone, name)
+
+        def level_logits(self, hidden, level, head=None):
+            logits.append(recommender.backbone.level_logits(hidden, level, head))
+            return logits[-1]
+
+    config = SftConfig(normalise="legal", label_smoothing=0.2)
+    with torch.no_grad():
+        loss = float(sft_loss(Seen(), batch, config, trie))
+    here = batch["target_levels"] == 0
+    wanted = [batch["target_codes"][batch["target_levels"] == level] for level in range(levels)]
+    expected = 0.0
+    codes = torch.from_numpy(recommender.index.codes).long()
+    for number in range(int(here.sum())):
+        own = [int(column[number]) for column in wanted]
+        for level in range(levels):
+            same = (codes[:, :level] == torch.tensor(own[:level])).all(dim=1)
+            legal = codes[same, level].unique().tolist()
+            chances = logits[level][number, legal].log_softmax(0)
+            expected -= 0.8 * float(chances[legal.index(own[level])]) + 0.2 * float(chances.mean())
+    assert loss == pytest.approx(expected / (levels * int(here.sum())), abs=1e-5)
