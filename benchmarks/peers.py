@@ -6,7 +6,8 @@ on the users' events but the last two, and judged on the last but one; the refit
 over. Cornac keeps the best epoch by itself. Our popularity, co-occurrence and SASRec stand beside.
 
 A full run takes hours on 2 cores; what was computed lies in ``runs/peers`` and is used again.
-``--models`` and ``--domains`` take some, ``--options`` so many of each grid's options. A quick
+``--models`` and ``--domains`` take some, ``--options`` so many of each grid's options, and
+``--no-sasrec`` leaves our SASRec out, which ``benchmarks.quality`` judges on the same cases. A quick
 run shows that everything runs, on few users and without training to speak of: its figures say
 nothing.
 """
@@ -195,12 +196,13 @@ def judged(
     peers: Listed[Peer],
     *,
     quick: bool,
+    sasrec: bool,
 ) -> tuple[Figures, dict[str, Any]]:
     """Figures of the peers and of our controls under both protocols."""
     figures: Figures = {}
     details: dict[str, Any] = {}
     fit, _ = train.split("last-out")
-    own = {} if quick else sasrecs(domain, train)
+    own = sasrecs(domain, train) if sasrec and not quick else {}
     options = {
         peer.name: peer.quick if quick else chosen(peer, train, vectors, domain) for peer in peers
     }
@@ -251,6 +253,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--domains", nargs="+", default=list(DOMAINS))
     parser.add_argument("--models", nargs="+", choices=names, default=names)
     parser.add_argument("--options", type=int, default=len(EPOCHS), help="of each grid so many")
+    parser.add_argument("--no-sasrec", action="store_true", help="without our own, which is slow")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.domains = chosen.domains[:1]
@@ -278,7 +281,9 @@ def main() -> None:
         data = few(data, QUICK_USERS) if quick else data
         train, test = data.split("last-out")
         vectors = encoded(domain, data.catalog)
-        found, details[domain] = judged(domain, train, test, vectors, peers, quick=quick)
+        found, details[domain] = judged(
+            domain, train, test, vectors, peers, quick=quick, sasrec=not wanted.no_sasrec
+        )
         figures |= found
     rules = {name: str(PROTOCOLS[name]) for name in ("tiger14", "refit14")}
     report(figures, rules=rules, users=QUICK_USERS if quick else "all", reports=details)
