@@ -7,9 +7,9 @@ over. Cornac keeps the best epoch by itself. Our popularity, co-occurrence and S
 
 A full run takes hours on 2 cores; what was computed lies in ``runs/peers`` and is used again.
 ``--models`` and ``--domains`` take some, ``--options`` so many of each grid's options, and
-``--no-sasrec`` leaves our SASRec out, which ``benchmarks.quality`` judges on the same cases. A quick
-run shows that everything runs, on few users and without training to speak of: its figures say
-nothing.
+``--no-sasrec`` leaves our SASRec out, which ``benchmarks.quality`` judges on the same cases. A
+quick run shows that everything runs, on few users and without training to speak of: its figures
+say nothing.
 """
 
 from __future__ import annotations
