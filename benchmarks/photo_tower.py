@@ -1,6 +1,6 @@
 """Words find product photos: the tower of ``genrec run pretrain/product-photos`` on unseen items.
 
-Another collection of the same form (``styles.parquet`` and ``images.zip``) is judged with
+Another collection of the same form (a table ``styles`` and photos) is judged with
 ``--folder PHOTOS``, a tower that is there already with ``--run RUN``. ``--quick`` trains 10 steps;
 its figures are honest but those of another recipe.
 """

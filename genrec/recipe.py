@@ -283,15 +283,30 @@ class Recipe(BaseModel):
     ) -> Recipe:
         """A recipe from plain values, some of them overridden as on the command line.
 
+        Another ``data.source`` leaves the options of the one before behind.
+
         Raises:
             ConfigError: names all problems at once.
         """
+        _leave_options(content, overrides)
         set_options(content, overrides, example="train.steps=2000")
         try:
             return Recipe.model_validate(content)
         except ValidationError as error:
             problems = [_explain(problem) for problem in error.errors()]
         raise ConfigError(f"The recipe {where} does not fit:\n" + "\n".join(problems))
+
+
+def _leave_options(content: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Takes out the options of a data source that is overridden by another, in place."""
+    named = [text.partition("=")[2].strip() for text in overrides if _sets_source(text)]
+    data = content.get("data")
+    if named and isinstance(data, dict) and named[-1] != data.get("source"):
+        content["data"] = {name: value for name, value in data.items() if name != "options"}
+
+
+def _sets_source(override: str) -> bool:
+    return override.partition("=")[0].strip() == "data.source"
 
 
 def _explain(problem: Any) -> str:

@@ -13,6 +13,7 @@ from genrec.data.catalog import ITEM_COLUMNS, Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.rows import as_ids
 from genrec.data.sources.files import TableFile, read_table
+from genrec.data.sources.item_files import photos_by_id
 from genrec.errors import ConfigError, InputError, nearest
 
 LATE = ("error", "keep", "drop")
@@ -51,14 +52,17 @@ def new_items(catalog: Catalog, path: Path, choices: Choices, notes: list[str]) 
     """The items of a file that the catalogue lacks, with its columns in its types."""
     file = read_table(path)
     table = file.table
-    for key, own in (choices.columns or {}).items():
-        if key in ITEM_COLUMNS and own in table.columns and key not in table.columns:
-            table = table.rename({own: key})
     wanted = catalog.table.schema
+    for key, own in (choices.columns or {}).items():
+        known = key in ITEM_COLUMNS or key in wanted
+        if known and own in table.columns and key not in table.columns:
+            table = table.rename({own: key})
     problems = []
     if "item_id" not in table.columns:
         close = nearest("item_id", table.columns)
         raise InputError(f"{path.name} has no column item_id; {close}")
+    if "image" in wanted and catalog.media is not None and catalog.media.root.exists():
+        table = photos_by_id(table, catalog.media)
     if lacking := [name for name in wanted if name not in table.columns and name != "item_id"]:
         notes.append(f"{path.name} lacks {', '.join(lacking)}: empty for the new items")
     if unused := [name for name in table.columns if name not in wanted]:

@@ -62,9 +62,8 @@ def encoders_of(
     if config.vectors_from:
         raise ConfigError(
             f"The item vectors come from {config.vectors_from} (encode.vectors_from), so the run "
-            "has no encoder to compare words, pictures or new items with them. Find items in that "
-            f"run: genrec find {config.vectors_from} WORDS. For new items run both recipes again "
-            "on all of them."
+            "has no encoder to compare words or pictures with them. Find items in that run: "
+            f"genrec find {config.vectors_from} WORDS."
         )
     found: dict[str, Encoder] = {}
     words: TextEncoder | None = None

@@ -1,4 +1,7 @@
-"""Which group a history belongs to: a segment of users, a user, or a domain of items."""
+"""Which group a history belongs to: a segment of users, a user, or a domain of items.
+
+Knows tables, not how segments are found.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ from genrec.errors import ArtefactError, ConfigError, nearest
 
 FILE = "groups.json"
 NO_GROUP = -1
+# What recipes call the segments of users' profiles; the stages put them into a column of this name.
+PROFILE_SEGMENTS = "profile_segments"
 MOST = 100_000
 """Groups at most: each has rows or an adapter of its own."""
 
@@ -61,7 +66,13 @@ class HistoryGroups:
         if column in items.columns:
             values, numbers = _numbered(items[column], column)
             return HistoryGroups(plain_names(values), {}, np.array(numbers, np.int32))
-        known_columns = [*([] if users is None else users.columns), *items.columns]
+        if column == PROFILE_SEGMENTS:
+            raise ConfigError(
+                f"prompt.group_by is '{column}', which recipes alone find. Put a column of "
+                "segments into the table of users and name that."
+            )
+        told = [] if users is None else users.columns
+        known_columns = [*told, *items.columns, PROFILE_SEGMENTS]
         raise ConfigError(
             f"prompt.group_by is '{column}', which is no column of users or items; "
             f"{nearest(column, known_columns)}"

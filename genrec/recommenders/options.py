@@ -25,8 +25,9 @@ class PromptConfig:
         favourites: how many of the items chosen most often before those events are named first;
             0 leaves the line out.
         instruction: text in front of all, such as one that ``genrec search-prompt`` found.
-        group_by: what sorts histories into groups: a column of the users' table, ``user_id``, or
-            a column of the catalogue, whose value at the first item written out counts. Each group
+        group_by: what sorts histories into groups: a column of the users' table, ``user_id``,
+            ``profile_segments`` (in a recipe: the segments that are found in users' profiles), or a
+            column of the catalogue, whose value at the first item written out counts. Each group
             has a soft prefix (``adapt: prompt``) or an adapter (``adapt: mixture``) of its own,
             beside the one that all have; a history of no known group has that one alone.
         soft_tokens: tokens of each soft prefix, with ``adapt: prompt``.

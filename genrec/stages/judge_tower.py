@@ -12,19 +12,16 @@ import numpy as np
 from genrec.data.catalog import Catalog
 from genrec.data.item_split import drawn_order, hold_out
 from genrec.data.media import MediaProblem
-from genrec.data.picture_array import decode_pictures
 from genrec.encoders.base import ItemVectors
 from genrec.encoders.image import ImageEncoder
 from genrec.errors import ConfigError, nearest
-from genrec.evaluation.probes import colour_histogram, majority, probe, raw_pixels
 from genrec.evaluation.retrieval import Retrieval, retrieve
 from genrec.evaluation.tower_report import TowerReport
+from genrec.stages.judge_probes import SeenPhotos, read_attributes, see
 from genrec.stages.run import Stage
 
 # Share of a collection's items that probes are tested on where the tower has seen none of them.
 PROBED = 0.2
-# Pixels that the controls see of a picture's side.
-CONTROL_SIDE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +45,14 @@ class JudgedItems:
         return JudgedItems(test, train, test)
 
     @staticmethod
-    def of_others(catalog: Catalog, *, seed: int) -> JudgedItems:
-        """Of a collection that the tower has never seen: all are searched, a fifth is probed."""
+    def of_others(catalog: Catalog) -> JudgedItems:
+        """Of a collection that the tower has never seen; probes have learned elsewhere."""
+        everything = np.arange(len(catalog))
+        return JudgedItems(everything, np.array([], np.int64), everything)
+
+    @staticmethod
+    def of_others_alone(catalog: Catalog, *, seed: int) -> JudgedItems:
+        """Of such a collection, where probes learn from four fifths of it and guess the rest."""
         held = max(2, round(PROBED * len(catalog)))
         learned, tested = hold_out(catalog.ids, held, seed=seed)
         return JudgedItems(np.arange(len(catalog)), learned, tested)
@@ -70,6 +73,7 @@ def judge_tower(
     title: str,
     stage: Stage,
     before: Sequence[MediaProblem] = (),
+    lessons: Catalog | None = None,
 ) -> TowerReport:
     """A tower's report on the items of a catalogue.
 
@@ -79,6 +83,7 @@ def judge_tower(
         pool: items that a title is searched among.
         seed: of the order in which items are cut into pools.
         before: files that training left out, to be listed too.
+        lessons: items of another catalogue that probes learn from, instead of those in ``items``.
 
     Raises:
         ConfigError: the catalogue has no such attribute.
@@ -114,23 +119,54 @@ def judge_tower(
             f"never trained on, {times:.1f} times chance ({forward.chance[10]:.3f})."
         )
     if probes:
-        values["probes"] = _probes(part, found, needed, items, probes, stage=stage)
+        seen = see(part, found, stage)
+        own = needed[seen.rows]
+        if lessons is None:
+            learned = seen.take(np.isin(own, items.learned))
+        else:
+            learned = _lessons(encoder, lessons, stage)
+        read = read_attributes(
+            learned,
+            seen.take(np.isin(own, items.tested)),
+            probes,
+            stage=stage,
+        )
+        values["probes"] = read.accuracy
+        values["probed"] = read.counts
         tables["Attributes by linear probe, accuracy"] = [
-            {"attribute": name, **figures} for name, figures in values["probes"].items()
+            {"attribute": name, **figures, "value not learned": read.counts[name]["unknown"]}
+            for name, figures in read.accuracy.items()
         ]
         headlines += [_claim(name, figures) for name, figures in values["probes"].items()]
     return TowerReport(
         title=title,
         headline=" ".join(headlines) or "Nothing was judged: no words and no probes.",
-        protocol=(
-            f"{len(items.searched):,} items in pools of {min(pool, len(items.searched)):,}; only "
-            "the item's own photo or title is a hit, ties fall at random; probes learn from "
-            f"{len(items.learned):,} items and guess {len(items.tested):,}"
-        ),
+        protocol=_protocol(items, lessons, probes, pool),
         tables=tables,
         values=values,
         problems=sorted(left_out.values(), key=lambda one: catalog.position(one.item_id)),
     )
+
+
+def _protocol(items: JudgedItems, lessons: Catalog | None, probes: Sequence[str], pool: int) -> str:
+    """How a tower was judged, in one line."""
+    said = (
+        f"{len(items.searched):,} items in pools of {min(pool, len(items.searched)):,}; only "
+        "the item's own photo or title is a hit, ties fall at random"
+    )
+    if not probes:
+        return said
+    learned = f"{len(items.learned):,} items"
+    if lessons is not None:
+        learned = f"{len(lessons):,} items that the tower was trained on"
+    return f"{said}; probes learn from {learned} and guess {len(items.tested):,}"
+
+
+def _lessons(encoder: ImageEncoder, lessons: Catalog, stage: Stage) -> SeenPhotos:
+    found = encoder.encode(
+        lessons, progress=lambda done, total: stage.progress(done, total, "encoding lessons")
+    )
+    return see(lessons, found, stage)
 
 
 def _retrieval(
@@ -164,42 +200,6 @@ def _values(result: Retrieval) -> dict[str, Any]:
         "queries": result.queries,
         "pool": result.pool,
     }
-
-
-def _probes(
-    part: Catalog,
-    found: ItemVectors,
-    needed: np.ndarray,
-    items: JudgedItems,
-    probes: Sequence[str],
-    *,
-    stage: Stage,
-) -> dict[str, dict[str, float]]:
-    rows = np.flatnonzero(found.mask)
-    pictures = decode_pictures(
-        part,
-        rows,
-        side=CONTROL_SIDE,
-        progress=lambda done, total: stage.progress(done, total, "controls"),
-    )
-    kinds = {
-        "tower": found.vectors[rows],
-        "raw pixels": raw_pixels(pictures.pixels),
-        "colour histogram": colour_histogram(pictures.pixels),
-    }
-    learned = np.isin(needed[rows], items.learned)
-    tested = np.isin(needed[rows], items.tested)
-    figures: dict[str, dict[str, float]] = {}
-    for number, name in enumerate(probes):
-        values = np.array([str(value or "") for value in part.table[name].gather(rows)])
-        train, test = learned & (values != ""), tested & (values != "")
-        figures[name] = {}
-        for kind, vectors in kinds.items():
-            stage.progress(number, len(probes), f"probe of {name} from {kind}")
-            result = probe(vectors[train], values[train], vectors[test], values[test])
-            figures[name][kind] = result.accuracy
-        figures[name]["most frequent"] = majority(values[train], values[test])
-    return figures
 
 
 def _claim(name: str, figures: dict[str, float]) -> str:

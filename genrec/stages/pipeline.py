@@ -18,6 +18,7 @@ from genrec.stages.fused import check_fused
 from genrec.stages.judge import Judgement, check_held_out, judge
 from genrec.stages.prefer import prefer
 from genrec.stages.prepare import build_ids, encode, load_data
+from genrec.stages.prompt_segments import with_segments
 from genrec.stages.recommend import Shown, open_llm, recommend, typical_user
 from genrec.stages.run import Engine, Observer, Run
 from genrec.stages.train import train
@@ -86,13 +87,16 @@ def run_recipe(
             check_grpo(dataset.catalog, recipe.preference.grpo)
         if until == "load_data":
             return None
+        if until not in ("encode", "build_ids"):
+            # Data that cannot be split, or users without segments, are told before encoding too.
+            training, test = dataset.split(recipe.evaluate.split)
+            training = with_segments(run, training)
         vectors = encode(run, dataset)
         if until == "encode":
             return None
         index = build_ids(run, dataset, vectors)
         if until == "build_ids":
             return None
-        training, test = dataset.split(recipe.evaluate.split)
         recommender: GenerativeRecommender | OnePassRecommender
         if recipe.one_pass is None:
             recommender = train(run, training, index, vectors_of_ids(run, vectors))

@@ -18,7 +18,7 @@ from genrec.encoders.modalities import encode_modalities, joined, kinds_of
 from genrec.encoders.options import EncodeConfig, MediaEncoderConfig
 from genrec.errors import ArtefactError, ConfigError
 from genrec.recipe import Recipe
-from genrec.recommenders.groups import HistoryGroups
+from genrec.recommenders.groups import PROFILE_SEGMENTS, HistoryGroups
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.stages.collaborate import (
@@ -52,7 +52,8 @@ def load_data(run: Run) -> Dataset:
                 min_item=of_item,
             )
         # What no column groups is told before hours of encoding, not behind them.
-        HistoryGroups.of(dataset, run.recipe.prompt.group_by)
+        if run.recipe.prompt.group_by != PROFILE_SEGMENTS:
+            HistoryGroups.of(dataset, run.recipe.prompt.group_by)
         run.key("dataset", dataset.fingerprint, dataset.name, *_beside(dataset))
         stage.reused = run.is_current("dataset") and _same_users(dataset, run.path("dataset"))
         if not stage.reused:

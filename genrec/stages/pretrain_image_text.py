@@ -19,7 +19,7 @@ from genrec.stages.judge_tower import JudgedItems, judge_tower
 from genrec.stages.prepare import files_of
 from genrec.stages.run import Run, Stage
 from genrec.training.image_text import TrainedTowers, train_image_text
-from genrec.training.pretrain_options import ImageTextConfig
+from genrec.training.pretrain_options import ImageTextConfig, of_training
 
 
 def pretrain(run: Run, dataset: Dataset) -> Judgement:
@@ -34,8 +34,7 @@ def pretrain(run: Run, dataset: Dataset) -> Judgement:
         "tower",
         dataset.catalog.fingerprint,
         files_of(dataset, "image"),
-        # How the towers are judged needs no training.
-        asdict(replace(options, probes=[], pool=1000)),
+        of_training(options),
         asdict(run.recipe.train),
     )
     with run.stage("Train towers") as stage:

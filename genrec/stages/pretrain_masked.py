@@ -21,7 +21,7 @@ from genrec.stages.prepare import files_of
 from genrec.stages.run import Run, Stage
 from genrec.training.masked_patches import rebuilt_error, train_masked_patches
 from genrec.training.masked_tokens import guess, train_masked_tokens
-from genrec.training.pretrain_options import MaskedPatchesConfig, MaskedTokensConfig
+from genrec.training.pretrain_options import MaskedPatchesConfig, MaskedTokensConfig, of_training
 
 REBUILT = "error of hidden patches (guessing each patch's mean gives 1)"
 
@@ -36,7 +36,7 @@ def pretrain_patches(run: Run, dataset: Dataset) -> Judgement:
         "tower",
         catalog.fingerprint,
         files_of(dataset, "image"),
-        asdict(replace(options, probes=[])),
+        of_training(options),
         asdict(run.recipe.train),
     )
     with run.stage("Train tower") as stage:

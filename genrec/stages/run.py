@@ -27,7 +27,7 @@ STAGE_VERSIONS = {
     "tower": 1,
     "seeing_llm": 1,
     "content": 1,
-    "report_elsewhere": 1,
+    "report_elsewhere": 2,
     "profiles": 1,
     "segments": 1,
     "copywriter": 1,

@@ -25,6 +25,7 @@ from genrec.recommenders.tasks.reviews import TABLE
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.prepare import files_of
 from genrec.stages.profile_words import profile_words
+from genrec.stages.prompt_segments import with_segments
 from genrec.stages.run import Run, Stage
 from genrec.stages.validation import ValidationUsers, weigh_signals
 from genrec.workspace import content_key, seal_of
@@ -39,6 +40,7 @@ def train(
     """The recipe's LLM, trained on ``training``; a killed run goes on from its checkpoint.
 
     Args:
+        training: with the segments of its users, where the recipe groups by them.
         vectors: of the items, for a hybrid: those that the semantic IDs are made of.
     """
     recipe = run.recipe
@@ -181,6 +183,7 @@ def train_validated(
     """
     recipe, config = run.recipe, run.recipe.generative
     fitting, validation = training.split(recipe.evaluate.split)
+    fitting = with_segments(run, fitting)
     users = ValidationUsers.drawn(recipe, validation)
     cases = users.choosing()
     chosen = GenerativeRecommender.train(

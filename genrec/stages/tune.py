@@ -19,6 +19,7 @@ from genrec.semantic_ids.index import SemanticIndex
 from genrec.stages.collaborate import vectors_of_ids
 from genrec.stages.fused import check_fused
 from genrec.stages.prepare import build_ids, encode, load_data
+from genrec.stages.prompt_segments import with_segments
 from genrec.stages.run import STAGE_VERSIONS, Observer, Run
 from genrec.stages.train import further_inputs, prompt_hashes, train_validated
 from genrec.stages.tune_results import best_trial, with_values, write_results
@@ -139,7 +140,7 @@ class _Shared:
     def make(run: Run, paths: Sequence[str]) -> _Shared:
         sections = {path.partition(".")[0] for path in paths}
         dataset = load_data(run)
-        training, _ = dataset.split(run.recipe.evaluate.split)
+        training = with_segments(run, dataset.split(run.recipe.evaluate.split)[0])
         vectors = None if "encode" in sections else encode(run, dataset)
         index = None
         if vectors is not None and "semantic_ids" not in sections:

@@ -32,7 +32,7 @@ from genrec.stages.recommend import open_llm
 from genrec.stages.run import Observer, Run
 from genrec.stages.shop import stored_run
 from genrec.stages.update_cases import OTHERS, Material, divided, with_steps
-from genrec.stages.update_items import GrownIds, grown_ids, grown_vectors
+from genrec.stages.update_items import GrownIds, check_new_items, grown_ids, grown_vectors
 from genrec.versions import Versions
 from genrec.workspace import Workspace, content_key, open_artefact
 
@@ -190,6 +190,7 @@ def _report(run: Run, growth: Growth, ids: GrownIds) -> UpdateReport:
 
 def _updated(run: Run, growth: Growth) -> Updated:
     recipe, rules = run.recipe, protocol(run)
+    check_new_items(run, growth)
     material = divided(growth, rules, recipe.update, recipe.prompt.history)
     made = _version(run, growth)
     made.key("dataset", _key_of(run, "dataset"), growth.after.fingerprint)

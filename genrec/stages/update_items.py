@@ -18,6 +18,7 @@ from genrec.evaluation.drift import Fit
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.stages.collaborate import FUSED, FUSION, evidence_of, fused_as_before
+from genrec.stages.fused_growth import Fuser
 from genrec.stages.prepare import stored_modalities
 from genrec.stages.run import Run
 
@@ -71,19 +72,23 @@ class GrownIds:
 
 
 def grown_vectors(run: Run, growth: Growth, progress: Progress | None = None) -> GrownVectors:
-    """Encodes the new items as the old ones were encoded.
+    """Encodes the new items as the old ones were encoded, by the run itself or its content run.
 
     Args:
         run: of the version in use.
 
     Raises:
-        ConfigError: the encoder is another one now.
+        ConfigError: the encoder is another one now, or see ``Fuser.of``.
     """
     stored = stored_modalities(run)
     before = ItemVectors.load(run.workspace.open("item_vectors") / "vectors", growth.before.catalog)
     new = growth.new_items
     if not len(new):
         return GrownVectors(stored, before)
+    if run.recipe.encode.vectors_from:
+        fused = Fuser.of(run, growth.before.catalog).fused(new, progress)
+        together = _behind(before, fused, new)
+        return GrownVectors(dict.fromkeys(stored, together), together)
     found = encode_modalities(run.recipe.encode, new, progress=progress)
     for kind, one in found.items():
         if one.fingerprint != stored[kind].fingerprint:
@@ -106,6 +111,16 @@ def grown_vectors(run: Run, growth: Growth, progress: Progress | None = None) ->
         tuple(problem for one in found.values() for problem in one.problems),
     )
     return GrownVectors(by_kind, _behind(before, mine, new))
+
+
+def check_new_items(run: Run, growth: Growth) -> None:
+    """Sees that new items can be encoded, before anything is made.
+
+    Raises:
+        ConfigError: see ``Fuser.of``.
+    """
+    if run.recipe.encode.vectors_from and len(growth.new_items):
+        Fuser.of(run, growth.before.catalog)
 
 
 def _behind(old: ItemVectors, new: ItemVectors, catalog: Catalog) -> ItemVectors:

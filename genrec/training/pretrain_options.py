@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from genrec.errors import ConfigError
@@ -10,7 +10,17 @@ from genrec.training.content_options import ContentConfig
 from genrec.training.diffusion_options import ProductDiffusionConfig
 
 LOSSES = ("info_nce", "sigmoid")
+# What linear probes learn from where another collection is judged.
+LESSONS = ("training", "judged")
+# Options that say how a tower is judged, and what stands for each in the key of the tower.
+JUDGING: dict[str, Any] = {"probes": [], "pool": 1000, "probes_learn_from": None}
 TOWERS = ("tiny", "small")
+
+
+def of_training(options: Any) -> dict[str, Any]:
+    """The options that decide what a tower becomes; how it is judged needs no training."""
+    values = {name: JUDGING.get(name, value) for name, value in asdict(options).items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,8 @@ class ImageTextConfig:
             none, and the last weights are kept.
         split_seed: decides which items are held out; equal seeds hold out the same.
         probes: attributes that linear probes predict from the vectors.
+        probes_learn_from: where another collection is judged: ``training``, the photos that the
+            tower was trained on, or ``judged``, four fifths of that collection.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -63,9 +75,11 @@ class ImageTextConfig:
     validation: int = 0
     split_seed: int = 0
     probes: list[str] = field(default_factory=list)
+    probes_learn_from: str = "training"
 
     def __post_init__(self) -> None:
         problems = _tower_problems(self.tower, self.side, self.patch)
+        problems += _unknown_lessons(self.probes_learn_from)
         if self.loss not in LOSSES:
             problems.append(f"loss is '{self.loss}'; choose {', '.join(LOSSES)}")
         problems += [
@@ -110,6 +124,8 @@ class MaskedPatchesConfig:
         held_out: items whose hidden patches are rebuilt to judge, never trained on.
         split_seed: decides which items are held out.
         probes: attributes that linear probes predict from the vectors.
+        probes_learn_from: where another collection is judged: ``training``, the photos that the
+            tower was trained on, or ``judged``, four fifths of that collection.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
@@ -122,9 +138,11 @@ class MaskedPatchesConfig:
     held_out: int = 1000
     split_seed: int = 0
     probes: list[str] = field(default_factory=list)
+    probes_learn_from: str = "training"
 
     def __post_init__(self) -> None:
         problems = _tower_problems(self.tower, self.side, self.patch)
+        problems += _unknown_lessons(self.probes_learn_from)
         if not 0 < self.mask_share < 1:
             problems.append(f"mask_share is {self.mask_share}; it lies between 0 and 1")
         if self.held_out < 2:
@@ -214,6 +232,12 @@ def _tower_problems(tower: str, side: int, patch: int) -> list[str]:
     if patch < 1 or side < patch or side % patch:
         problems.append(f"side is {side} and patch {patch}; side must be a multiple of patch")
     return problems
+
+
+def _unknown_lessons(chosen: str) -> list[str]:
+    if chosen in LESSONS:
+        return []
+    return [f"probes_learn_from is '{chosen}'; choose {', '.join(LESSONS)}"]
 
 
 def _raise(problems: list[str]) -> None:

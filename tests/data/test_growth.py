@@ -12,6 +12,7 @@ from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.growth import grow
 from genrec.data.growth_files import Choices
+from genrec.data.media import MediaFolder
 from genrec.errors import ConfigError, InputError
 
 DAY = 86_400
@@ -86,6 +87,23 @@ def test_items_and_users_keep_their_numbers_and_new_ones_follow(shop, tmp_path):
     assert grown.fresh_counts.tolist() == [1, 1, 1]
     assert grown.new_users == 1
     assert "1 items of items.csv are in the catalogue and stay as they were" in grown.notes
+
+
+def test_new_items_have_photos_by_their_id_and_attributes_by_other_names(shop, tmp_path):
+    table = shop.catalog.table.with_columns(image=pl.lit("a.jpg"), colour=pl.lit("red"))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "d.png").write_bytes(b"bytes")
+    known = Catalog(table, media=MediaFolder.at(tmp_path / "photos"))
+    columns = {"user_id": ["ann"], "item_id": ["d"], "time": [4 * DAY], "basket_id": ["9"]}
+    events = written(tmp_path, **columns)
+    items = {"item_id": ["d", "e"], "title": ["D", "E"], "price": [4.0, 5.0]}
+    file = written(tmp_path, "items.csv", **items, baseColour=["blue", "grey"])
+    growth = grow(
+        replace(shop, catalog=known), events, file, Choices(columns={"colour": "baseColour"})
+    )
+    assert growth.new_items.files("image") == ["d.png", None]
+    assert growth.new_items.table["colour"].to_list() == ["blue", "grey"]
+    assert not any("not used" in note or "lacks" in note for note in growth.notes)
 
 
 def test_new_baskets_follow_the_old_ones(shop, tmp_path):

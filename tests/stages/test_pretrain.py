@@ -105,6 +105,89 @@ def test_a_tower_is_judged_on_another_folder_without_what_it_was_trained_on(file
         judge_elsewhere(recipe(known, "image_text", IMAGE_TEXT), workspace)
 
 
+def held_photos(folder, count=30, **more):
+    """A folder of photos called by their id, and the table of styles beside them."""
+    shop = photo_shop(folder, count, first=100)
+    with zipfile.ZipFile(folder / "images.zip") as archive:
+        archive.extractall(folder)
+    (folder / "images.zip").unlink()
+    shop.table.select(
+        pl.col("item_id").alias("id"),
+        pl.col("title").alias("productDisplayName"),
+        pl.col("colour").alias("baseColour"),
+        *(pl.lit(value).alias(name) for name, value in more.items()),
+    ).write_csv(folder / "styles.csv")
+    return folder
+
+
+def test_probes_learn_from_the_trained_photos_and_guess_those_of_another_folder(files, tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    run_pretraining(recipe(files, "image_text", IMAGE_TEXT), workspace)
+    held = held_photos(tmp_path / "held")
+    judged = judge_elsewhere(recipe(held, "image_text", {**IMAGE_TEXT, "pool": 15}), workspace)
+    assert judged.values["probed"] == {"colour": {"learned": 40, "guessed": 30, "unknown": 0.0}}
+    assert "40 items that the tower was trained on and guess 30" in judged.values["protocol"]
+    assert judged.values["title_to_photo"]["queries"] == 30
+    # Colour fills the same places of every photo, here and there.
+    assert judged.values["probes"]["colour"]["raw pixels"] == 1
+    alone = {**IMAGE_TEXT, "probes_learn_from": "judged"}
+    judged = judge_elsewhere(recipe(held, "image_text", alone), workspace)
+    assert judged.values["probed"]["colour"] == {"learned": 24, "guessed": 6, "unknown": 0.0}
+    watching = Watching()
+    judge_elsewhere(recipe(held, "image_text", alone), workspace, watching)
+    assert watching.reused["Judge tower"]
+
+
+def test_values_that_no_trained_photo_has_are_counted_and_missed(files, tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    run_pretraining(recipe(files, "image_text", IMAGE_TEXT), workspace)
+    held = held_photos(tmp_path / "held")
+    table = pl.read_csv(held / "styles.csv")
+    table.with_columns(pl.col("baseColour").replace("red", "crimson")).write_csv(
+        held / "styles.csv"
+    )
+    judged = judge_elsewhere(recipe(held, "image_text", IMAGE_TEXT), workspace)
+    assert judged.values["probed"]["colour"]["unknown"] == pytest.approx(4 / 30)
+    assert judged.values["probes"]["colour"]["raw pixels"] == pytest.approx(26 / 30)
+
+
+def test_probes_that_fit_no_other_photos_are_all_told_before_anything_is_encoded(files, tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    run_pretraining(recipe(files, "image_text", IMAGE_TEXT), workspace)
+    held = held_photos(tmp_path / "held", season="Monsoon", usage=None)
+    probes = ["colour", "article_type", "season", "usage"]
+    chosen = recipe(held, "image_text", {**IMAGE_TEXT, "probes": probes})
+    with pytest.raises(InputError) as refused:
+        judge_elsewhere(chosen, workspace)
+    message = str(refused.value)
+    assert "3 of 4 probes cannot be taken" in message
+    assert "'article_type': the photos to judge have no such attribute" in message
+    assert "'season': the photos that the tower was trained on have no value of it" in message
+    assert "'usage': the photos to judge have no value of it" in message
+    assert "add pretrain.image_text.probes=[colour]" in message
+    assert "pretrain.image_text.probes_learn_from=judged" in message
+    files.rename(tmp_path / "away")
+    with pytest.raises(InputError, match="no longer in .*images.zip, and probes learn from them"):
+        judge_elsewhere(recipe(held, "image_text", IMAGE_TEXT), workspace)
+
+
+def test_what_the_tower_was_trained_with_cannot_be_changed_when_it_is_judged(files, tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    run_pretraining(recipe(files, "image_text", IMAGE_TEXT), workspace)
+    # More held-out items would be items that training saw.
+    with pytest.raises(ConfigError, match=r"image_text\.held_out cannot be changed: .*\.pool"):
+        judge_elsewhere(recipe(files, "image_text", {**IMAGE_TEXT, "held_out": 40}), workspace)
+
+
+def test_how_a_tower_is_judged_trains_no_other(files, tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    run_pretraining(recipe(files, "image_text", IMAGE_TEXT), workspace)
+    watching = Watching()
+    other = {**IMAGE_TEXT, "probes": [], "pool": 10, "probes_learn_from": "judged"}
+    run_pretraining(recipe(files, "image_text", other), workspace, watching)
+    assert watching.reused["Train towers"] and not watching.reused["Judge towers"]
+
+
 def own_photos(folder):
     """A folder of pictures and a table of one's own that names them."""
     table = photo_shop(folder, 24).table
@@ -133,6 +216,23 @@ def test_own_photos_without_any_shoppers_are_learned_from_and_found(tmp_path, mo
     assert "Title to photo" in done.stdout
     found = genrec(tmp_path, "find", "run", "red tile", "-n", "3", "--json")
     assert len(json.loads(found.stdout)) == 3, found.stderr
+    # Photos called by their id, a table of other names, another source than the run's own.
+    held = held_photos(tmp_path / "held")
+    names = "{item_id: id, title: productDisplayName, colour: baseColour}"
+    own = ["data.source=tables", f"data.options.items={held / 'styles.csv'}"]
+    own += [f"data.options.media={held}", f"data.options.item_columns={names}"]
+    judged = genrec(tmp_path, "evaluate", "run", *own, "pretrain.image_text.probes=[colour]")
+    assert judged.returncode == 0, judged.stderr
+    assert "that the tower was trained on and guess 30" in judged.stdout
+    folder = genrec(
+        tmp_path,
+        "evaluate",
+        "run",
+        "data.source=fashion_photos",
+        f"data.options.folder={held}",
+        "pretrain.image_text.probes=[colour]",
+    )
+    assert folder.returncode == 0, folder.stderr
 
 
 def test_masked_patches_leave_an_encoder_and_its_error(files, tmp_path):
@@ -157,9 +257,11 @@ def test_masked_tokens_leave_a_language_model_beside_word_frequency(files, tmp_p
 
 
 def test_the_items_that_are_judged_are_apart_from_those_that_are_learned_from():
-    items = JudgedItems.of_others(Catalog.of_ids([f"i{n}" for n in range(50)]), seed=0)
+    catalog = Catalog.of_ids([f"i{n}" for n in range(50)])
+    items = JudgedItems.of_others_alone(catalog, seed=0)
     assert len(items.searched) == 50 and len(items.tested) == 10
     assert not set(items.learned) & set(items.tested)
+    assert len(JudgedItems.of_others(catalog).learned) == 0
 
 
 @pytest.mark.parametrize(
@@ -167,6 +269,7 @@ def test_the_items_that_are_judged_are_apart_from_those_that_are_learned_from():
     [
         ({"side": 20}, "side must be a multiple of patch"),
         ({"loss": "hinge"}, "choose info_nce, sigmoid"),
+        ({"probes_learn_from": "others"}, "choose training, judged"),
         ({"title_share": 0.5}, "fields is empty"),
         ({"momentum": 0.9, "title_share": 1.0}, "momentum is set without a queue"),
     ],

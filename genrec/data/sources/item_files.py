@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import polars as pl
 
+from genrec.data.catalog import MEDIA_COLUMNS
 from genrec.data.media import MediaFolder
 from genrec.errors import InputError
+
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,24 @@ def with_images(
         return items, None
     names = items.select(name.alias("image"))["image"]
     return items.with_columns(existing_files(place, names)), MediaFolder.at(place)
+
+
+def photos_by_id(items: pl.DataFrame, media: MediaFolder) -> pl.DataFrame:
+    """The items with a column ``image``: the photo that is called as the item is, if any.
+
+    Items that name files of their own, of any kind, stay as they are.
+    """
+    if set(MEDIA_COLUMNS) & set(items.columns):
+        return items
+    named: dict[str, str] = {}
+    for name in sorted(_names(media.root, "")):
+        path = PurePosixPath(name)
+        if path.suffix.lower() in PHOTOS:
+            named.setdefault(path.stem, name)
+    found = [named.get(str(item_id)) for item_id in items["item_id"]]
+    have = sum(name is not None for name in found)
+    log.info("%s: %d of %d items have a photo of their id", media.root, have, len(items))
+    return items.with_columns(pl.Series("image", found, dtype=pl.String))
 
 
 def _names(root: Path, inside: str) -> set[str]:

@@ -16,6 +16,7 @@ from genrec.data.dataset import Dataset
 from genrec.data.media import MediaFolder
 from genrec.data.rows import as_ids, found
 from genrec.data.sources.files import TableFile, read_table
+from genrec.data.sources.item_files import photos_by_id
 from genrec.data.sources.promotions import read_promotions
 from genrec.errors import ConfigError, InputError, nearest
 
@@ -53,8 +54,11 @@ def load(
             ``video``, ``price``; every further column is an attribute. Without it items are known
             by their ids alone.
         columns: what the files call these columns: ``{"user_id": "customer", "time": "ts"}``.
-        item_columns: the same for the items file, where it differs.
+        item_columns: the same for the items file, where it differs; attributes may have another
+            name too: ``{"colour": "baseColour"}``.
         media: the folder, or zip archive, that ``image``, ``audio`` and ``video`` are paths in.
+            Where the items have none of these columns, a photo is called as its item is:
+            ``<item_id>.jpg``, ``.jpeg``, ``.png`` or ``.webp``.
         users: a file with ``user_id`` and attributes of users, such as a segment: what
             ``prompt.group_by`` may name.
         promotions: files of ``campaigns`` (``user_id``, ``campaign_id``: who was sent which) and
@@ -131,9 +135,9 @@ class _Files:
     encoding: str
 
     def __post_init__(self) -> None:
-        for key in (*self.columns, *self.item_columns):
-            if key not in (*INTERACTION_COLUMNS, *ITEM_COLUMNS):
-                valid = (*INTERACTION_COLUMNS, *ITEM_COLUMNS)
+        valid = (*INTERACTION_COLUMNS, *ITEM_COLUMNS)
+        for key in self.columns:
+            if key not in valid:
                 raise ConfigError(f"The column mapping has '{key}'; {nearest(key, valid)}")
 
     def table(self, path: Path, *, may_be_empty: bool = False) -> TableFile:
@@ -163,11 +167,12 @@ class _Files:
             wanted["item_id"] = "item_id"
         wanted.update(self.item_columns)
         mapped = {*self.item_columns, *(set(self.columns) - set(INTERACTION_COLUMNS))}
-        required = ["item_id", "title", *(key for key in ITEM_COLUMNS if key in mapped)]
+        required = ["item_id", "title", *(key for key in wanted if key in mapped)]
         file = _renamed(path, file, wanted, required=required, others=True)
         try:
             folder = None if media is None else MediaFolder.at(media)
-            return Catalog(_attributes_typed(file.table), media=folder, rows=file.rows)
+            table = file.table if folder is None else _with_photos(file.table, folder)
+            return Catalog(_attributes_typed(table), media=folder, rows=file.rows)
         except InputError as error:
             if not error.problems:
                 raise
@@ -202,6 +207,18 @@ class _Files:
         if problems:
             raise InputError(f"The users in {path} cannot be used.", problems)
         return _attributes_typed(pl.DataFrame([ids, *told]))
+
+
+def _with_photos(items: pl.DataFrame, media: MediaFolder) -> pl.DataFrame:
+    """The items and their files: those they name, or the photos that are called as they are."""
+    table = photos_by_id(items, media)
+    if table is not items and table["image"].null_count() == len(table):
+        raise InputError(
+            f"The items name no files: they have no column 'image', and {media.root} has no photo "
+            f"that is called as an item is, such as '{items['item_id'][0]}.jpg'. Add the column, "
+            "name another in item_columns, or leave media out."
+        )
+    return table
 
 
 def _check_known(data: Dataset, people: pl.DataFrame, path: Path) -> None:

@@ -72,10 +72,24 @@ def test_what_is_absent_is_named(fashion, missing):
 
 
 def test_a_missing_column_is_named(fashion):
-    table = pl.read_parquet(fashion / "styles.parquet").drop("baseColour")
+    table = pl.read_parquet(fashion / "styles.parquet").drop("productDisplayName")
     table.write_parquet(fashion / "styles.parquet")
-    with pytest.raises(InputError, match="baseColour"):
+    with pytest.raises(InputError, match="lacks the column.*productDisplayName"):
         Dataset.load("fashion_photos", folder=fashion)
+
+
+def test_a_table_as_csv_with_some_attributes_and_photos_beside_it_will_do(fashion):
+    table = pl.read_parquet(fashion / "styles.parquet")
+    table.select("id", "productDisplayName", "baseColour").write_csv(fashion / "styles.csv")
+    (fashion / "styles.parquet").unlink()
+    with zipfile.ZipFile(fashion / "images.zip") as archive:
+        archive.extractall(fashion)
+    (fashion / "images.zip").unlink()
+    data = Dataset.load("fashion_photos", folder=fashion)
+    assert data.catalog.attribute_names == ["colour"]
+    assert data.catalog.media.read("11.jpg") == picture("red")
+    with pytest.raises(InputError, match="nowhere is no folder"):
+        Dataset.load("fashion_photos", folder=fashion / "nowhere")
 
 
 @pytest.fixture

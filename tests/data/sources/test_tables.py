@@ -131,6 +131,24 @@ def test_items_alone_are_what_nobody_has_chosen_yet(tmp_path):
         data.core(3)
 
 
+def test_photos_may_be_called_as_their_items_are(tmp_path):
+    items = written(tmp_path, "items.csv", "item_id,title,hue\n007,Tea,red\nb,Cup,blue\n")
+    (tmp_path / "photos" / "deep").mkdir(parents=True)
+    written(tmp_path / "photos" / "deep", "007.JPG", b"bytes")
+    written(tmp_path / "photos", "b.txt", b"no photo")
+    names = {"colour": "hue"}
+    data = Dataset.load("tables", items=items, media=tmp_path / "photos", item_columns=names)
+    assert data.catalog.files("image") == ["deep/007.JPG", None]
+    assert data.catalog.attribute_names == ["colour"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        InputError, match=r"no column 'image', and .*empty has no photo .*'007\.jpg'"
+    ):
+        Dataset.load("tables", items=items, media=tmp_path / "empty")
+    with pytest.raises(InputError, match="no column 'shade' for colour"):
+        Dataset.load("tables", items=items, item_columns={"colour": "shade"})
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_events_of_a_header_alone_are_no_events_where_there_are_items(tmp_path, ending, caplog):
     path = tmp_path / f"events.{ending}"
