@@ -38,7 +38,7 @@ from genrec.recommenders.options import (
 from genrec.search_space import SearchSpace
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
-from genrec.strict_yaml import set_options
+from genrec.strict_yaml import said_of, set_options
 from genrec.training.finetune_options import FinetuneConfig
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.preference_options import PreferenceConfig
@@ -213,6 +213,12 @@ class Recipe(BaseModel):
             problems.append(
                 "hybrid and one_pass are two recommenders; keep the section of the one you want"
             )
+        if 0 < self.train.steps <= self.train.warm_rows_steps:
+            problems.append(
+                f"train.warm_rows_steps is {self.train.warm_rows_steps} and train.steps "
+                f"{self.train.steps}: the LLM behind the new rows would never learn. Take fewer; "
+                "if that is what you want, take llm.adapt: frozen"
+            )
         if self.preference is not None:
             if self.one_pass is not None:
                 problems.append(
@@ -306,7 +312,7 @@ def _explain(problem: Any) -> str:
         place = f"{'.'.join(path)}: " if path else ""
         lines = str(problem["ctx"]["error"]).splitlines()
         return "\n".join(f"  - {place}{line}" for line in lines)
-    return f"  - {'.'.join(path)}: {problem['msg']} (it is {problem['input']!r})"
+    return f"  - {'.'.join(path)}: {said_of(problem)}"
 
 
 def _unfit(recipe: Recipe, path: str) -> list[str]:

@@ -7,7 +7,7 @@ Knows nothing of campaigns.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -143,6 +143,18 @@ def _lines(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
             given = repr(one["input"])
             shown = given if len(given) <= 80 else f"{given[:77]}…"
             yield f"{place}: {one['msg']} (it is {shown})"
+
+
+def said_of(problem: Mapping[str, Any]) -> str:
+    """What is wrong with one value; of a text where a list is meant, how YAML writes a list.
+
+    Args:
+        problem: one of pydantic's ``errors()``.
+    """
+    given = problem["input"]
+    if problem["type"] in ("list_type", "sequence_str", "tuple_type") and isinstance(given, str):
+        return f"it is {given!r} and must be a list: [{given}]"
+    return f"{problem['msg']} (it is {given!r})"
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:

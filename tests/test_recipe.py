@@ -124,3 +124,15 @@ def test_any_mapping_is_a_recipe_or_a_config_error(content):
         assert isinstance(Recipe.parse(content), Recipe)
     except ConfigError as error:
         assert str(error)
+
+
+def test_a_warm_up_as_long_as_the_training_is_refused():
+    with pytest.raises(ConfigError, match="warm_rows_steps is 50 and train.steps 50: the LLM"):
+        Recipe.load("toy-shop", ["train.steps=50", "train.warm_rows_steps=50"])
+    assert Recipe.load("toy-shop", ["train.steps=51", "train.warm_rows_steps=50"])
+
+
+def test_names_where_a_list_is_meant_are_answered_by_the_list():
+    said = r"evaluate.against: it is 'popular,sasrec' and must be a list: \[popular,sasrec\]"
+    with pytest.raises(ConfigError, match=said):
+        Recipe.load("toy-shop", ["evaluate.against=popular,sasrec"])

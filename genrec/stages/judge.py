@@ -61,6 +61,8 @@ def judge(
             rules = protocol(run)
             if not recommender.beams:
                 rules = replace(rules, beam=0)
+            if options.test_users == len(test):
+                rules = replace(rules, drawn_users=len(test))
             controls = [
                 train_control(name, training, rules, control_options(run, name, stage))
                 for name in options.against

@@ -210,6 +210,7 @@ def test_two_protocols_never_print_the_same_line() -> None:
         {"drop_seen_targets": True},
         {"drop_cold_targets": True},
         {"max_history": 9},
+        {"drawn_users": 50},
         {"ties": "item order"},
         {"collisions": "code"},
         {"beam": 20},

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from genrec.data.dataset import Dataset
 from genrec.errors import ConfigError, nearest
 from genrec.registry import Entry, Registry
+from genrec.strict_yaml import said_of
 
 __all__ = ["SOURCES", "available_sources", "load_source"]
 
@@ -109,12 +110,16 @@ def _of_their_kinds(
 ) -> dict[str, Any]:
     """The options as the source declares them; YAML reads days and numbers where text is meant.
 
+    An option that is null, as ``option=`` on the command line is, counts as left out.
+
     Raises:
         ConfigError: names every option whose value is of another kind.
     """
-    kinds = get_type_hints(load)
+    kinds, parameters = get_type_hints(load), inspect.signature(load).parameters
     fitting, problems = {}, []
     for option, value in options.items():
+        if value is None and parameters[option].default is not inspect.Parameter.empty:
+            continue
         kind = TypeAdapter(kinds.get(option, Any))
         try:
             fitting[option] = kind.validate_python(value)
@@ -122,8 +127,8 @@ def _of_their_kinds(
             try:
                 fitting[option] = kind.validate_python(_as_text(value))
             except ValidationError:
-                said = dict.fromkeys(one["msg"] for one in error.errors())
-                problems.append(f"{option} is {value!r}: {'; '.join(said)}")
+                said = dict.fromkeys(said_of(one) for one in error.errors())
+                problems.append(f"{option}: {'; '.join(said)}")
     if problems:
         lines = "".join(f"\n  - {problem}" for problem in problems)
         raise ConfigError(f"The data source '{name}' cannot take these options:{lines}")

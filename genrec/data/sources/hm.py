@@ -106,7 +106,7 @@ def _check_day(since: str) -> None:
 
 
 def _articles(path: Path) -> pl.DataFrame:
-    table = read_table(path).table
+    table = read_table(path, named=False).table
     needed = ("article_id", "prod_name", "detail_desc")
     if missing := [name for name in needed if name not in table.columns]:
         raise InputError(

@@ -14,12 +14,12 @@ from tests.data.sources import small_downloads as small
 
 def test_options_of_another_kind_are_named_all_at_once(tmp_path):
     with pytest.raises(ConfigError) as refused:
-        Dataset.load("yelp", folder=tmp_path, min_rating="four", reviews="perhaps", state=None)
+        Dataset.load("yelp", folder=tmp_path, min_rating="four", reviews="perhaps", state=["PA"])
     said = str(refused.value)
     assert "data source 'yelp' cannot take these options" in said
-    assert "min_rating is 'four': Input should be a valid number" in said
-    assert "reviews is 'perhaps': Input should be a valid boolean" in said
-    assert "state is None: Input should be a valid string" in said
+    assert "min_rating: Input should be a valid number" in said
+    assert "reviews: Input should be a valid boolean" in said
+    assert "state: Input should be a valid string" in said
 
 
 def test_every_option_of_a_source_says_of_what_kind_it_is():
@@ -48,3 +48,14 @@ def test_a_day_after_all_purchases_is_answered_with_the_newest(tmp_path):
     small.hm(tmp_path)
     with pytest.raises(InputError, match="no purchase since 2030-01-01; the newest is of 2014-05"):
         Dataset.load("hm", folder=tmp_path, since="2030-01-01")
+
+
+def test_a_null_option_counts_as_left_out(tmp_path):
+    small.hm(tmp_path)
+    assert len(Dataset.load("hm", folder=tmp_path, since=None)) == small.USERS * small.EVENTS
+
+
+def test_text_where_a_list_is_meant_is_answered_by_the_list(tmp_path):
+    small.mind(tmp_path)
+    with pytest.raises(ConfigError, match=r"parts: it is 'train' and must be a list: \[train\]"):
+        Dataset.load("mind", folder=tmp_path, parts="train")
