@@ -35,7 +35,7 @@ from genrec.recommenders.options import (
     PromptConfig,
     TaskConfig,
 )
-from genrec.search_space import SearchSpace
+from genrec.search_space import RANGE_KEYS, SearchSpace
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
 from genrec.strict_yaml import said_of, set_options
@@ -284,6 +284,15 @@ class Recipe(BaseModel):
         return content
 
     @staticmethod
+    def override(content: dict[str, Any], overrides: Sequence[str]) -> None:
+        """Changes what a recipe's file says, in place, by ``section.option=value``.
+
+        Raises:
+            ConfigError: one of them is no such text, or goes through a value.
+        """
+        set_options(content, overrides, example="train.steps=2000", of_paths={"tune": RANGE_KEYS})
+
+    @staticmethod
     def parse(
         content: dict[str, Any], *, where: str = "recipe", overrides: Sequence[str] = ()
     ) -> Recipe:
@@ -292,7 +301,7 @@ class Recipe(BaseModel):
         Raises:
             ConfigError: names all problems at once.
         """
-        set_options(content, overrides, example="train.steps=2000")
+        Recipe.override(content, overrides)
         try:
             return Recipe.model_validate(content)
         except ValidationError as error:
