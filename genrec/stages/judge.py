@@ -76,7 +76,7 @@ def judge(
                 progress=lambda name, done, total: stage.progress(done, total, f"ranking: {name}"),
             )
             with run.write("report") as folder:
-                report.save(folder, title=run.recipe.name)
+                report.save(folder, title=f"{run.recipe.name}, on {training.name}")
         judgement = Judgement.read(run.path("report"))
         ours = judgement.values["recommenders"][recommender.name]
         stage.note = (
