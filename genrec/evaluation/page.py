@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from genrec.evaluation.drawing import INK, PALE, colour, document, figure_of, html_table, svg
 from genrec.evaluation.report import Report
 
-
 TESTED = (
     '<p class="note">p is of a paired randomisation test on the same users, not corrected for the '
     "number of controls. Level: p is above .05, so chance may explain the difference.</p>"
