@@ -69,7 +69,7 @@ def load(folder: str | Path | None = None, *, since: str = "", broken: str = "er
         numbers = table.with_row_index("row_").filter(rows)["row_"]
         table = table.filter(rows)
         if not table.height:
-            newest = file.table["t_dat"].max()
+            newest = file.table["t_dat"].sort()[-1]
             raise InputError(
                 f"{path} has no purchase since {since}; the newest is of {newest}. Name an earlier "
                 "day: data.options.since=…"
