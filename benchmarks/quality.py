@@ -162,9 +162,14 @@ def generative(
             values.setdefault("train_minutes_cpu", []).append(sum(seconds.values()) / 60)
             if name == "tiger14":
                 cold = cold_cases(test, item_counts(fitted))
-                result = measure(recommender, cold, protocol)
-                values.setdefault("cold_recall10", []).append(result.estimates["recall@10"].mean)
                 values.setdefault("cold_cases", []).append(len(cold))
+                if len(cold):
+                    cold_recall = measure(recommender, cold, protocol).estimates["recall@10"].mean
+                    values.setdefault("cold_recall10", []).append(cold_recall)
+                else:
+                    found |= not_measured(
+                        f"{stem}_cold_recall10", "every test item was chosen before"
+                    )
             details[f"{name}-{seed}"] = told.to_dict() | {"seconds": seconds}
         for key, each in values.items():
             found[f"{stem}_{key}"] = round(max(each) if key.startswith("p_") else mean(each), 4)

@@ -35,10 +35,10 @@ from genrec.recommenders.options import (
     PromptConfig,
     TaskConfig,
 )
-from genrec.search_space import SearchSpace
+from genrec.search_space import RANGE_KEYS, SearchSpace
 from genrec.semantic_ids.options import SemanticIdConfig
 from genrec.shipped import RECIPES, shipped_file, shipped_names
-from genrec.strict_yaml import set_options
+from genrec.strict_yaml import said_of, set_options
 from genrec.training.finetune_options import FinetuneConfig
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.preference_options import PreferenceConfig
@@ -213,6 +213,12 @@ class Recipe(BaseModel):
             problems.append(
                 "hybrid and one_pass are two recommenders; keep the section of the one you want"
             )
+        if 0 < self.train.steps <= self.train.warm_rows_steps:
+            problems.append(
+                f"train.warm_rows_steps is {self.train.warm_rows_steps} and train.steps "
+                f"{self.train.steps}: the LLM behind the new rows would never learn. Take fewer; "
+                "if that is what you want, take llm.adapt: frozen"
+            )
         if self.preference is not None:
             if self.one_pass is not None:
                 problems.append(
@@ -278,18 +284,27 @@ class Recipe(BaseModel):
         return content
 
     @staticmethod
+    def override(content: dict[str, Any], overrides: Sequence[str]) -> None:
+        """Changes what a recipe's file says, in place, by ``section.option=value``.
+
+        Another ``data.source`` leaves the options of the one before behind.
+
+        Raises:
+            ConfigError: one of them is no such text, or goes through a value.
+        """
+        _leave_options(content, overrides)
+        set_options(content, overrides, example="train.steps=2000", of_paths={"tune": RANGE_KEYS})
+
+    @staticmethod
     def parse(
         content: dict[str, Any], *, where: str = "recipe", overrides: Sequence[str] = ()
     ) -> Recipe:
         """A recipe from plain values, some of them overridden as on the command line.
 
-        Another ``data.source`` leaves the options of the one before behind.
-
         Raises:
             ConfigError: names all problems at once.
         """
-        _leave_options(content, overrides)
-        set_options(content, overrides, example="train.steps=2000")
+        Recipe.override(content, overrides)
         try:
             return Recipe.model_validate(content)
         except ValidationError as error:
@@ -321,7 +336,7 @@ def _explain(problem: Any) -> str:
         place = f"{'.'.join(path)}: " if path else ""
         lines = str(problem["ctx"]["error"]).splitlines()
         return "\n".join(f"  - {place}{line}" for line in lines)
-    return f"  - {'.'.join(path)}: {problem['msg']} (it is {problem['input']!r})"
+    return f"  - {'.'.join(path)}: {said_of(problem)}"
 
 
 def _unfit(recipe: Recipe, path: str) -> list[str]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from genrec.errors import ConfigError, nearest
 
-__all__ = ["Choice", "Interval", "Range", "SearchSpace"]
+__all__ = ["RANGE_KEYS", "Choice", "Interval", "Range", "SearchSpace"]
 
-_KEYS = ("low", "high", "log", "step")
+RANGE_KEYS = ("low", "high", "log", "step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,10 @@ def _range(given: Any) -> Range:
         raise ConfigError(
             f"{given!r} is no range; write a list of values, or {{low: …, high: …, log: true}}"
         )
-    if strange := [str(key) for key in given if key not in _KEYS]:
-        raise ConfigError(f"there is no '{strange[0]}' in a range; {nearest(strange[0], _KEYS)}")
+    if strange := [str(key) for key in given if key not in RANGE_KEYS]:
+        raise ConfigError(
+            f"there is no '{strange[0]}' in a range; {nearest(strange[0], RANGE_KEYS)}"
+        )
     if missing := [key for key in ("low", "high") if key not in given]:
         raise ConfigError(f"{' and '.join(missing)} missing")
     log = given.get("log", False)

@@ -7,7 +7,7 @@ Knows nothing of campaigns.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -145,6 +145,18 @@ def _lines(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
             yield f"{place}: {one['msg']} (it is {shown})"
 
 
+def said_of(problem: Mapping[str, Any]) -> str:
+    """What is wrong with one value; of a text where a list is meant, how YAML writes a list.
+
+    Args:
+        problem: one of pydantic's ``errors()``.
+    """
+    given = problem["input"]
+    if problem["type"] in ("list_type", "sequence_str", "tuple_type") and isinstance(given, str):
+        return f"it is {given!r} and must be a list: [{given}]"
+    return f"{problem['msg']} (it is {given!r})"
+
+
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
     here: type[Any] = model
     for name in path:
@@ -170,21 +182,35 @@ def _model_in(annotation: Any) -> type[Any] | None:
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
-def set_options(content: dict[str, Any], texts: Sequence[str], *, example: str) -> None:
+def set_options(
+    content: dict[str, Any],
+    texts: Sequence[str],
+    *,
+    example: str,
+    of_paths: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Sets values by their paths, in place; a section as a whole before the options inside it.
 
-    Raises: as of ``set_option``.
+    Args, Raises: as of ``set_option``.
     """
     for text in sorted(texts, key=lambda one: one.partition("=")[0].count(".")):
-        set_option(content, text, example=example)
+        set_option(content, text, example=example, of_paths=of_paths)
 
 
-def set_option(content: dict[str, Any], text: str, *, example: str) -> None:
+def set_option(
+    content: dict[str, Any],
+    text: str,
+    *,
+    example: str,
+    of_paths: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Sets one value by its path, in place: ``train.steps=2000``.
 
     Args:
         content: mappings in mappings; sections that are absent or null are made.
         example: what such a text looks like, for the message.
+        of_paths: sections whose keys are paths themselves, each with the keys that may follow one:
+            ``tune.train.steps.low=10`` sets ``low`` of ``train.steps`` in ``tune``.
 
     Raises:
         ConfigError: it does not look like that, its value is not YAML, or a section is a value.
@@ -197,6 +223,10 @@ def set_option(content: dict[str, Any], text: str, *, example: str) -> None:
         parsed = yaml.safe_load(value)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"The value of '{text}' is not YAML: {error}") from error
+    section, *rest = keys
+    if rest and section in (of_paths or {}):
+        below = rest[-1:] if len(rest) > 1 and rest[-1] in (of_paths or {})[section] else []
+        keys = [section, ".".join(rest[: len(rest) - len(below)]), *below]
     set_value(content, keys, parsed, said=text)
 
 

@@ -124,3 +124,31 @@ def test_any_mapping_is_a_recipe_or_a_config_error(content):
         assert isinstance(Recipe.parse(content), Recipe)
     except ConfigError as error:
         assert str(error)
+
+
+def test_a_warm_up_as_long_as_the_training_is_refused():
+    with pytest.raises(ConfigError, match="warm_rows_steps is 50 and train.steps 50: the LLM"):
+        Recipe.load("toy-shop", ["train.steps=50", "train.warm_rows_steps=50"])
+    assert Recipe.load("toy-shop", ["train.steps=51", "train.warm_rows_steps=50"])
+
+
+def test_names_where_a_list_is_meant_are_answered_by_the_list():
+    said = r"evaluate.against: it is 'popular,sasrec' and must be a list: \[popular,sasrec\]"
+    with pytest.raises(ConfigError, match=said):
+        Recipe.load("toy-shop", ["evaluate.against=popular,sasrec"])
+
+
+def test_a_range_is_changed_by_the_path_of_its_option():
+    words = ["tune.train.learning_rate.low=1e-3", "tune.packing.embedding_dropout=[0.2,0.4]"]
+    ranges = Recipe.load("beauty", words).search_space.ranges
+    assert ranges["train.learning_rate"].low == 0.001
+    assert ranges["train.learning_rate"].high == 0.005
+    assert ranges["packing.embedding_dropout"].values == (0.2, 0.4)
+    assert "llm.hidden_dropout" in ranges
+    alone = Recipe.load("toy-shop", ["tune.train.steps.low=5", "tune.train.steps.high=9"])
+    assert alone.search_space.ranges["train.steps"].samples == (5, 9)
+
+
+def test_an_unknown_quantiser_is_refused_with_the_recipe():
+    with pytest.raises(ConfigError, match="no quantizer 'rqvae'; did you mean 'rq-vae'"):
+        Recipe.load("toy-shop", ["semantic_ids.quantizer=rqvae"])

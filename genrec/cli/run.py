@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from genrec.cli.ids import ids_command
@@ -54,7 +56,8 @@ def run_command(
             "Start it without a launcher; recipes that train a recommender are done by several."
         )
     workspace = Workspace(into or Path("runs") / recipe.name)
-    _run(recipe, workspace, until, encoding, as_json=as_json, quiet=quiet)
+    again = with_a_larger_llm(name, overrides, recipe, workspace.folder)
+    _run(recipe, workspace, until, encoding, again, as_json=as_json, quiet=quiet)
 
 
 def evaluate_command(
@@ -83,7 +86,7 @@ def evaluate_command(
 
     with drawn(quiet=quiet) as observer:
         outcome = evaluate_again(recipe, workspace, observer)
-    _print(outcome, recipe, workspace, as_json=as_json)
+    _print(outcome, workspace, "", as_json=as_json)
 
 
 def stored_recipe(workspace: Workspace) -> dict[str, Any]:
@@ -102,7 +105,14 @@ def stored_recipe(workspace: Workspace) -> dict[str, Any]:
 
 
 def _run(
-    recipe: Recipe, workspace: Workspace, until: str, engine: Engine, *, as_json: bool, quiet: bool
+    recipe: Recipe,
+    workspace: Workspace,
+    until: str,
+    engine: Engine,
+    again: str,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     if recipe.pretrain is not None:
         _pretrain(recipe, workspace, as_json=as_json, quiet=quiet)
@@ -117,7 +127,7 @@ def _run(
     with drawn(quiet=quiet) as observer:
         outcome = run_recipe(recipe, workspace, observer, until=until, engine=engine)
     if outcome is not None:
-        _print(outcome, recipe, workspace, as_json=as_json)
+        _print(outcome, workspace, again, as_json=as_json)
     elif until == "build_ids" and Company.of_environment().main:
         ids_command([workspace.folder], as_json=as_json)
 
@@ -165,23 +175,30 @@ def drawn(*, quiet: bool) -> Iterator[ConsoleObserver]:
         observer.close()
 
 
-def _print(outcome: Outcome, recipe: Recipe, workspace: Workspace, *, as_json: bool) -> None:
+def with_a_larger_llm(name: str, overrides: list[str], recipe: Recipe, folder: Path) -> str:
+    """The command that runs the same recipe with the next larger LLM, or "" where it has it."""
+    if recipe.llm.name != "tiny":
+        return ""
+    shipped = name in shipped_names(RECIPES)
+    kept = [one for one in overrides if not one.startswith("llm.name")]
+    words = ["genrec", "run", "my.yaml" if shipped else name, *kept, "llm.name=small"]
+    command = shlex.join([*words, "--into", f"{folder}-small"])
+    return f"genrec cp {name} my.yaml && {command}" if shipped else command
+
+
+def _print(outcome: Outcome, workspace: Workspace, again: str, *, as_json: bool) -> None:
     if as_json:
         values = {"report": outcome.report.values, "shown": shown_values(outcome.shown)}
         json.dump(values, sys.stdout, indent=1)
         print()
         return
-    folder = workspace.folder
+    folder, user = quote(str(workspace.folder)), quote(outcome.shown.user)
     print(file=sys.stderr)
     print(f"{outcome.report.text}\n")
     print_shown(outcome.shown)
     print(f"\nReport with plots: {outcome.report.page}")
     print("Next:")
-    print(f"  genrec recommend {folder} --user {outcome.shown.user} -n 5 --new --why")
+    print(f"  genrec recommend {folder} --user {user} -n 5 --new --why")
     print(f"  genrec show {folder}")
-    if recipe.name in shipped_names(RECIPES):
-        again = f"genrec run my.yaml llm.name=small --into {folder}-small"
-        print(f"  genrec cp {recipe.name} my.yaml && {again}")
-    else:
-        print(f"  genrec evaluate {folder} --against popular,cooccurrence,sasrec")
+    print(f"  {again or f'genrec evaluate {folder} --against popular,cooccurrence,sasrec'}")
     print(f"  genrec serve {folder}   # a shop that talks, at http://127.0.0.1:8000/")

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json as json_format
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 SHOWN = 5
+
+
+def _said(values: Mapping[str, Any]) -> str:
+    """``train.steps=200, train.learning_rate=0.0012``: drawn numbers have too many digits."""
+    shown = {
+        path: f"{value:.4g}" if isinstance(value, float) else value
+        for path, value in values.items()
+    }
+    return ", ".join(f"{path}={value}" for path, value in shown.items())
 
 
 def tune_command(
@@ -35,11 +45,10 @@ def tune_command(
     """Search the recipe's declared ranges on validation cases; the same command goes on."""
     from genrec.cli.run import drawn
     from genrec.recipe import Recipe
-    from genrec.strict_yaml import set_options
     from genrec.workspace import Workspace
 
     content = Recipe.read(recipe)
-    set_options(content, overrides or [], example="train.steps=2000")
+    Recipe.override(content, overrides or [])
     checked = Recipe.parse(content, where=recipe)
     folder = into or Path("runs") / f"{checked.name}-tune"
     from genrec.stages.tune import Search, tune
@@ -69,9 +78,11 @@ def tune_command(
     failed = sum(one.state == "failed" for one in outcome.trials)
     print(f"{len(outcome.trials)} trials, {pruned} of them pruned, {failed} failed.")
     print("NDCG@10 on validation cases:")
-    for one in ranked[:SHOWN]:
-        said = ", ".join(f"{path}={value}" for path, value in one.values.items())
-        print(f"  {one.best:.4f}  {said}")
+    stands = {path: checked.option(path) for path in checked.search_space.ranges}
+    own = [one for one in ranked[SHOWN:] if one.values == stands]
+    for one in [*ranked[:SHOWN], *own]:
+        mark = "   (the recipe as it stands)" if one.values == stands else ""
+        print(f"  {one.best:.4f}  {_said(one.values)}{mark}")
     print(f"\nAll figures: {outcome.table}")
     if outcome.recipe is not None:
         print(f"The best as a recipe: genrec run {outcome.recipe}")

@@ -81,7 +81,7 @@ class AdStore:
             if part.name in seen:
                 continue
             try:
-                found.append(pl.read_parquet(part, columns=["key"])["key"])
+                found.append(pl.read_parquet(part, columns=["key"], glob=False)["key"])
                 seen.add(part.name)
             except (OSError, pl.exceptions.PolarsError):
                 self._remove(part)

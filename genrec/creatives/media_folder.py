@@ -146,7 +146,7 @@ def read_media(folder: Path) -> dict[str, list[Shown]]:
     for line in (folder / MEDIA_LINES).read_text(encoding="utf-8").split("\n")[:-1]:
         medium = Medium.from_json(line)
         media[medium.id] = medium
-    return shown_of(pl.read_parquet(folder / MEDIA), media)
+    return shown_of(pl.read_parquet(folder / MEDIA, glob=False), media)
 
 
 def shown_of(links: pl.DataFrame, media: Mapping[str, Medium]) -> dict[str, list[Shown]]:

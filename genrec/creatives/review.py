@@ -147,9 +147,9 @@ def _merged(folder: Path, values: Mapping[str, Any], *, pages: bool) -> dict[str
 
 def rewrite_pages(folder: Path, ads: Sequence[Ad], decided: Mapping[str, str]) -> list[Path]:
     """The review pages of a finished campaign, with what was decided so far."""
-    table = pl.read_parquet(folder / ADS, columns=["item_id", "title"])
+    table = pl.read_parquet(folder / ADS, columns=["item_id", "title"], glob=False)
     titles = dict(table.unique().iter_rows())
-    deliveries = pl.read_parquet(folder / DELIVERIES)
+    deliveries = pl.read_parquet(folder / DELIVERIES, glob=False)
     name = read_manifest(folder)["campaign"]["name"]
     return write_pages(folder, name, ads, deliveries, titles, decided, read_media(folder))
 

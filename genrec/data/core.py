@@ -61,12 +61,13 @@ def k_core(
         if of_user == of_item:
             raise InputError(
                 f"The {k}-core of {data.name} is empty: no group of its {len(data.users)} users "
-                f"and {len(data.catalog)} items has {k} {basis} each. Ask for a smaller k."
+                f"and {len(data.catalog)} items has {k} {basis} each. Ask for a "
+                "smaller k: data.core, data.min_user or data.min_item of a recipe."
             )
         raise InputError(
             f"Nothing of {data.name} is left: no group of its {len(data.users)} users and "
             f"{len(data.catalog)} items has {of_user} {basis} of each user and {of_item} of each "
-            "item. Ask for fewer."
+            "item. Ask for fewer: data.min_user, data.min_item or data.core of a recipe."
         )
     row = users[user] & items[item]
     new_user = (np.cumsum(users) - 1).astype(np.uint32)

@@ -36,7 +36,7 @@ def read_left_out(folder: Path) -> tuple[MediaProblem, ...]:
     if not path.exists():
         return ()
     with reading(path, "list of files"):
-        table = pl.read_csv(path, schema=_COLUMNS).fill_null("")
+        table = pl.read_csv(path, schema=_COLUMNS, glob=False).fill_null("")
         return tuple(MediaProblem(*row) for row in table.iter_rows())
 
 

@@ -46,11 +46,11 @@ def read_dataset(folder: Path) -> Dataset:
     """
     with reading(folder, "data set", then="Run again."):
         about = json.loads((folder / "dataset.json").read_text())
-        users = pl.read_parquet(folder / "users.parquet")["user_id"].to_list()
+        users = pl.read_parquet(folder / "users.parquet", glob=False)["user_id"].to_list()
         about_users = folder / "user_table.parquet"
         media = about.get("media")
         catalog = Catalog(
-            pl.read_parquet(folder / "catalog.parquet"),
+            pl.read_parquet(folder / "catalog.parquet", glob=False),
             media=None if media is None else MediaFolder(Path(media)),
         )
         return Dataset(
@@ -58,18 +58,20 @@ def read_dataset(folder: Path) -> Dataset:
             catalog,
             np.array(users, dtype=object),
             _numbered(
-                pl.read_parquet(folder / "events.parquet"), user=len(users), item=len(catalog)
+                pl.read_parquet(folder / "events.parquet", glob=False),
+                user=len(users),
+                item=len(catalog),
             ),
-            pl.read_parquet(about_users) if about_users.exists() else None,
+            pl.read_parquet(about_users, glob=False) if about_users.exists() else None,
             {
-                file.stem.removeprefix("extra_"): pl.read_parquet(file)
+                file.stem.removeprefix("extra_"): pl.read_parquet(file, glob=False)
                 for file in sorted(folder.glob("extra_*.parquet"))
             },
             {
                 part: Holdout(
                     catalog,
-                    _sequences(pl.read_parquet(folder / f"{part}_histories.parquet")),
-                    _sequences(pl.read_parquet(folder / f"{part}_targets.parquet")),
+                    _sequences(pl.read_parquet(folder / f"{part}_histories.parquet", glob=False)),
+                    _sequences(pl.read_parquet(folder / f"{part}_targets.parquet", glob=False)),
                     split,
                 )
                 for part, split in about["published"].items()
@@ -84,7 +86,9 @@ def stored_users(folder: Path) -> list[str]:
         ArtefactError: the file is missing or damaged.
     """
     with reading(folder, "data set", then="Run again."):
-        return [str(user) for user in pl.read_parquet(folder / "users.parquet")["user_id"]]
+        return [
+            str(user) for user in pl.read_parquet(folder / "users.parquet", glob=False)["user_id"]
+        ]
 
 
 def stored_user_table(folder: Path) -> pl.DataFrame | None:
@@ -95,7 +99,7 @@ def stored_user_table(folder: Path) -> pl.DataFrame | None:
     """
     path = folder / "user_table.parquet"
     with reading(path, "table of users", then="Run again."):
-        return pl.read_parquet(path) if path.exists() else None
+        return pl.read_parquet(path, glob=False) if path.exists() else None
 
 
 def _numbered(events: pl.DataFrame, **most: int) -> pl.DataFrame:

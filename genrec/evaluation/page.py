@@ -10,6 +10,17 @@ from matplotlib.figure import Figure
 from genrec.evaluation.drawing import INK, PALE, colour, document, figure_of, html_table, svg
 from genrec.evaluation.report import Report
 
+TESTED = (
+    '<p class="note">p is of a paired randomisation test on the same users, not corrected for the '
+    "number of controls. Level: p is above .05, so chance may explain the difference.</p>"
+)
+SLICED = (
+    '<p class="note">* marks the best of a row; these means have no intervals, and rows of few '
+    "users say little. Targets go by how often their item was chosen in training: the fifth that "
+    "was chosen most is the head, the next two fifths are the middle, the rest is the tail; unseen "
+    "items were never chosen.</p>"
+)
+
 
 def page(report: Report, title: str) -> str:
     """The whole page as HTML text; every name in it is escaped."""
@@ -24,9 +35,9 @@ def page(report: Report, title: str) -> str:
         _figures(report),
     ]
     if report.comparisons:
-        parts += ["<h2>Against each control, on the same users</h2>", _comparisons(report)]
+        parts += ["<h2>Against each control, on the same users</h2>", _comparisons(report), TESTED]
     if report.slices:
-        parts += ["<h2>Where it works</h2>", svg(_slices(report)), _slice_table(report)]
+        parts += ["<h2>Where it works</h2>", svg(_slices(report)), _slice_table(report), SLICED]
     parts += [
         "<h2>Which items are shown</h2>",
         svg(_exposure(report)),

@@ -26,6 +26,7 @@ class Protocol:
         ties: order of events with equal times.
         collisions: what counts as found where two items share a semantic ID: ``item`` (the item
             itself) or ``code`` (any item with its ID).
+        drawn_users: test users that were drawn by the training's seed to be judged; 0: all are.
         beam: beam width of generative recommenders; 0 where none generates.
         seeds: of training; figures of several are means over them.
     """
@@ -41,6 +42,7 @@ class Protocol:
     max_history: int = 0
     ties: str = "source order"
     collisions: str = "item"
+    drawn_users: int = 0
     beam: int = 0
     seeds: tuple[int, ...] = (0,)
 
@@ -50,7 +52,7 @@ class Protocol:
             problems.append(f"there is no split '{self.split}'; {nearest(self.split, SPLITS)}")
         if self.collisions not in ("item", "code"):
             problems.append(f"collisions is '{self.collisions}'; choose item or code")
-        for name in ("max_history", "beam"):
+        for name in ("max_history", "drawn_users", "beam"):
             if getattr(self, name) < 0:
                 problems.append(f"{name} is {getattr(self, name)}; it must be 0 or more")
         if not self.seeds:
@@ -84,6 +86,7 @@ class Protocol:
             f"ties in {self.ties}",
             f"hit = same {self.collisions}",
             "full ranking",
+            *([f"{self.drawn_users:,} test users drawn"] if self.drawn_users else []),
             *([f"beam {self.beam}"] if self.beam else []),
             f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}",
         ]

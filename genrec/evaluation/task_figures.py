@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from genrec.data.dataset import Dataset, Holdout
 from genrec.data.sequences import History, Sequences
 from genrec.errors import InputError
+from genrec.evaluation.significance import RESAMPLES
 from genrec.recommenders.counts import item_counts
 from genrec.recommenders.tasks.answering import Answering
 from genrec.recommenders.tasks.histories import other_choice
@@ -17,6 +19,47 @@ from genrec.recommenders.tasks.reviews import Reviews
 
 # Reviews as an average one that a user's or an item's own are mixed with.
 SMOOTHING = 5.0
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """How sure figures over the same cases are: percentile intervals, cases drawn anew.
+
+    Attributes:
+        intervals: low and high of each figure, 95 %.
+        differences: model minus each control, and the low and high of that.
+    """
+
+    intervals: dict[str, tuple[float, float]]
+    differences: dict[str, tuple[float, float, float]]
+
+    @staticmethod
+    def of(
+        figures: Callable[[np.ndarray], dict[str, float]], cases: int, *, seed: int = 0
+    ) -> Sureness:
+        """Draws cases with replacement; all figures share the draws.
+
+        Args:
+            figures: of some cases, by their numbers; ``model`` is among them.
+        """
+        generator = np.random.default_rng(seed)
+        whole = figures(np.arange(cases))
+        draws = [figures(generator.integers(0, cases, cases)) for _ in range(RESAMPLES)]
+        drawn = {name: np.array([one[name] for one in draws]) for name in whole}
+
+        def ends(values: np.ndarray, middle: float) -> tuple[float, float]:
+            low, high = np.quantile(values, (0.025, 0.975))
+            return min(float(low), middle), max(float(high), middle)
+
+        apart = {
+            name: (whole["model"] - whole[name], drawn["model"] - drawn[name])
+            for name in whole
+            if name != "model"
+        }
+        return Sureness(
+            {name: ends(drawn[name], value) for name, value in whole.items()},
+            {name: (by, *ends(values, by)) for name, (by, values) in apart.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -28,14 +71,16 @@ class RatingFigures:
         biases: control: the mean, and by how much the user and the item lie above it.
         mean: control: the mean of all training ratings.
         ratings: how many were judged.
+        sureness: intervals of all three, and of the model's differences.
     """
 
     model: float
     biases: float
     mean: float
     ratings: int
+    sureness: Sureness
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
 
@@ -49,14 +94,16 @@ class DirectFigures:
         popularity: control: by how often items were chosen in training.
         strangers: control: the same questions to the same model with other users' histories.
         cases: how many items were chosen; as many were not.
+        sureness: intervals of all three, and of the model's differences.
     """
 
     model: float
     popularity: float
     strangers: float
     cases: int
+    sureness: Sureness
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
 
@@ -94,12 +141,18 @@ def judge_ratings(
     histories = cases.histories.take(said.users[later])
     mean = float(known.ratings[known.rated].mean())
     biases = _by_biases(known, training, histories.users, items, mean)
-    return RatingFigures(
-        _rmse(answering.stars(histories, items.tolist()), given),
-        _rmse(biases, given),
-        _rmse(np.full(len(given), mean), given),
-        len(given),
-    )
+    said_of = {
+        "model": np.asarray(answering.stars(histories, items.tolist())),
+        "biases": biases,
+        "mean": np.full(len(given), mean),
+    }
+
+    def errors(rows: np.ndarray) -> dict[str, float]:
+        return {name: _rmse(stars[rows], given[rows]) for name, stars in said_of.items()}
+
+    whole = errors(np.arange(len(given)))
+    sureness = Sureness.of(errors, len(given), seed=seed)
+    return RatingFigures(**whole, ratings=len(given), sureness=sureness)
 
 
 def judge_direct(
@@ -114,13 +167,20 @@ def judge_direct(
     asked, histories = [*chosen, *others], [*cases.histories, *cases.histories]
     strangers = [histories[(row + 1) % len(cases)] for row in range(len(cases))] * 2
     truth = np.repeat([True, False], len(cases))
-    counts = item_counts(training)
-    return DirectFigures(
-        area_under_curve(answering.chooses(Sequences.of(histories), asked), truth),
-        area_under_curve(counts[asked], truth),
-        area_under_curve(answering.chooses(Sequences.of(strangers), asked), truth),
-        len(cases),
-    )
+    scores = {
+        "model": np.asarray(answering.chooses(Sequences.of(histories), asked)),
+        "popularity": item_counts(training)[asked],
+        "strangers": np.asarray(answering.chooses(Sequences.of(strangers), asked)),
+    }
+
+    def areas(rows: np.ndarray) -> dict[str, float]:
+        # A case is the item that was chosen and the one beside it that was not.
+        both = np.concatenate([rows, rows + len(cases)])
+        return {name: area_under_curve(given[both], truth) for name, given in scores.items()}
+
+    whole = areas(np.arange(len(cases)))
+    sureness = Sureness.of(areas, len(cases), seed=seed)
+    return DirectFigures(**whole, cases=len(cases), sureness=sureness)
 
 
 def area_under_curve(scores: Sequence[float] | np.ndarray, truth: np.ndarray) -> float:

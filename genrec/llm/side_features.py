@@ -7,6 +7,7 @@ item, which is read when the item is known: no code of it can be guessed from it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,26 @@ GAPS = 60 * 4 ** np.arange(13, dtype=np.int64)
 PRICES = 7
 # Of gap, price and kind, in this order, the unknown one included.
 BUCKETS = {"gap": len(GAPS) + 2, "price": PRICES + 1, "kind": len(EVENT_KINDS) + 1}
+
+
+def check_features(names: Sequence[str], dataset: Dataset) -> None:
+    """Sees that the data have what an LLM is to read of events.
+
+    Raises:
+        ConfigError: names each feature that they lack.
+    """
+    table, sequences = dataset.catalog.table, dataset.sequences
+    priced = "price" in table and bool(np.isfinite(table["price"].to_numpy()).any())
+    there = {
+        "gap": (sequences.times is not None, f"the events of {dataset.name} have no times"),
+        "price": (priced, "no item of the catalogue has a price"),
+        "kind": (sequences.kinds is not None, f"the events of {dataset.name} have no kinds"),
+    }
+    lacking = [name for name in names if not there[name][0]]
+    if lacking:
+        why = ", and ".join(f"has '{name}' and {there[name][1]}" for name in lacking)
+        it = "it" if len(lacking) == 1 else "them"
+        raise ConfigError(f"prompt.features {why}. Leave {it} out.")
 
 
 class SideFeatures(nn.Module):
@@ -62,23 +83,12 @@ class SideFeatures(nn.Module):
         Raises:
             ConfigError: what is asked for is not in the data.
         """
-        catalog, sequences = dataset.catalog, dataset.sequences
-        for name, values in (("gap", sequences.times), ("kind", sequences.kinds)):
-            if name in names and values is None:
-                what = "times" if name == "gap" else "kinds"
-                raise ConfigError(
-                    f"prompt.features has '{name}' and the events of {dataset.name} have no "
-                    f"{what}. Leave it out."
-                )
+        check_features(names, dataset)
+        catalog = dataset.catalog
         prices = np.zeros(len(catalog), np.int64)
         if "price" in names:
-            column = catalog.table["price"].to_numpy() if "price" in catalog.table else None
-            known = np.zeros(len(catalog), bool) if column is None else np.isfinite(column)
-            if column is None or not known.any():
-                raise ConfigError(
-                    "prompt.features has 'price' and no item of the catalogue has a price. "
-                    "Leave it out."
-                )
+            column = catalog.table["price"].to_numpy()
+            known = np.isfinite(column)
             bounds = np.quantile(column[known], np.arange(1, PRICES) / PRICES)
             prices[known] = 1 + np.searchsorted(np.unique(bounds), column[known], side="right")
         return SideFeatures(names, torch.from_numpy(prices), width)

@@ -117,8 +117,8 @@ def read_profiles(folder: Path, *, maker: Callable[[], Builder] | None = None) -
     with reading(folder, "profiles", then="Make them again."):
         about = json.loads((folder / "profiles.json").read_text())
         return Profiles(
-            pl.read_parquet(folder / "users.parquet"),
-            pl.read_parquet(folder / "traits.parquet"),
+            pl.read_parquet(folder / "users.parquet", glob=False),
+            pl.read_parquet(folder / "traits.parquet", glob=False),
             about["rules"],
             about["items_left_out"],
             maker,
@@ -148,5 +148,5 @@ def read_segments(folder: Path) -> Segments:
             Segment(one["id"], one["name"], one["users"], tuple(map(tuple, one["traits"])))
             for one in about["segments"]
         )
-        members = pl.read_parquet(folder / "members.parquet")
+        members = pl.read_parquet(folder / "members.parquet", glob=False)
         return Segments(found, members, about["withheld"], SegmentConfig(**about["config"]))

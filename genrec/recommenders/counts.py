@@ -72,4 +72,4 @@ def read_table(path: Path, columns: list[str]) -> pl.DataFrame:
         ArtefactError: it is missing, damaged or lacks a column.
     """
     with reading(path, "table", then="Train the recommender again."):
-        return pl.read_parquet(path, columns=columns)
+        return pl.read_parquet(path, columns=columns, glob=False)

@@ -98,6 +98,12 @@ class Hybrid:
         # Runs of before new items had a bonus kept two numbers.
         self.generate, self.follow, self.bonus = (*chosen, 0.0)[:3]
 
+    @property
+    def told(self) -> str:
+        """The weights in words: ``dense + 0.2 codes + 0.4 transitions``."""
+        bonus = f", new items {self.bonus:+g}" if self.bonus else ""
+        return f"dense + {self.generate:g} codes + {self.follow:g} transitions{bonus}"
+
     @staticmethod
     def of(config: HybridConfig, dataset: Dataset, *, window: int) -> Hybrid:
         """Counts what a data set has to say.

@@ -184,7 +184,7 @@ class SemanticIndex:
         """Reads the bare files of a folder that is known to be whole."""
         with reading(folder, "semantic index"):
             sizes = tuple(int(size) for size in json.loads((folder / "levels.json").read_text()))
-            table = pl.read_parquet(folder / "codes.parquet")
+            table = pl.read_parquet(folder / "codes.parquet", glob=False)
             codes = table.drop("item_id").to_numpy().astype(np.int32)
             named = folder / _WORDS
             words = json.loads(named.read_text()) if named.exists() else ()

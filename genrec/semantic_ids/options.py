@@ -6,10 +6,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genrec.errors import ConfigError, nearest
+from genrec.registry import Entry, Registry
 from genrec.semantic_ids.collisions import check_rule
 
 CODEBOOKS = ("ema", "gradient")
 SIGNALS = ("pmi", "sasrec")
+QUANTIZERS = Registry(
+    "quantizer",
+    {
+        "residual-kmeans": Entry(
+            "genrec.semantic_ids.quantizer:ResidualKMeans", "llm", "k-means level by level (faiss)"
+        ),
+        "rq-vae": Entry(
+            "genrec.semantic_ids.rqvae:RqVae", "llm", "residual codes inside an autoencoder (torch)"
+        ),
+        "opq": Entry(
+            "genrec.semantic_ids.product:ProductCodes",
+            "llm",
+            "8 to 32 unordered codes, product quantisation after a rotation (faiss)",
+        ),
+        "title-words": Entry(
+            "genrec.semantic_ids.title_words:TitleWords",
+            "",
+            "words of the title, from common to rare; needs no vectors",
+        ),
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -142,6 +164,7 @@ class SemanticIdConfig:
     codebooks_from: str = ""
 
     def __post_init__(self) -> None:
+        QUANTIZERS.entry(self.quantizer)
         check_rule(self.collisions)
         if not 1 <= self.levels <= 64 or not 2 <= self.codebook_size <= 2**20:
             raise ConfigError(

@@ -136,7 +136,8 @@ def report_quality(
     for level, size in enumerate(codebook_sizes):
         share = np.bincount(final[:, level], minlength=size) / len(final)
         present = share[share > 0]
-        entropy.append(round(float(-(present * np.log2(present)).sum()), 3))
+        # Minus a sum of nothing would print as -0.0.
+        entropy.append(round(0.0 - float((present * np.log2(present)).sum()), 3))
         used.append(round(float((share > 0).mean()), 4))
     # A level that counts equal IDs says nothing of what items are.
     meant = final[:, : raw.shape[1]]

@@ -13,35 +13,14 @@ from safetensors.numpy import load_file, save_file
 from genrec.data.catalog import Catalog
 from genrec.data.reading import reading
 from genrec.errors import InputError
-from genrec.registry import Entry, Registry
 from genrec.semantic_ids.collisions import append_level, reassign
 from genrec.semantic_ids.index import SemanticIndex
-from genrec.semantic_ids.options import SemanticIdConfig
+from genrec.semantic_ids.options import QUANTIZERS, SemanticIdConfig
 from genrec.semantic_ids.quality import Evidence, QualityReport, report_quality
 from genrec.semantic_ids.quantizer import Progress, Quantizer
 from genrec.workspace import open_artefact, write_artefact
 
-QUANTIZERS = Registry(
-    "quantizer",
-    {
-        "residual-kmeans": Entry(
-            "genrec.semantic_ids.quantizer:ResidualKMeans", "llm", "k-means level by level (faiss)"
-        ),
-        "rq-vae": Entry(
-            "genrec.semantic_ids.rqvae:RqVae", "llm", "residual codes inside an autoencoder (torch)"
-        ),
-        "opq": Entry(
-            "genrec.semantic_ids.product:ProductCodes",
-            "llm",
-            "8 to 32 unordered codes, product quantisation after a rotation (faiss)",
-        ),
-        "title-words": Entry(
-            "genrec.semantic_ids.title_words:TitleWords",
-            "",
-            "words of the title, from common to rare; needs no vectors",
-        ),
-    },
-)
+__all__ = ["QUANTIZERS", "SemanticIdTokenizer"]
 
 
 class SemanticIdTokenizer:

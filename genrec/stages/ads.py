@@ -285,7 +285,7 @@ def make_again(folder: Path, ad_id: str, run: Run, campaign: Campaign) -> tuple[
     plan = desk.plan(desk.stored_best(folder / RECOMMENDATIONS))
     rows = plan.jobs.filter(pl.col("key") == stored.id)
     if rows.is_empty():
-        table = pl.read_parquet(folder / DELIVERIES)
+        table = pl.read_parquet(folder / DELIVERIES, glob=False)
         recipients = table.filter(pl.col("ad_id") == stored.id)["recipient"].to_list()
         raise InputError(
             f"The ad {stored.id} cannot be made again: what it was made from has changed. "

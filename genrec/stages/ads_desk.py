@@ -225,7 +225,8 @@ def ask_recommender(run: Run, campaign: Campaign, folder: Path) -> pl.DataFrame 
 def read_best(folder: Path) -> pl.DataFrame:
     """``user`` and ``item_id``, in the order of users, best first."""
     return pl.concat(
-        pl.read_parquet(part, columns=["user", "item_id"]) for part in sorted(folder.glob("part-*"))
+        pl.read_parquet(part, columns=["user", "item_id"], glob=False)
+        for part in sorted(folder.glob("part-*"))
     )
 
 

@@ -61,6 +61,8 @@ def judge(
             rules = protocol(run)
             if not recommender.beams:
                 rules = replace(rules, beam=0)
+            if options.test_users == len(test):
+                rules = replace(rules, drawn_users=len(test))
             controls = [
                 train_control(name, training, rules, control_options(run, name, stage))
                 for name in options.against
@@ -74,7 +76,7 @@ def judge(
                 progress=lambda name, done, total: stage.progress(done, total, f"ranking: {name}"),
             )
             with run.write("report") as folder:
-                report.save(folder, title=run.recipe.name)
+                report.save(folder, title=f"{run.recipe.name}, on {training.name}")
         judgement = Judgement.read(run.path("report"))
         ours = judgement.values["recommenders"][recommender.name]
         stage.note = (

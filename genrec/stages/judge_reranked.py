@@ -49,7 +49,12 @@ def judge_reranked(
             reranker,
             test.take(np.sort(rows)),
             against=[inner],
-            protocol=replace(protocol(run), name="reranked", beam=inner.beams),
+            protocol=replace(
+                protocol(run),
+                name="reranked",
+                beam=inner.beams,
+                drawn_users=len(rows) if len(rows) < len(test) else 0,
+            ),
             train=training,
             progress=lambda _, done, total: stage.progress(done, total),
         )

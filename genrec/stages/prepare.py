@@ -51,9 +51,13 @@ def load_data(run: Run) -> Dataset:
                 min_user=of_user,
                 min_item=of_item,
             )
-        # What no column groups is told before hours of encoding, not behind them.
+        # What the data lack is told before hours of encoding, not behind them.
         if run.recipe.prompt.group_by != PROFILE_SEGMENTS:
             HistoryGroups.of(dataset, run.recipe.prompt.group_by)
+        if run.recipe.prompt.features:
+            from genrec.llm.side_features import check_features
+
+            check_features(run.recipe.prompt.features, dataset)
         run.key("dataset", dataset.fingerprint, dataset.name, *_beside(dataset))
         stage.reused = run.is_current("dataset") and _same_users(dataset, run.path("dataset"))
         if not stage.reused:

@@ -68,12 +68,16 @@ def train(
                 with run.write("recommender", dataset=run.keys["dataset"]) as folder:
                     recommender.write(folder)
             fitted = recommender.fitted
-            stage.note = f"{fitted.steps} steps"
+            stage.note = fitted.told
             if fitted.losses:
                 trained = recommender.backbone.trained_parameters
                 stage.note += f", {trained:,} trained numbers, last loss {fitted.losses[-1]:.3f}"
             for line in recommender.learnt.left_out:
                 stage.note += f"; left out {line}"
+        if recommender.hybrid is not None:
+            tuned = recipe.train.validate_every and recommender.hybrid.config.tune
+            whence = "chosen on validation" if tuned else "not chosen on validation"
+            stage.note += f"; {recommender.hybrid.told}, {whence}"
         pictures = recommender.backbone.pictures
         if pictures is not None:
             stage.note += told(pictures.problems, run.path(place or "recommender"))

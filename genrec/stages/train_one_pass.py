@@ -47,8 +47,7 @@ def train_one_pass(run: Run, training: Dataset, index: SemanticIndex) -> OnePass
         if run.company.main:
             with run.write("recommender", dataset=run.keys["dataset"]) as folder:
                 recommender.write(folder)
-        best = recommender.fitted.best_step
-        stage.note = f"{recommender.fitted.steps} steps" + (f", best {best}" if best else "")
+        stage.note = recommender.fitted.told
         stage.note += f", {recommender.network.trained_parameters:,} trained numbers"
     return recommender
 

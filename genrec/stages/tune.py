@@ -23,7 +23,7 @@ from genrec.stages.prompt_segments import with_segments
 from genrec.stages.run import STAGE_VERSIONS, Observer, Run
 from genrec.stages.train import further_inputs, prompt_hashes, train_validated
 from genrec.stages.tune_results import best_trial, with_values, write_results
-from genrec.stages.tune_study import Ended, Study, Trial
+from genrec.stages.tune_study import Ended, Study, Trial, check_pruner
 from genrec.workspace import Workspace, content_key
 
 TRIALS = "trials"
@@ -49,6 +49,7 @@ class Search:
             raise ConfigError(
                 f"trials is {self.trials} and minutes {self.minutes}; they must be at least 1 and 0"
             )
+        check_pruner(self.pruner)
 
 
 @dataclass(frozen=True)

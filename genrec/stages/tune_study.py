@@ -78,8 +78,7 @@ class Study:
         pruner: str,
         steps: tuple[int, int],
     ) -> None:
-        if pruner not in PRUNERS:
-            raise ConfigError(f"pruner is '{pruner}'; {nearest(pruner, PRUNERS)}")
+        check_pruner(pruner)
         try:
             import optuna
         except ModuleNotFoundError as error:
@@ -258,6 +257,12 @@ def _values(params: Mapping[str, Any]) -> dict[str, Any]:
         path: json.loads(value) if isinstance(value, str) else value
         for path, value in params.items()
     }
+
+
+def check_pruner(name: str) -> None:
+    """Raises: ConfigError: there is no such pruner."""
+    if name not in PRUNERS:
+        raise ConfigError(f"pruner is '{name}'; {nearest(name, PRUNERS)}")
 
 
 def _pruner(name: str, steps: int, every: int) -> optuna.pruners.BasePruner:

@@ -66,6 +66,15 @@ class FitResult:
     steps: int
     seconds: float
 
+    @property
+    def told(self) -> str:
+        """In words: ``400 steps, best 250 on validation (0.0413)``."""
+        if self.best_step is None or self.best_metric is None:
+            return f"{self.steps} steps"
+        # The best at the very end is a hint that more steps would do better.
+        best = "the last" if self.best_step == self.steps else str(self.best_step)
+        return f"{self.steps} steps, best {best} on validation ({self.best_metric:.4f})"
+
 
 @contextmanager
 def checkpoint_folder(folder: str | Path | None) -> Iterator[Path]:

@@ -37,3 +37,11 @@ def test_a_missing_file_is_named_as_damage(tmp_path):
     (tmp_path / "events.parquet").unlink()
     with pytest.raises(ArtefactError, match="holds no data set"):
         read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["runs [old]", "what?", "a*"])
+def test_folders_may_have_any_name(tmp_path, name):
+    dataset = small_dataset(20)
+    (tmp_path / name).mkdir()
+    write_dataset(dataset, tmp_path / name)
+    assert read_dataset(tmp_path / name).fingerprint == dataset.fingerprint

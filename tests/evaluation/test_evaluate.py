@@ -210,6 +210,7 @@ def test_two_protocols_never_print_the_same_line() -> None:
         {"drop_seen_targets": True},
         {"drop_cold_targets": True},
         {"max_history": 9},
+        {"drawn_users": 50},
         {"ties": "item order"},
         {"collisions": "code"},
         {"beam": 20},
@@ -259,5 +260,7 @@ def test_the_report_is_saved_as_text_json_and_one_page(parts, tmp_path) -> None:
     assert "A &amp; B" in page
     assert "<ours>" not in page
     assert page.count("<svg") == 3
+    assert "not corrected for the number of controls" in page
+    assert "the fifth that was chosen most is the head" in page
     assert "src=" not in page and "<link" not in page
     assert page == report.to_html(title="A & B")

@@ -201,6 +201,7 @@ def test_what_is_saved_ranks_as_before(trained, tmp_path):
     again = GenerativeRecommender.load(tmp_path / "model", trained.catalog)
     histories = small_dataset(20).sequences
     assert again.hybrid.weights == (0.3, 0.1, 2.0)
+    assert again.hybrid.told == "dense + 0.3 codes + 0.1 transitions, new items +2"
     first, second = trained.rank(histories, 10), again.rank(histories, 10)
     assert np.array_equal(first.items, second.items)
     assert np.allclose(first.scores, second.scores, atol=1e-5)

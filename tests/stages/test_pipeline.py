@@ -61,7 +61,7 @@ def test_a_run_ends_with_figures_and_recommendations(first, shop_folder):
     assert values["report"]["recommenders"]["genrec"]["invalid_generations"] == 0
     assert len(values["shown"]["recommendations"]) == 10
     page = (shop_folder / "runs" / "mini" / "report" / "report.html").read_text()
-    assert "<svg" in page
+    assert "<svg" in page and "<h1>mini, on events</h1>" in page
 
 
 def test_a_second_run_reuses_everything_and_says_so(first, shop_folder):

@@ -46,6 +46,18 @@ def test_a_wrong_column_of_groups_is_told_with_the_nearest_before_anything_is_ma
     assert not workspace.path("item_vectors").exists() and not workspace.path("dataset").exists()
 
 
+def test_features_that_the_data_lack_are_all_told_before_anything_is_made(tmp_path):
+    wrong = own_files(tmp_path, "prompt.features=[gap,price,kind]")
+    workspace = Workspace(tmp_path / "run")
+    with pytest.raises(ConfigError) as refused:
+        run_recipe(wrong, workspace)
+    assert str(refused.value) == (
+        "prompt.features has 'price' and no item of the catalogue has a price, and has 'kind' and "
+        "the events of events have no kinds. Leave them out."
+    )
+    assert not workspace.path("item_vectors").exists() and not workspace.path("dataset").exists()
+
+
 def test_what_a_file_says_of_users_is_kept_and_written_anew_when_it_changes(tmp_path):
     recipe = own_files(tmp_path, "prompt.group_by=segment", "llm.adapt=prompt")
     workspace, reused = Workspace(tmp_path / "run"), []

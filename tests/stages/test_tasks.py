@@ -53,6 +53,9 @@ def test_its_answers_are_judged_by_the_command(run):
     assert found["rating"]["ratings"] == found["direct"]["cases"] == 40
     shown = CliRunner().invoke(app, ["evaluate", str(run.folder), "--tasks", "-q"]).stdout
     assert "strangers" in shown and "biases" in shown
+    low, high = found["rating"]["sureness"]["intervals"]["model"]
+    assert low <= found["rating"]["model"] <= high
+    assert f"[{low:.3f}, {high:.3f}]" in shown
 
 
 def test_its_lists_are_judged_in_the_order_of_an_llm_beside_their_own(run, tmp_path):
@@ -62,7 +65,7 @@ def test_its_lists_are_judged_in_the_order_of_an_llm_beside_their_own(run, tmp_p
     found = json.loads(done.stdout)
     assert set(found["recommenders"]) == {"reranked", "genrec"}
     ours = protocol(stored_run(run.folder))
-    assert found["protocol"]["line"] == str(replace(ours, name="reranked"))
+    assert found["protocol"]["line"] == str(replace(ours, name="reranked", drawn_users=6))
 
 
 def test_a_run_that_learned_none_of_it_says_how_to(run, monkeypatch):

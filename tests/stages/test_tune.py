@@ -243,7 +243,8 @@ def test_what_cannot_be_searched_is_said(tmp_path):
     with pytest.raises(ConfigError, match="validate_every is 0"):
         tune(blind, Workspace(tmp_path), Search())
     with pytest.raises(ConfigError, match="did you mean 'median'"):
-        tune(CONTENT, Workspace(tmp_path), Search(pruner="meddian"))
+        # Before anything is encoded.
+        Search(pruner="meddian")
     with pytest.raises(ConfigError, match="trials is 0"):
         Search(trials=0)
     (tmp_path / "study.sqlite").write_bytes(b"no database" * 100)

@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 
 from genrec.errors import ArtefactError, ConfigError, InputError
 from genrec.training.checkpoint import load_weights, save_weights
-from genrec.training.fit import FitConfig, fit
+from genrec.training.fit import FitConfig, FitResult, fit
 
 
 def network() -> nn.Module:
@@ -292,3 +293,11 @@ def test_bfloat16_reaches_whatever_the_loss_calls(tmp_path, bf16):
     fit_options = {"steps": 1, "bf16": bf16}
     train(tmp_path, loss=by_parts, **fit_options)
     assert set(seen) == {torch.bfloat16 if bf16 else torch.float32}
+
+
+def test_what_a_training_did_is_told_with_its_best_step():
+    plain = FitResult([], {}, None, None, 40, 1.0)
+    assert plain.told == "40 steps"
+    validated = replace(plain, metrics={10: 0.2, 40: 0.1}, best_step=10, best_metric=0.2)
+    assert validated.told == "40 steps, best 10 on validation (0.2000)"
+    assert replace(validated, best_step=40).told == "40 steps, best the last on validation (0.2000)"

@@ -6,10 +6,16 @@ A new source is one module and one line here.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from genrec.data.dataset import Dataset
 from genrec.errors import ConfigError, nearest
 from genrec.registry import Entry, Registry
+from genrec.strict_yaml import said_of
 
 __all__ = ["SOURCES", "available_sources", "load_source"]
 
@@ -77,7 +83,8 @@ def load_source(name: str, /, **options: object) -> Dataset:
     """The data set of a registered source.
 
     Raises:
-        ConfigError: no such source, or an option that it does not take or lacks.
+        ConfigError: no such source, an option that it does not take or lacks, or a value of
+            another kind than the option has.
         MissingExtra: the package that holds the data is not installed.
         InputError: its files are absent or cannot be used; every problem found.
     """
@@ -94,5 +101,41 @@ def load_source(name: str, /, **options: object) -> Dataset:
     ]
     if lacking:
         raise ConfigError(f"The data source '{name}' needs the option(s) {', '.join(lacking)}.")
-    data: Dataset = load(**options)
+    data: Dataset = load(**_of_their_kinds(name, load, options))
     return data
+
+
+def _of_their_kinds(
+    name: str, load: Callable[..., Any], options: Mapping[str, object]
+) -> dict[str, Any]:
+    """The options as the source declares them; YAML reads days and numbers where text is meant.
+
+    An option that is null, as ``option=`` on the command line is, counts as left out.
+
+    Raises:
+        ConfigError: names every option whose value is of another kind.
+    """
+    kinds, parameters = get_type_hints(load), inspect.signature(load).parameters
+    fitting, problems = {}, []
+    for option, value in options.items():
+        if value is None and parameters[option].default is not inspect.Parameter.empty:
+            continue
+        kind = TypeAdapter(kinds.get(option, Any))
+        try:
+            fitting[option] = kind.validate_python(value)
+        except ValidationError as error:
+            try:
+                fitting[option] = kind.validate_python(_as_text(value))
+            except ValidationError:
+                said = dict.fromkeys(said_of(one) for one in error.errors())
+                problems.append(f"{option}: {'; '.join(said)}")
+    if problems:
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        raise ConfigError(f"The data source '{name}' cannot take these options:{lines}")
+    return fitting
+
+
+def _as_text(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if type(value) in (int, float) else value

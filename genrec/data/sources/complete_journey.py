@@ -87,14 +87,14 @@ def load() -> Dataset:
         time="transaction_timestamp",
         basket_id="basket_id",
     )
-    people = _text_ids(pl.read_parquet(folder / "demographics.parquet"))
+    people = _text_ids(pl.read_parquet(folder / "demographics.parquet", glob=False))
     return assemble(
         Catalog(_items(wares, _prices(kept))),
         events,
         name="complete_journey",
         user_table=people.rename({"household_id": "user_id"}),
         extras={
-            name: _text_ids(pl.read_parquet(folder / f"{name}.parquet")).rename(
+            name: _text_ids(pl.read_parquet(folder / f"{name}.parquet", glob=False)).rename(
                 {"household_id": "user_id", "product_id": "item_id"}, strict=False
             )
             for name in EXTRAS

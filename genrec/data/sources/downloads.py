@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from genrec.data.sources.folders import DEFAULT, VARIABLE, one_of
@@ -59,7 +60,7 @@ class Download:
             if there:
                 found[what] = there[0]
             else:
-                missing.append(f"{what}: {' or '.join(names)}")
+                missing.append(f"{what}: {' or '.join(names)}{_nearly(folder, names)}")
         if missing:
             state = "lacks" if folder.is_dir() else "is no folder; it should hold"
             raise InputError(
@@ -70,6 +71,21 @@ class Download:
                 missing,
             )
         return found
+
+
+def _nearly(folder: Path, names: Sequence[str]) -> str:
+    """What lies there instead of a missing file: packed, in other letters, or a folder below."""
+    for name in names:
+        for packed in (f"{name}.gz", f"{name}.zip"):
+            if (folder / packed).is_file():
+                return f" ({packed} is there: unpack it)"
+        for below in sorted(folder.glob(f"*/{escape(name)}")):
+            holder = below.parents[len(Path(name).parts) - 1]
+            return f" (it is in {holder}: name that folder)"
+        for other in sorted(folder.glob("*")):
+            if other.name.lower() == name.lower():
+                return f" ({other.name} is there: mind the capitals)"
+    return ""
 
 
 def optional_file(folder: Path, *names: str) -> Path | None:
@@ -97,7 +113,13 @@ def settle(path: Path, problems: list[str], broken: str, *, total: int) -> None:
     one_of("broken", broken, BROKEN)
     if not problems:
         return
-    if broken == "error" or len(problems) >= total:
+    if len(problems) >= total:
+        raise InputError(
+            f"{path} has {len(problems)} broken row(s) of {total:,}, so none that can be used. It "
+            "must be the file as its makers give it; fetch it anew.",
+            problems,
+        )
+    if broken == "error":
         raise InputError(
             f"{path} has {len(problems)} broken row(s) of {total:,}. Fetch it anew, or leave them "
             "out: data.options.broken=drop",

@@ -45,6 +45,7 @@ def read_table(
     separator: str | None = None,
     encoding: str = "utf-8",
     may_be_empty: bool = False,
+    named: bool = True,
 ) -> TableFile:
     """The table in a CSV, TSV, JSONL or Parquet file.
 
@@ -52,6 +53,8 @@ def read_table(
         format: ``csv``, ``tsv``, ``jsonl`` or ``parquet``; by default the file's ending says.
         separator: one character between the fields of a CSV.
         encoding: of text files.
+        named: whether whoever reads an error can name a separator and an encoding; for the files
+            of a public data set, which has neither option, errors say how to save them instead.
         may_be_empty: take a CSV of a header alone for a table without rows, as one of Parquet is.
 
     Raises:
@@ -70,10 +73,10 @@ def read_table(
         raise ConfigError(f"separator is {separator!r}; it must be one character, such as ';'.")
     if kind == "parquet":
         return TableFile(read_parquet(path), TABLE_ROWS)
-    text = _text(path, encoding)
+    text = _text(path, encoding, named=named)
     if kind == "jsonl":
         return _jsonl(path, text)
-    file = _delimited(path, text, separator or ("\t" if kind == "tsv" else ","))
+    file = _delimited(path, text, separator or ("\t" if kind == "tsv" else ","), named=named)
     if not file.table.height and not may_be_empty:
         raise InputError(f"{path} has a header and no rows. At least one row is needed.")
     return file
@@ -108,7 +111,7 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _text(path: Path, encoding: str) -> str:
+def _text(path: Path, encoding: str, *, named: bool) -> str:
     data = _bytes(path)
     if data[:4] == b"PAR1":
         raise InputError(f"{path} is a parquet file. Pass format='parquet'.")
@@ -119,9 +122,9 @@ def _text(path: Path, encoding: str) -> str:
     except LookupError:
         raise ConfigError(f"There is no encoding '{encoding}'; say 'utf-8' or 'latin-1'.") from None
     except UnicodeError:
+        other = ", or name its encoding, such as encoding='latin-1'" if named else ""
         raise InputError(
-            f"{path} is not text in {encoding}. Save it as UTF-8, or name its encoding, "
-            "such as encoding='latin-1'.",
+            f"{path} is not text in {encoding}. Save it as UTF-8{other}.",
             undecodable(data, encoding),
         ) from None
     if "\0" in text:
@@ -151,8 +154,8 @@ def _listed(problems: list[str]) -> list[str]:
     return [*problems[:LISTED], f"and {more} more lines"] if more > 0 else problems
 
 
-def _delimited(path: Path, text: str, separator: str) -> TableFile:
-    header = _header(path, text, separator)
+def _delimited(path: Path, text: str, separator: str, *, named: bool) -> TableFile:
+    header = _header(path, text, separator, named=named)
     plain = _plain(path, text, header, separator)
     if plain is not None:
         return TableFile(plain, RowNames("line", lambda row: row + 2))
@@ -197,7 +200,7 @@ def _records(text: str, separator: str, problems: list[str]) -> Iterator[tuple[i
             yield first, cells
 
 
-def _header(path: Path, text: str, separator: str) -> list[str]:
+def _header(path: Path, text: str, separator: str, *, named: bool) -> list[str]:
     problems: list[str] = []
     _, header = next(_records(text, separator, problems), (0, []))
     if not header and not problems:
@@ -211,10 +214,12 @@ def _header(path: Path, text: str, separator: str) -> list[str]:
         raise InputError(f"{path} has no usable header.", problems)
     others = [mark for mark in (";", "\t", "|", ",") if mark in header[0] and mark != separator]
     if len(header) == 1 and others:
-        raise InputError(
-            f"{path} has the one column {header[0]!r}. Name what stands between its fields: "
-            f"separator={others[0]!r}."
+        what = (
+            f"Name what stands between its fields: separator={others[0]!r}."
+            if named
+            else f"Save it with {separator!r} between its fields, not {others[0]!r}."
         )
+        raise InputError(f"{path} has the one column {header[0]!r}. {what}")
     return header
 
 

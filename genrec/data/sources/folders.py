@@ -20,8 +20,11 @@ def data_root() -> Path:
     return Path(os.environ.get(VARIABLE) or DEFAULT)
 
 
-def data_folder(name: str) -> Path:
+def data_folder(name: str, *, instead: str = "") -> Path:
     """The folder of one benchmark data set.
+
+    Args:
+        instead: where else the data may come from, a sentence for the message.
 
     Raises:
         InputError: there is no such folder.
@@ -31,6 +34,7 @@ def data_folder(name: str) -> Path:
         raise InputError(
             f"The benchmark data '{name}' are not there: {folder} is no folder. They do not come "
             f"with genrec; name the folder that holds '{name}' in the environment: {VARIABLE}=…"
+            f"{instead and '. ' + instead}"
         )
     return folder
 

@@ -5,6 +5,7 @@ A customer's purchases of one day are one basket; the lines of a day come in no 
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,7 @@ from genrec.data.sources.files import TableFile, read_table
 from genrec.data.sources.item_files import media_at, with_images
 from genrec.data.sources.lines import read_columns_of
 from genrec.data.sources.sound_events import sound_events
-from genrec.errors import InputError, nearest
+from genrec.errors import ConfigError, InputError, nearest
 
 DOWNLOAD = Download(
     "H&M Personalized Fashion Recommendations",
@@ -50,8 +51,10 @@ def load(folder: str | Path | None = None, *, since: str = "", broken: str = "er
         broken: lines that cannot be read: ``error``, or ``drop`` them and log how many.
 
     Raises:
+        ConfigError: ``since`` is no day.
         InputError: files are missing (names all of them), or have broken lines.
     """
+    _check_day(since)
     where = DOWNLOAD.at(folder)
     files = DOWNLOAD.files(
         where,
@@ -66,7 +69,11 @@ def load(folder: str | Path | None = None, *, since: str = "", broken: str = "er
         numbers = table.with_row_index("row_").filter(rows)["row_"]
         table = table.filter(rows)
         if not table.height:
-            raise InputError(f"{path} has no purchase since {since}. Name an earlier day.")
+            newest = file.table["t_dat"].sort()[-1]
+            raise InputError(
+                f"{path} has no purchase since {since}; the newest is of {newest}. Name an earlier "
+                "day: data.options.since=…"
+            )
         file = TableFile(table, file.rows.of(numbers))
     events = sound_events(
         path, TableFile(table, file.rows), broken=broken, time_format="%Y-%m-%d", numbers=("price",)
@@ -88,8 +95,18 @@ def load(folder: str | Path | None = None, *, since: str = "", broken: str = "er
     )
 
 
+def _check_day(since: str) -> None:
+    # Days are compared as text: '2020-6-1' would come after all of 2020-06.
+    try:
+        usual = not since or date.fromisoformat(since).isoformat() == since
+    except ValueError:
+        usual = False
+    if not usual:
+        raise ConfigError(f"since is '{since}'; write a day as YYYY-MM-DD, such as 2020-06-01.")
+
+
 def _articles(path: Path) -> pl.DataFrame:
-    table = read_table(path).table
+    table = read_table(path, named=False).table
     needed = ("article_id", "prod_name", "detail_desc")
     if missing := [name for name in needed if name not in table.columns]:
         raise InputError(

@@ -8,6 +8,7 @@ every line that is none can be named.
 from __future__ import annotations
 
 import ast
+import glob
 import gzip
 import json
 import warnings
@@ -41,7 +42,7 @@ def read_scalars(
     """
     _check(path)
     try:
-        scanned = pl.scan_ndjson(path, schema=dict(schema))
+        scanned = pl.scan_ndjson(glob.escape(str(path)), schema=dict(schema))
         table = scanned.collect(engine="streaming")
         # polars makes an empty row of anything that it can call an object.
         if table.height and not table.select(pl.all_horizontal(pl.all().is_null()).any()).item():

@@ -43,6 +43,7 @@ def read_lines(path: Path, *, encoding: str = "utf-8") -> pl.DataFrame:
                 quote_char=None,
                 schema={"line": pl.String},
                 row_index_name="row",
+                glob=False,
             )
             table = scanned.collect(engine="streaming")
     except pl.exceptions.NoDataError:
@@ -103,7 +104,7 @@ def read_columns_of(
     if separator == "," and lines["line"].str.contains('"', literal=True).any():
         if path.suffix == ".gz":
             raise InputError(f"{path} has quotes in it. Unpack it first: gzip -d {path.name}")
-        file = read_table(path, format="csv")
+        file = read_table(path, format="csv", named=False)
         _check_header(path, file.table.columns, needed)
         kept = [name for name in (*needed, *also) if name in file.table.columns]
         return TableFile(file.table.select(kept), file.rows)

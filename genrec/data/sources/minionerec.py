@@ -71,7 +71,10 @@ def load(domain: str = "industrial", folder: str | Path | None = None) -> Datase
 
 
 def _prepared(stem: str) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
-    folder = data_folder("amazon2018-minionerec")
+    folder = data_folder(
+        "amazon2018-minionerec",
+        instead="Or take MiniOneRec's own files: data.options.folder=MiniOneRec/data/Amazon",
+    )
     wanted = ["item_id", "title", "description", "brand"]
     items = read_columns(folder / f"{stem}.items.parquet", wanted)
     return items, {

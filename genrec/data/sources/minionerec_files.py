@@ -94,7 +94,7 @@ def _found(folder: Path, part: str, stem: str, ending: str) -> Path | None:
 
 
 def _windows(path: Path) -> pl.DataFrame:
-    file: TableFile = read_table(path)
+    file: TableFile = read_table(path, named=False)
     missing = [name for name in _COLUMNS if name not in file.table.columns]
     if missing:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import polars as pl
@@ -9,9 +10,11 @@ import polars as pl
 from genrec.data.assemble import assemble
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
-from genrec.data.sources.folders import data_folder, one_of, read_columns
+from genrec.data.sources.folders import data_folder, data_root, one_of, read_columns
 from genrec.data.sources.movielens_files import FILE_EDITIONS, read_edition
 from genrec.data.sources.sound_events import at_least_stars
+
+log = logging.getLogger(__name__)
 
 PREPARED = ("ml100k", "ml-latest-small")
 EDITIONS = tuple(dict.fromkeys((*PREPARED, *FILE_EDITIONS)))
@@ -29,8 +32,8 @@ def load(
 
     Args:
         edition: ``ml-100k``, ``ml-1m``, ``ml-10m``, ``ml-20m``, ``ml-25m``, ``ml-32m`` or
-            ``ml-latest`` of GroupLens's files; ``ml100k`` of the prepared tables. Of
-            ``ml-latest-small`` there are both: its files need ``folder``.
+            ``ml-latest`` of GroupLens's files; ``ml100k`` of the prepared tables, and where these
+            are not there of GroupLens's. Of ``ml-latest-small`` there are both likewise.
         folder: holds GroupLens's files; by default the edition's of the benchmark data.
         min_rating: leave out ratings of fewer stars (of 5).
         ratings: keep the stars of each event as the table ``reviews``.
@@ -41,18 +44,36 @@ def load(
         InputError: files are missing or damaged.
     """
     one_of("edition", edition, EDITIONS)
-    if folder is None and edition in PREPARED:
+    if folder is None and edition in PREPARED and (data_root() / "movielens").is_dir():
         films, rated, raters = _prepared(edition)
         extras: dict[str, pl.DataFrame] = {}
     else:
         files = "ml-100k" if edition == "ml100k" else edition
         films, rated, raters, extras = read_edition(files, folder, broken)
     kept = at_least_stars(rated, min_rating)
+    films = _with_bare(films, kept)
     events = kept.select("user_id", "item_id", "time")
     if ratings:
         extras = {**extras, "reviews": kept.select("user_id", "item_id", "rating", "time")}
     name = f"movielens-{edition}"
     return assemble(films, events, name=name, time_unit="s", user_table=raters, extras=extras)
+
+
+def _with_bare(films: Catalog, rated: pl.DataFrame) -> Catalog:
+    """The films, and those that were rated without an entry, by their ids."""
+    ids = rated.select(pl.col("item_id").cast(pl.String).unique(maintain_order=True))
+    bare = ids.join(films.table, on="item_id", how="anti", maintain_order="left")
+    if not bare.height:
+        return films
+    log.warning(
+        "%d of %d rated films have no entry, such as '%s'; they are known by their ids",
+        bare.height,
+        ids.height,
+        bare["item_id"][0],
+    )
+    return Catalog(
+        pl.concat([films.table, bare.with_columns(title="item_id")], how="diagonal_relaxed")
+    )
 
 
 def _prepared(edition: str) -> tuple[Catalog, pl.DataFrame, pl.DataFrame | None]:

@@ -48,7 +48,7 @@ def _first(download: Download, where: Path, broken: str) -> Parts:
     files = download.files(where, names)
     columns = ["item_id", "title", "_date", "_video", "_address", *(f"g{n}" for n in range(19))]
     films = read_fields(
-        files["films"], columns, separator="|", encoding="latin-1", broken=broken
+        files["films"], columns, separator="|", encoding=_encoding(files["films"]), broken=broken
     ).table
     genres = pl.concat_list(
         pl.when(pl.col(f"g{n}") == "1").then(pl.lit(genre))
@@ -75,7 +75,7 @@ def _colons(download: Download, where: Path, broken: str) -> Parts:
         files["films"],
         ["item_id", "title", "genres"],
         separator="::",
-        encoding="latin-1" if download.folder == "ml-1m" else "utf-8",
+        encoding=_encoding(files["films"]) if download.folder == "ml-1m" else "utf-8",
         broken=broken,
     ).table
     raters = None
@@ -107,6 +107,15 @@ def _commas(download: Download, where: Path, broken: str) -> Parts:
         None,
         extras,
     )
+
+
+def _encoding(path: Path) -> str:
+    # GroupLens wrote Latin-1. Copies saved anew are UTF-8, which no Latin-1 title is by chance.
+    try:
+        path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
 
 
 def _films(table: pl.DataFrame) -> Catalog:

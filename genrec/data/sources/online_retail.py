@@ -18,7 +18,7 @@ from genrec.data.dataset import Dataset
 from genrec.data.rows import as_times, found
 from genrec.data.sources.downloads import Download
 from genrec.data.sources.files import read_table
-from genrec.data.sources.folders import data_folder, read_columns
+from genrec.data.sources.folders import read_columns
 from genrec.errors import InputError, nearest
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ DOWNLOAD = Download(
     "from the spreadsheet as CSV",
     "CC BY 4.0",
 )
+PREPARED = "online_retail.parquet"
 # Online Retail II calls some columns otherwise.
 _SECOND = {"Invoice": "InvoiceNo", "Price": "UnitPrice", "Customer ID": "CustomerID"}
 _TIMES = ("%m/%d/%Y %H:%M", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M")
@@ -44,16 +45,15 @@ def load(folder: str | Path | None = None) -> Dataset:
 
     Args:
         folder: holds the spreadsheet saved as CSV: ``Online Retail.csv``, ``OnlineRetail.csv``,
-            ``data.csv``, or ``online_retail_II.csv`` of the second edition; by default the prepared
-            table of the benchmark data.
+            ``data.csv``, or ``online_retail_II.csv`` of the second edition; by default
+            ``online-retail`` of the benchmark data, where the prepared table will do as well.
 
     Raises:
         InputError: the files are absent or damaged.
     """
-    if folder is None:
-        lines = read_columns(data_folder("online-retail") / "online_retail.parquet", _COLUMNS)
-    else:
-        lines = _from_csv(Path(folder))
+    where = DOWNLOAD.at(folder)
+    prepared = folder is None and (where / PREPARED).is_file()
+    lines = read_columns(where / PREPARED, _COLUMNS) if prepared else _from_csv(where)
     # Product codes are five digits and perhaps letters, with and without capitals.
     lines = lines.with_columns(pl.col("StockCode").str.to_uppercase())
     kept = lines.filter(
@@ -89,11 +89,11 @@ def _from_csv(folder: Path) -> pl.DataFrame:
     names = ["Online Retail.csv", "OnlineRetail.csv", "online_retail_II.csv", "data.csv"]
     path = DOWNLOAD.files(folder, {"invoices": names})["invoices"]
     try:
-        file = read_table(path)
+        file = read_table(path, named=False)
     except InputError as error:
         if "not text in utf-8" not in str(error):
             raise
-        file = read_table(path, encoding="latin-1")
+        file = read_table(path, encoding="latin-1", named=False)
     table = file.table.rename(_SECOND, strict=False)
     if missing := [name for name in _COLUMNS if name not in table.columns]:
         raise InputError(

@@ -91,7 +91,7 @@ def clothing(folder: str | Path | None = None, part: str = "all") -> Dataset:
     """
     one_of("part", part, PARTS)
     where = data_folder("clothing-dataset-small") if folder is None else Path(folder)
-    table = read_table(where / "labels.csv").table
+    table = read_table(where / "labels.csv", named=False).table
     missing = sorted({"file", "label", "split"} - set(table.columns))
     if missing:
         raise InputError(

@@ -10,12 +10,14 @@ import polars as pl
 from genrec.data.rows import as_times, found
 from genrec.data.sources.downloads import settle
 from genrec.data.sources.files import TableFile
-from genrec.errors import ConfigError
+from genrec.errors import ConfigError, InputError
 
 log = logging.getLogger(__name__)
 
 STARS = 5
 MOST = 2.0**53
+ONLINE = 631_152_000
+"""Seconds of 1990: nobody clicked before."""
 
 
 def sound_events(
@@ -35,7 +37,7 @@ def sound_events(
         numbers: text columns that hold numbers, to be float64.
 
     Raises:
-        InputError: rows are broken; lists them with their lines.
+        InputError: rows are broken, which it lists with their lines, or all times lie before 1990.
     """
     table, rows = file.table, file.rows
     bad = pl.repeat(value=False, n=table.height, eager=True)
@@ -54,6 +56,7 @@ def sound_events(
         times, more = as_times(given, rows, unit=time_unit, pattern=time_format)
         problems += more
         bad |= times.is_null()
+        _check_unit(path, given, times, time_unit)
         table = table.with_columns(times.alias("time"))
     for name in numbers:
         values = table[name].cast(pl.Float64, strict=False)
@@ -68,6 +71,17 @@ def sound_events(
         settle(path, problems, broken, total=len(problems) + sound.height)
         table = sound
     return table
+
+
+def _check_unit(path: Path, given: pl.Series, times: pl.Series, unit: str | None) -> None:
+    """Seconds that are read as milliseconds all lie in the first weeks of 1970."""
+    newest = times.max()
+    if unit == "ms" and isinstance(newest, int) and newest < ONLINE:
+        raise InputError(
+            f"{path} counts times such as {given.drop_nulls()[0]}, which in milliseconds lie "
+            "before 1990. It must be the file as its makers give it; fetch it anew, or multiply "
+            "times that are seconds by 1000."
+        )
 
 
 def _whole(column: pl.Series) -> tuple[pl.Series, pl.Series]:

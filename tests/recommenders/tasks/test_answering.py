@@ -60,7 +60,7 @@ def test_stars_are_judged_beside_the_mean_and_biases(answering, dataset):
     # It has learned which digits there are, not yet of what.
     assert found.model < 1.2 * found.mean
     assert 0 < found.biases < 0.6 * found.mean
-    assert set(found.to_dict()) == {"model", "biases", "mean", "ratings"}
+    assert set(found.to_dict()) == {"model", "biases", "mean", "ratings", "sureness"}
 
 
 @pytest.mark.slow
