@@ -114,7 +114,7 @@ def _train(run: Run, dataset: Dataset, options: ImageLoraConfig, stage: Stage) -
 
 def _report(run: Run, dataset: Dataset, options: ImageLoraConfig, stage: Stage) -> TowerReport:
     about = run.workspace.about(ARTEFACT)
-    losses = about["losses"] or [float("nan")]
+    losses = about["losses"]
     said = f"loss {losses[0]:.3f} at the start, {losses[-1]:.3f} at the end"
     rows: list[dict[str, Any]] = []
     count = options.validation_images

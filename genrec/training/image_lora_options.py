@@ -115,5 +115,7 @@ class ImageLoraConfig:
             max_grad_norm=self.max_grad_norm,
             seed=self.seed,
             checkpoint_every=self.checkpointing_steps,
+            # A run of few steps tells of its start and its end, too.
+            log_every=max(1, min(10, self.max_train_steps // 2)),
             bf16=self.mixed_precision == "bf16",
         )
