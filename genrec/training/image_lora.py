@@ -26,16 +26,16 @@ TARGETS = ("to_k", "to_q", "to_v", "to_out.0")
 
 @dataclass(frozen=True)
 class LoraPictures:
-    """Pictures of one prompt.
+    """Pictures and what they show.
 
     Attributes:
         pixels: for each bucket, shape (pictures, 3, height, width), uint8.
-        prompt: what all of them show.
+        prompts: what each shows, bucket by bucket.
         weight: of their loss.
     """
 
     pixels: Sequence[np.ndarray]
-    prompt: str
+    prompts: Sequence[str]
     weight: float = 1.0
 
 
@@ -86,20 +86,23 @@ def train_image_lora(
                 target_modules=list(TARGETS),
             )
         )
-    latents, words, buckets, places, kinds = _cached(pipe, prefix, pictures)
+    latents, words, known = _cached(pipe, prefix, pictures)
+    buckets = known[:, 0]
+    weights = torch.tensor([part.weight for part in pictures])
     rows = BucketBatches(buckets, options.train_batch_size, options.seed)
     steps = int(pipe.scheduler.config.num_train_timesteps)
 
     def collate(batch: list[tuple[int, int]]) -> Batch:
         chosen, generator = rows.rows_of(batch[0])
-        known = latents[int(buckets[chosen[0]])][places[chosen]]
-        noise = generator.standard_normal(known.shape, np.float32)
+        bucket, places, said, parts = known[chosen].T
+        own = latents[int(bucket[0])][places]
+        noise = generator.standard_normal(own.shape, np.float32)
         return {
-            "latents": known,
+            "latents": own,
             "noise": torch.from_numpy(noise),
             "timesteps": torch.from_numpy(generator.integers(0, steps, len(chosen))),
-            "words": words[kinds[chosen]],
-            "weights": torch.tensor([pictures[kind].weight for kind in kinds[chosen]]),
+            "words": words[said],
+            "weights": weights[parts],
         }
 
     model = LoraModel(pipe.unet, pipe.scheduler, snr_gamma=options.snr_gamma)
@@ -111,7 +114,7 @@ def train_image_lora(
         config=replace(options.fit_config, batch_size=1),
         folder=folder,
         progress=progress,
-        job=f"image-lora {_digest(latents, words)} {asdict(options)}",
+        job=f"image-lora {_digest(latents, words, known)} {asdict(options)}",
     )
     pipe.unet.eval()
     return result
@@ -138,32 +141,36 @@ def write_image_lora(pipe: Any, folder: Path) -> None:
 @torch.no_grad()
 def _cached(
     pipe: Any, prefix: ProfilePrefix | None, pictures: Sequence[LoraPictures]
-) -> tuple[list[Tensor], Tensor, np.ndarray, np.ndarray, np.ndarray]:
-    """Latents by bucket, states of each prompt, and each row's bucket, place and prompt."""
-    by_shape: dict[tuple[int, ...], list[tuple[int, Tensor]]] = {}
-    for kind, part in enumerate(pictures):
+) -> tuple[list[Tensor], Tensor, np.ndarray]:
+    """Latents by bucket, states of each prompt, and what is known of each row.
+
+    Returns:
+        The last has the shape (rows, 4): bucket, place in it, prompt and part of ``pictures``.
+    """
+    said = sorted({prompt for part in pictures for prompt in part.prompts})
+    numbers = {prompt: number for number, prompt in enumerate(said)}
+    by_shape: dict[tuple[int, ...], list[tuple[Tensor, list[tuple[int, int]]]]] = {}
+    for number, part in enumerate(pictures):
+        own = [(numbers[prompt], number) for prompt in part.prompts]
         for pixels in part.pixels:
             found = to_latents(pipe.vae, pixels)
-            by_shape.setdefault(tuple(found.shape[1:]), []).append((kind, found))
-    latents, buckets, places, kinds = [], [], [], []
+            by_shape.setdefault(tuple(found.shape[1:]), []).append((found, own[: len(found)]))
+            own = own[len(found) :]
+    latents, rows = [], []
     for bucket, shape in enumerate(sorted(by_shape)):
-        latents.append(torch.cat([found for _, found in by_shape[shape]]))
-        own = np.repeat(
-            [kind for kind, _ in by_shape[shape]], [len(found) for _, found in by_shape[shape]]
-        )
-        buckets.append(np.full(len(own), bucket))
-        places.append(np.arange(len(own)))
-        kinds.append(own)
-    tokens = tokens_of(pipe.tokenizer, [part.prompt for part in pictures])
+        latents.append(torch.cat([found for found, _ in by_shape[shape]]))
+        facts = [one for _, own in by_shape[shape] for one in own]
+        rows += [(bucket, place, *one) for place, one in enumerate(facts)]
+    tokens = tokens_of(pipe.tokenizer, said)
     words = pipe.text_encoder(tokens.to(pipe.text_encoder.device))[0].float().cpu()
     if prefix is not None:
         nobody = prefix.null.detach().float().cpu().expand(len(words), -1, -1)
         words = torch.cat([words, nobody], dim=1)
-    return latents, words, np.concatenate(buckets), np.concatenate(places), np.concatenate(kinds)
+    return latents, words, np.array(rows, np.int64)
 
 
-def _digest(latents: Sequence[Tensor], words: Tensor) -> str:
-    digest = hashlib.sha256(words.numpy().tobytes())
+def _digest(latents: Sequence[Tensor], words: Tensor, known: np.ndarray) -> str:
+    digest = hashlib.sha256(words.numpy().tobytes() + known.tobytes())
     for part in latents:
         digest.update(part.numpy().tobytes())
     return digest.hexdigest()[:16]

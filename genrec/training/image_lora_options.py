@@ -18,9 +18,13 @@ class ImageLoraConfig:
     Attributes:
         pretrained_model_name_or_path: ``toy``, a hub name or a folder of a Stable Diffusion model
             with one text encoder.
-        instance_prompt: what the pictures show, with a rare word for what is new.
-        instance_data_dir: folder of the pictures; empty takes those of ``items``.
-        items: ids of the data set's items whose pictures are learned.
+        instance_prompt: what the pictures show, with a rare word for what is new. Of items,
+            ``{title}`` and ``{attribute}`` in it are filled with each one's own.
+        instance_data_dir: folder of the pictures; or
+        items: ids of the data set's items whose pictures are learned; or
+        segment: id or name of the users of whom it is learned what they like, as ``genrec profile
+            --segments`` shows them.
+        segment_items: so many items at most that lift what they chose over what all did.
         with_prior_preservation: also train on pictures that the model itself makes of
             ``class_prompt``, so that it does not forget what others of the kind look like.
         class_prompt: what those show.
@@ -49,6 +53,8 @@ class ImageLoraConfig:
     pretrained_model_name_or_path: str = "toy"
     instance_data_dir: str = ""
     items: list[str] = field(default_factory=list)
+    segment: str = ""
+    segment_items: int = 200
     with_prior_preservation: bool = False
     class_prompt: str = ""
     num_class_images: int = 32
@@ -73,6 +79,7 @@ class ImageLoraConfig:
         problems = [
             f"{name} is {getattr(self, name)}; it must be at least {low}"
             for name, low in (
+                ("segment_items", 1),
                 ("num_class_images", 1),
                 ("rank", 1),
                 ("train_batch_size", 1),
@@ -87,8 +94,14 @@ class ImageLoraConfig:
         ]
         if not self.instance_prompt.strip():
             problems.append("instance_prompt is empty; say what the pictures show")
-        if bool(self.instance_data_dir) == bool(self.items):
-            problems.append("name either instance_data_dir or items: where the pictures are")
+        if sum(map(bool, (self.instance_data_dir, self.items, self.segment))) != 1:
+            problems.append(
+                "name one of instance_data_dir, items and segment: where the pictures are"
+            )
+        if self.instance_data_dir and "{" in self.instance_prompt:
+            problems.append(
+                "instance_prompt has a {placeholder}, and pictures of a folder have no attributes"
+            )
         if self.with_prior_preservation and not self.class_prompt.strip():
             problems.append("with_prior_preservation needs class_prompt, such as 'a mug'")
         if self.resolution < 32 or self.resolution % 16:

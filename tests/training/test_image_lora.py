@@ -37,8 +37,8 @@ def options(**changed):
 def trained(model, folder, *, progress=None):
     painter = Painter.load(DiffusionOptions(name=model, steps=2, dtype="float32"))
     shown = [
-        LoraPictures([pictures(2), pictures(2, width=16, seed=3)], "a zkw mug"),
-        LoraPictures([pictures(2, seed=1)], "a mug", 0.5),
+        LoraPictures([pictures(2), pictures(2, width=16, seed=3)], ["a zkw mug"] * 4),
+        LoraPictures([pictures(2, seed=1)], ["a mug"] * 2, 0.5),
     ]
     result = train_image_lora(
         painter.pipe, painter.prefix, shown, options=options(), folder=folder, progress=progress
