@@ -37,10 +37,13 @@ def item_prompts(catalog: Catalog, rows: Sequence[int] | np.ndarray, prompt: str
     found = []
     for row in rows:
         own = {name: _said(values[row]) for name, values in columns.items()}
-        # One pass: a value that looks like a placeholder stays as it is.
-        filled = _PLACE.sub(lambda place, own=own: own[place[1]], prompt)
-        found.append(filled if all(own.values()) else "")
+        found.append(_filled(prompt, own) if all(own.values()) else "")
     return found
+
+
+def _filled(prompt: str, own: dict[str, str]) -> str:
+    # One pass: a value that looks like a placeholder stays as it is.
+    return _PLACE.sub(lambda place: own[place[1]], prompt)
 
 
 def _said(value: Any) -> str:
