@@ -29,34 +29,55 @@ from genrec.stages.profile import builder_of
 from genrec.stages.run import Run, Stage
 from genrec.stages.segment_adapters import AdapterNote
 from genrec.training.bucketed import Bucketed, bucketed, bucketed_folder
+from genrec.training.fit import need_gpu_for_fp16
 from genrec.training.image_lora import LoraPictures, train_image_lora, write_image_lora
 from genrec.training.image_lora_options import ImageLoraConfig
 from genrec.training.item_prompts import item_prompts
 
 ARTEFACT = "image_lora"
+CLASS_IMAGES = "class_images"
+REPORTED = "Paint with it"
 PARTS = ("kind", "colour", "pattern")
 _STEPS, _GUIDANCE = 16, 3.0
 
 
-def finetune(run: Run, dataset: Dataset, options: ImageLoraConfig) -> Judgement:
-    """An adapter for ``load_lora_weights`` in ``image_lora/`` and its report."""
+def finetune(run: Run, dataset: Dataset, options: ImageLoraConfig) -> Judgement | None:
+    """An adapter for ``load_lora_weights`` in ``image_lora/`` and its report.
+
+    All processes of the run train it together; the main one does the rest.
+
+    Returns:
+        ``None`` in all but the main process.
+    """
+    if options.mixed_precision == "fp16":
+        # Before pictures are painted, not behind them.
+        need_gpu_for_fp16()
     segment, rows = _chosen(run, dataset, options)
     learned = asdict(replace(options, validation_images=0))
+    model = model_facts(model_place(options.pretrained_model_name_or_path))
     run.key(
         ARTEFACT,
         dataset.catalog.fingerprint,
         _contents(options) if rows is None else files_of(dataset, "image"),
         learned,
-        model_facts(model_place(options.pretrained_model_name_or_path)),
+        model,
         *([] if segment is None or rows is None else [segment.to_dict(), rows.tolist()]),
     )
     run.key("report", run.keys[ARTEFACT], options.validation_images)
-    with run.stage("Train adapter") as stage:
+    painted = None
+    if options.with_prior_preservation and not run.is_current(ARTEFACT):
+        painted = _class_images(run, options, model)
+    with run.stage("Train adapter", together=True) as stage:
         stage.reused = run.is_current(ARTEFACT)
         if not stage.reused:
-            _train(run, dataset, options, segment, rows, stage)
+            _train(run, dataset, options, segment, rows, painted, stage)
         stage.note = f"an adapter: {run.path(ARTEFACT)}"
-    with run.stage("Paint with it") as stage:
+    if not run.company.main:
+        # Who leaves a cluster's job early may end it for all.
+        run.company.wait_for(REPORTED)
+        return None
+    run.company.leave()
+    with run.stage(REPORTED) as stage:
         stage.reused = run.is_current("report")
         if not stage.reused:
             report = _report(run, dataset, options, rows, stage)
@@ -138,36 +159,51 @@ def _painter(options: ImageLoraConfig, *, adapter: str = "") -> Painter:
     )
 
 
+def _class_images(run: Run, options: ImageLoraConfig, model: str) -> np.ndarray:
+    """What the model itself paints of the class, shape (pictures, 3, height, width), uint8."""
+    from PIL import Image
+
+    count, prompt = options.num_class_images, options.class_prompt
+    run.key(CLASS_IMAGES, model, prompt, count, options.seed)
+    with run.stage("Paint class pictures") as stage:
+        stage.reused = run.is_current(CLASS_IMAGES)
+        if not stage.reused:
+            jobs = [PictureJob(prompt, seed=options.seed + number) for number in range(count)]
+            painted = _painter(options).paint(
+                jobs, progress=lambda done, total: stage.progress(done, total)
+            )
+            with run.write(CLASS_IMAGES) as folder:
+                for number, one in enumerate(painted):
+                    Image.fromarray(one.pixels).save(folder / f"{number:05}.png")
+        stage.note = f"{count} of '{prompt}': {run.path(CLASS_IMAGES)}"
+    files = sorted(run.workspace.open(CLASS_IMAGES).glob("*.png"))
+    return np.stack([np.asarray(Image.open(file)).transpose(2, 0, 1) for file in files])
+
+
 def _train(
     run: Run,
     dataset: Dataset,
     options: ImageLoraConfig,
     segment: Segment | None,
     rows: np.ndarray | None,
+    painted: np.ndarray | None,
     stage: Stage,
 ) -> None:
     found, instance = _pictures(dataset, options, rows)
     painter = _painter(options)
     pictures = [instance]
-    if options.with_prior_preservation:
-        jobs = [
-            PictureJob(options.class_prompt, seed=options.seed + number)
-            for number in range(options.num_class_images)
-        ]
-        painted = painter.paint(
-            jobs, progress=lambda done, total: stage.progress(done, total, "class pictures")
-        )
-        own = np.stack([one.pixels.transpose(2, 0, 1) for one in painted])
-        said = [options.class_prompt] * len(own)
-        pictures.append(LoraPictures([own], said, options.prior_loss_weight))
+    if painted is not None:
+        said = [options.class_prompt] * len(painted)
+        pictures.append(LoraPictures([painted], said, options.prior_loss_weight))
     fitted = train_image_lora(
-        painter.pipe,
-        painter.prefix,
+        painter,
         pictures,
         options=options,
         folder=run.workspace.folder / "checkpoints" / ARTEFACT,
         progress=stage.training(),
     )
+    if not run.company.main:
+        return
     about = {
         "pictures": len(found.items),
         "left_out": len(found.problems),
@@ -175,7 +211,7 @@ def _train(
         "losses": fitted.losses,
     }
     with run.write(ARTEFACT, **about) as folder:
-        write_image_lora(painter.pipe, folder)
+        write_image_lora(painter, folder)
         AdapterNote(
             options.pretrained_model_name_or_path,
             options.instance_prompt,

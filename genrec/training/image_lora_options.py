@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from genrec.errors import ConfigError
 from genrec.training.options import SCHEDULES, FitConfig
 
+PRECISIONS = ("no", "bf16", "fp16")
+
 
 @dataclass(frozen=True)
 class ImageLoraConfig:
     """A LoRA on the denoiser, learned from a few pictures (DreamBooth, arXiv:2208.12242).
 
     Attributes:
-        pretrained_model_name_or_path: ``toy``, a hub name or a folder of a Stable Diffusion model
-            with one text encoder.
+        pretrained_model_name_or_path: ``toy``, a hub name or a folder of Stable Diffusion (1.x,
+            2.x), SDXL or FLUX.
         instance_prompt: what the pictures show, with a rare word for what is new. Of items,
             ``{title}`` and ``{attribute}`` in it are filled with each one's own.
         instance_data_dir: folder of the pictures; or
@@ -40,9 +42,10 @@ class ImageLoraConfig:
         max_train_steps: steps.
         checkpointing_steps: steps between checkpoints; 0 keeps none.
         snr_gamma: weights of noise levels are cut there (min-SNR); 0 weighs all alike.
+        guidance_scale: that a model whose guidance is an input (FLUX) is told while it learns.
         max_grad_norm: gradients are clipped to it.
         adam_weight_decay: decoupled.
-        mixed_precision: ``no`` or ``bf16``.
+        mixed_precision: ``no``, ``bf16``, or on a GPU ``fp16``.
         validation_images: pictures of ``instance_prompt`` that are painted for the report.
         seed: of order, noise and starting weights.
     """
@@ -69,6 +72,7 @@ class ImageLoraConfig:
     max_train_steps: int = 400
     checkpointing_steps: int = 100
     snr_gamma: float = 0.0
+    guidance_scale: float = 3.5
     max_grad_norm: float = 1.0
     adam_weight_decay: float = 1e-2
     mixed_precision: str = "no"
@@ -88,6 +92,7 @@ class ImageLoraConfig:
                 ("prior_loss_weight", 0),
                 ("lora_alpha", 0),
                 ("snr_gamma", 0),
+                ("guidance_scale", 0),
                 ("validation_images", 0),
             )
             if getattr(self, name) < low
@@ -106,8 +111,10 @@ class ImageLoraConfig:
             problems.append("with_prior_preservation needs class_prompt, such as 'a mug'")
         if self.resolution < 32 or self.resolution % 16:
             problems.append(f"resolution is {self.resolution}; it must be a multiple of 16 from 32")
-        if self.mixed_precision not in ("no", "bf16"):
-            problems.append(f"mixed_precision is '{self.mixed_precision}'; choose no or bf16")
+        if self.mixed_precision not in PRECISIONS:
+            problems.append(
+                f"mixed_precision is '{self.mixed_precision}'; choose {', '.join(PRECISIONS)}"
+            )
         if self.lr_scheduler not in SCHEDULES:
             problems.append(f"lr_scheduler is '{self.lr_scheduler}'; choose {', '.join(SCHEDULES)}")
         if not self.learning_rate > 0:
