@@ -50,10 +50,12 @@ def run_command(
             f"The recipe {recipe.name} has no stages of a recommender to end after; leave --until "
             f"{until} out. What is done of it is kept when you stop it with Ctrl-C."
         )
-    if alone and not company.alone:
+    shared = recipe.finetune is not None and recipe.finetune.image_lora is not None
+    if alone and not shared and not company.alone:
         raise ConfigError(
             f"{company.count} processes were started, and the recipe {recipe.name} is done by one. "
-            "Start it without a launcher; recipes that train a recommender are done by several."
+            "Start it without a launcher; recipes that train a recommender or an image adapter are "
+            "done by several."
         )
     workspace = Workspace(into or Path("runs") / recipe.name)
     again = with_a_larger_llm(name, overrides, recipe, workspace.folder)
@@ -145,7 +147,8 @@ def _finetune(recipe: Recipe, workspace: Workspace, *, as_json: bool, quiet: boo
 
     with drawn(quiet=quiet) as observer:
         judgement = run_finetuning(recipe, workspace, observer)
-    _print_judgement(judgement, as_json=as_json)
+    if judgement is not None:
+        _print_judgement(judgement, as_json=as_json)
 
 
 def _judge_tower(recipe: Recipe, workspace: Workspace, *, as_json: bool, quiet: bool) -> None:

@@ -40,6 +40,8 @@ class PictureOptions:
         image_adapter_file: its weights in there; with a slash, subfolder and file.
         image_encoder: folder of its vision tower, where it is not the adapter's ``image_encoder``.
         adapters: a LoRA for each segment, by the segment's id.
+        segment_adapters: folders of LoRA that know whose they are, as ``genrec run
+            finetune/image-lora`` leaves them (``image_lora/`` of its run).
         intensity: how much all of them count, 0 to 1.
         best_of: backgrounds that are painted at most in one attempt, until one shows surely what
             words and taste ask for; the best is kept. More than one needs the model's verifier.
@@ -82,6 +84,7 @@ class PictureOptions:
     image_adapter_file: str = ADAPTER_FILE
     image_encoder: str = ""
     adapters: dict[str, str] = field(default_factory=dict)
+    segment_adapters: tuple[str, ...] = ()
     intensity: float = 1.0
     best_of: int = 1
     verifier: str = ""
@@ -138,6 +141,8 @@ class PictureOptions:
                 yield f"{name} is {getattr(self, name)}; from 0 to 1"
         if self.safety and self.model == DRAWN:
             yield "safety looks at what a model paints, and model is none; leave one of them out"
+        if self.segment_adapters and self.model == DRAWN:
+            yield "segment_adapters change what a model paints, and model is none; name a model"
         if self.allow_unsafe and not self.safety:
             yield "allow_unsafe is about what a check flags; name one in safety"
 

@@ -34,7 +34,9 @@ from genrec.shipped import user_cache
 from genrec.stages.ads_desk import Desk
 from genrec.stages.ads_tastes import Tastes
 from genrec.stages.engines import Progress
+from genrec.stages.profile import segments_without_forgotten
 from genrec.stages.run import Run
+from genrec.stages.segment_adapters import adapters_by_segment
 from genrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ class MediaDesk:
             InputError: logo or fonts cannot be read any more.
             MissingExtra: a package is not installed.
         """
-        options = desk.campaign.picture or PictureOptions()
+        options = _with_adapters(desk, desk.campaign.picture or PictureOptions())
         photos = Photos(_with_photos(desk.dataset).catalog, _matting(options))
         artist = _artist(options, desk.dataset)
         studio = Studio(
@@ -222,7 +224,14 @@ class MediaDesk:
         options = asdict(studio.pictures)
         # How many at once, and which layouts there are beside this one, decides nothing; files and
         # models count by what is in them.
-        for name in ("batch_size", "layouts", "model", *_BY_CONTENT, *_OF_PAINTER):
+        for name in (
+            "batch_size",
+            "layouts",
+            "model",
+            "segment_adapters",
+            *_BY_CONTENT,
+            *_OF_PAINTER,
+        ):
             del options[name]
         if studio.artist is None:
             kept = ("style", "tone", "file", "attempts")
@@ -282,6 +291,20 @@ def _with_photos(dataset: Dataset) -> Dataset:
     folder = user_cache("toy_shop", f"ads-{dataset.fingerprint}")
     draw_pictures(dataset, folder)
     return replace(dataset, catalog=dataset.catalog.with_media(MediaFolder(folder)))
+
+
+def _with_adapters(desk: Desk, options: PictureOptions) -> PictureOptions:
+    """The options with each segment's adapter by the id that the segment has today."""
+    if not options.segment_adapters:
+        return options
+    segments = segments_without_forgotten(desk.run, desk.dataset)
+    found = adapters_by_segment(options.segment_adapters, segments)
+    if twice := sorted(found.keys() & options.adapters.keys()):
+        raise ConfigError(
+            f"The segment '{twice[0]}' has an adapter in picture.adapters and one in "
+            "picture.segment_adapters. Leave one of them out."
+        )
+    return replace(options, adapters={**options.adapters, **found})
 
 
 def _matting(options: PictureOptions) -> Matting | None:

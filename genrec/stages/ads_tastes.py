@@ -68,7 +68,7 @@ class Tastes:
         name = self.desk.audience.names[recipient]
         if self.desk.audience.kind == SEGMENT:
             # No event of any one user is in what is made for a segment.
-            return Liking.of(None, adapter=name if name in self.options.adapters else "")
+            return Liking.of(None, adapter=self._adapter(name))
         chosen = self._chosen(name, profile)
         seen = [pixels for item in chosen if (pixels := self._small(item)) is not None]
         assert self.artist is not None
@@ -119,9 +119,14 @@ class Tastes:
         return np.asarray(image)
 
     def _adapter(self, name: str) -> str:
-        if not self.options.adapters or self.desk.audience.kind != USER:
+        """The adapter of a user's segment, or of a segment by its id or name; empty for none."""
+        if not self.options.adapters:
             return ""
-        segment = self._segments.of(name)
+        if self.desk.audience.kind == USER:
+            segment = self._segments.of(name)
+        else:
+            found = self._segments.segments
+            segment = next((one for one in found if name in (one.id, one.name)), None)
         return segment.id if segment is not None and segment.id in self.options.adapters else ""
 
     @cached_property

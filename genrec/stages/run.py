@@ -34,6 +34,7 @@ STAGE_VERSIONS = {
     "autoencoder": 1,
     "product_diffusion": 1,
     "verifier": 1,
+    "class_images": 1,
     "image_lora": 1,
     "preference": 2,
 }

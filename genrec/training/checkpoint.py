@@ -121,6 +121,16 @@ def load_optimizer(optimizer: Any, scheduler: Any, folder: Path) -> None:
     scheduler.load_state_dict(described["scheduler"])
 
 
+def save_scaler(scaler: Any, folder: Path) -> None:
+    """How far losses are scaled up in 16 bits, as JSON."""
+    (folder / "scaler.json").write_text(json.dumps(scaler.state_dict()))
+
+
+def load_scaler(scaler: Any, folder: Path) -> None:
+    """Puts back what ``save_scaler`` wrote."""
+    scaler.load_state_dict(json.loads((folder / "scaler.json").read_text()))
+
+
 def save_random_state(folder: Path, process: int) -> None:
     """The states of torch's, numpy's and Python's generators in this process."""
     folder.mkdir(parents=True, exist_ok=True)

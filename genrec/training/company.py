@@ -90,8 +90,11 @@ class Company:
     def alone(self) -> bool:
         return self.count == 1
 
-    def check_batch(self, batch_size: int) -> None:
+    def check_batch(self, batch_size: int, option: str = "train.batch_size") -> None:
         """Sees that a batch can be shared out.
+
+        Args:
+            option: that says how large it is.
 
         Raises:
             ConfigError: some process would get more rows than another.
@@ -99,8 +102,8 @@ class Company:
         if batch_size % self.count:
             near = max(batch_size // self.count, 1) * self.count
             raise ConfigError(
-                f"train.batch_size is {batch_size} and cannot be divided by {self.count} processes."
-                f" Set train.batch_size={near} or {near + self.count}, or start as many processes "
+                f"{option} is {batch_size} and cannot be divided by {self.count} processes. "
+                f"Set {option}={near} or {near + self.count}, or start as many processes "
                 f"as divide {batch_size}."
             )
 

@@ -76,7 +76,13 @@ def denoising_error(parts: Any, scheduler: Any, batch: Batch, *, snr_gamma: floa
 
 
 def prediction_error(
-    unet: Any, scheduler: Any, batch: Batch, states: Tensor, *, snr_gamma: float
+    unet: Any,
+    scheduler: Any,
+    batch: Batch,
+    states: Tensor,
+    *,
+    snr_gamma: float,
+    also: dict[str, Any] | None = None,
 ) -> Tensor:
     """Squared error of a denoiser for each row, averaged over places, shape (rows,).
 
@@ -84,9 +90,11 @@ def prediction_error(
         batch: ``latents``, ``noise`` and ``timesteps``.
         states: what the denoiser attends to, shape (rows, tokens, hidden).
         snr_gamma: where weights are cut; 0 weighs all noise levels alike.
+        also: what the denoiser is told beside.
     """
     noisy = scheduler.add_noise(batch["latents"], batch["noise"], batch["timesteps"])
-    predicted = unet(noisy, batch["timesteps"], encoder_hidden_states=states).sample.float()
+    told = {"encoder_hidden_states": states, **(also or {})}
+    predicted = unet(noisy, batch["timesteps"], **told).sample.float()
     velocity = scheduler.config.prediction_type == "v_prediction"
     target = (
         scheduler.get_velocity(batch["latents"], batch["noise"], batch["timesteps"])

@@ -101,6 +101,8 @@ def fit(
     targets: Targets | None = None,
     warm: Callable[[], None] | None = None,
     times: int = 1,
+    fp16: bool = False,
+    whole_batches: bool = False,
 ) -> FitResult:
     """Trains the parameters of ``model`` that require gradients, in place.
 
@@ -123,10 +125,14 @@ def fit(
         warm: called after the gradients of each of the first ``warm_rows_steps`` steps, to drop
             those of what is not to learn yet.
         times: steps that each batch is given for, one after the other.
+        fp16: compute in float16, with the loss scaled up; on a GPU alone.
+        whole_batches: each row is a whole batch, of which ``collate`` takes the part of its own
+            process; ``batch_size`` is 1.
 
     Raises:
         InputError: there are no rows.
-        ConfigError: the loss stopped being finite, or the processes cannot share the batches.
+        ConfigError: fp16 is asked for on a CPU; the loss stopped being finite, or the processes
+            cannot share the batches.
         KeyboardInterrupt: somebody asked for the end; the same call goes on from there.
     """
     from transformers import PrinterCallback, TrainerState
@@ -135,13 +141,16 @@ def fit(
 
     if not len(rows):
         raise InputError("There is nothing to train on: the training set has no rows.")
+    if fp16:
+        need_gpu_for_fp16()
     company = Company.of_environment()
     if not company.alone and targets is None:
         raise ConfigError(
             f"This training cannot be shared by {company.count} processes: its loss compares the "
             "rows of a batch with one another. Start it without a launcher."
         )
-    company.check_batch(config.batch_size)
+    if not whole_batches:
+        company.check_batch(config.batch_size)
     folder.mkdir(parents=True, exist_ok=True)
     identity = {"job": job, "config": {**asdict(config)}}
     learner = Learner(model, loss)
@@ -155,7 +164,7 @@ def fit(
     # Of several processes each would end after a step of its own.
     keeps = company.alone and bool(config.checkpoint_every)
     with accelerate_leaves_it(), stop_between_steps(heeded=keeps) as stop:
-        arguments = _arguments(config, folder, company)
+        arguments = _arguments(config, folder, company, fp16=fp16)
         resume_from = _newest(folder, identity, company, arguments)
         if shards:
             place = next(model.parameters()).device
@@ -182,6 +191,7 @@ def fit(
             targets=targets,
             warm=warm,
             times=times,
+            whole_batches=whole_batches,
         )
         trainer.remove_callback(PrinterCallback)
         if resume_from is not None:
@@ -215,6 +225,19 @@ def fit(
     )
 
 
+def need_gpu_for_fp16() -> None:
+    """Sees that there is a GPU.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            "Training in float16 (fp16) needs a GPU, and there is none here: on a CPU small "
+            "gradients would be lost. Take bf16, or no mixed precision."
+        )
+
+
 def _newest(
     folder: Path, identity: dict[str, Any], company: Company, arguments: TrainingArguments
 ) -> Path | None:
@@ -235,7 +258,9 @@ def _is_over(checkpoint: Path, config: FitConfig) -> bool:
     return stopped or int(checkpoint.name.rpartition("-")[2]) >= config.steps
 
 
-def _arguments(config: FitConfig, folder: Path, company: Company) -> TrainingArguments:
+def _arguments(
+    config: FitConfig, folder: Path, company: Company, *, fp16: bool
+) -> TrainingArguments:
     from transformers import TrainingArguments
 
     # Without the variable, the TensorBoard callback would put the host's name into a folder name.
@@ -243,7 +268,7 @@ def _arguments(config: FitConfig, folder: Path, company: Company) -> TrainingArg
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=config.steps,
-        per_device_train_batch_size=config.batch_size // company.count,
+        per_device_train_batch_size=max(config.batch_size // company.count, 1),
         learning_rate=config.learning_rate,
         warmup_steps=config.warmup_steps,
         lr_scheduler_type={"constant": "constant_with_warmup"}.get(
@@ -254,6 +279,7 @@ def _arguments(config: FitConfig, folder: Path, company: Company) -> TrainingArg
         seed=config.seed,
         data_seed=config.seed,
         bf16=config.bf16,
+        fp16=fp16,
         logging_steps=config.log_every,
         logging_nan_inf_filter=False,
         save_strategy="steps" if config.checkpoint_every else "no",

@@ -10,17 +10,23 @@ from dataclasses import dataclass, field
 from genrec.errors import ConfigError
 from genrec.training.options import SCHEDULES, FitConfig
 
+PRECISIONS = ("no", "bf16", "fp16")
+
 
 @dataclass(frozen=True)
 class ImageLoraConfig:
     """A LoRA on the denoiser, learned from a few pictures (DreamBooth, arXiv:2208.12242).
 
     Attributes:
-        pretrained_model_name_or_path: ``toy``, a hub name or a folder of a Stable Diffusion model
-            with one text encoder.
-        instance_prompt: what the pictures show, with a rare word for what is new.
-        instance_data_dir: folder of the pictures; empty takes those of ``items``.
-        items: ids of the data set's items whose pictures are learned.
+        pretrained_model_name_or_path: ``toy``, a hub name or a folder of Stable Diffusion (1.x,
+            2.x), SDXL or FLUX.
+        instance_prompt: what the pictures show, with a rare word for what is new. Of items,
+            ``{title}`` and ``{attribute}`` in it are filled with each one's own.
+        instance_data_dir: folder of the pictures; or
+        items: ids of the data set's items whose pictures are learned; or
+        segment: id or name of the users of whom it is learned what they like, as ``genrec profile
+            --segments`` shows them.
+        segment_items: so many items at most that lift what they chose over what all did.
         with_prior_preservation: also train on pictures that the model itself makes of
             ``class_prompt``, so that it does not forget what others of the kind look like.
         class_prompt: what those show.
@@ -36,9 +42,10 @@ class ImageLoraConfig:
         max_train_steps: steps.
         checkpointing_steps: steps between checkpoints; 0 keeps none.
         snr_gamma: weights of noise levels are cut there (min-SNR); 0 weighs all alike.
+        guidance_scale: that a model whose guidance is an input (FLUX) is told while it learns.
         max_grad_norm: gradients are clipped to it.
         adam_weight_decay: decoupled.
-        mixed_precision: ``no`` or ``bf16``.
+        mixed_precision: ``no``, ``bf16``, or on a GPU ``fp16``.
         validation_images: pictures of ``instance_prompt`` that are painted for the report.
         seed: of order, noise and starting weights.
     """
@@ -49,6 +56,8 @@ class ImageLoraConfig:
     pretrained_model_name_or_path: str = "toy"
     instance_data_dir: str = ""
     items: list[str] = field(default_factory=list)
+    segment: str = ""
+    segment_items: int = 200
     with_prior_preservation: bool = False
     class_prompt: str = ""
     num_class_images: int = 32
@@ -63,6 +72,7 @@ class ImageLoraConfig:
     max_train_steps: int = 400
     checkpointing_steps: int = 100
     snr_gamma: float = 0.0
+    guidance_scale: float = 3.5
     max_grad_norm: float = 1.0
     adam_weight_decay: float = 1e-2
     mixed_precision: str = "no"
@@ -73,6 +83,7 @@ class ImageLoraConfig:
         problems = [
             f"{name} is {getattr(self, name)}; it must be at least {low}"
             for name, low in (
+                ("segment_items", 1),
                 ("num_class_images", 1),
                 ("rank", 1),
                 ("train_batch_size", 1),
@@ -81,20 +92,29 @@ class ImageLoraConfig:
                 ("prior_loss_weight", 0),
                 ("lora_alpha", 0),
                 ("snr_gamma", 0),
+                ("guidance_scale", 0),
                 ("validation_images", 0),
             )
             if getattr(self, name) < low
         ]
         if not self.instance_prompt.strip():
             problems.append("instance_prompt is empty; say what the pictures show")
-        if bool(self.instance_data_dir) == bool(self.items):
-            problems.append("name either instance_data_dir or items: where the pictures are")
+        if sum(map(bool, (self.instance_data_dir, self.items, self.segment))) != 1:
+            problems.append(
+                "name one of instance_data_dir, items and segment: where the pictures are"
+            )
+        if self.instance_data_dir and "{" in self.instance_prompt:
+            problems.append(
+                "instance_prompt has a {placeholder}, and pictures of a folder have no attributes"
+            )
         if self.with_prior_preservation and not self.class_prompt.strip():
             problems.append("with_prior_preservation needs class_prompt, such as 'a mug'")
         if self.resolution < 32 or self.resolution % 16:
             problems.append(f"resolution is {self.resolution}; it must be a multiple of 16 from 32")
-        if self.mixed_precision not in ("no", "bf16"):
-            problems.append(f"mixed_precision is '{self.mixed_precision}'; choose no or bf16")
+        if self.mixed_precision not in PRECISIONS:
+            problems.append(
+                f"mixed_precision is '{self.mixed_precision}'; choose {', '.join(PRECISIONS)}"
+            )
         if self.lr_scheduler not in SCHEDULES:
             problems.append(f"lr_scheduler is '{self.lr_scheduler}'; choose {', '.join(SCHEDULES)}")
         if not self.learning_rate > 0:
@@ -115,5 +135,7 @@ class ImageLoraConfig:
             max_grad_norm=self.max_grad_norm,
             seed=self.seed,
             checkpoint_every=self.checkpointing_steps,
+            # A run of few steps tells of its start and its end, too.
+            log_every=max(1, min(10, self.max_train_steps // 2)),
             bf16=self.mixed_precision == "bf16",
         )

@@ -32,11 +32,11 @@ class Learner(nn.Module):
         super().__init__()
         self.model, self.loss = model, loss
 
-    def forward(self, batch: Batch, *, bf16: bool = False) -> Tensor:
-        """The loss of a batch; with ``bf16``, computed in bfloat16 where autocast allows it."""
+    def forward(self, batch: Batch, *, half: torch.dtype | None = None) -> Tensor:
+        """The loss of a batch; with ``half``, computed in that type where autocast allows it."""
         # The stock code's autocast reaches forward() of the model only.
         device = next(iter(batch.values())).device.type
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+        with torch.autocast(device, half or torch.bfloat16, enabled=half is not None):
             return self.loss(self.model, batch)
 
 
@@ -47,8 +47,8 @@ class Whole(nn.Module):
         super().__init__()
         self.learner = learner
 
-    def forward(self, batch: Batch, *, bf16: bool = False) -> Tensor:
-        loss: Tensor = self.learner(batch, bf16=bf16)
+    def forward(self, batch: Batch, *, half: torch.dtype | None = None) -> Tensor:
+        loss: Tensor = self.learner(batch, half=half)
         return loss
 
 

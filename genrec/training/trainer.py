@@ -20,10 +20,12 @@ from genrec.errors import ConfigError
 from genrec.training.checkpoint import (
     load_optimizer,
     load_random_state,
+    load_scaler,
     load_weights,
     put_tensors,
     save_optimizer,
     save_random_state,
+    save_scaler,
     save_weights,
     seal_checkpoint,
     whole_tensors,
@@ -136,10 +138,11 @@ class CheckpointingTrainer(Trainer):
         targets: Targets | None,
         warm: Callable[[], None] | None,
         times: int,
+        whole_batches: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.times = times
+        self.times, self.whole_batches = times, whole_batches
         self.watcher, self.identity = watcher, identity
         self.targets, self.warm = targets, warm
         # Our loss is already a mean over the batch; the stock code must not rescale it.
@@ -169,8 +172,9 @@ class CheckpointingTrainer(Trainer):
         )
         return parts_of(
             whole,
-            rank=company.rank,
-            count=company.count,
+            # A row that is a whole batch goes to every process, which takes its part itself.
+            rank=0 if self.whole_batches else company.rank,
+            count=1 if self.whole_batches else company.count,
             data_seed=self.args.data_seed,
             targets=self.targets,
         )
@@ -185,20 +189,21 @@ class CheckpointingTrainer(Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
         counts = inputs.pop(TARGETS, None)
+        half = torch.float16 if self.args.fp16 else torch.bfloat16 if self.args.bf16 else None
         if counts is None:
-            value = model(inputs, bf16=self.args.bf16)
+            value = model(inputs, half=half)
             told = value.item()
         else:
             shares = shares_of(counts, self.args.device)
             if shares.ndim:
-                value = model({**inputs, SHARES: shares}, bf16=self.args.bf16)
+                value = model({**inputs, SHARES: shares}, half=half)
             else:
-                value = model(inputs, bf16=self.args.bf16) * shares
+                value = model(inputs, half=half) * shares
             told = mean_over_processes(value)
         if not math.isfinite(told):
             raise ConfigError(
                 f"The training loss became {told} after step {self.state.global_step}. "
-                "Lower learning_rate, raise warmup_steps, or turn bf16 off."
+                "Lower learning_rate, raise warmup_steps, or train in float32."
             )
         self.watcher.last_loss = told
         return value
@@ -259,6 +264,16 @@ class CheckpointingTrainer(Trainer):
         else:
             assert self.optimizer is not None and self.lr_scheduler is not None
             load_optimizer(self.optimizer, self.lr_scheduler, Path(checkpoint))
+
+    def _save_scaler(self, output_dir: str) -> None:
+        scaler = getattr(self.accelerator, "scaler", None)
+        if scaler is not None and self.args.should_save:
+            save_scaler(scaler, Path(output_dir))
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        scaler = getattr(self.accelerator, "scaler", None)
+        if checkpoint is not None and scaler is not None:
+            load_scaler(scaler, Path(checkpoint))
 
     def _save_rng_state(self, output_dir: str) -> None:
         save_random_state(Path(output_dir), self.args.process_index)

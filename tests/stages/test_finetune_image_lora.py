@@ -1,4 +1,6 @@
 import json
+import math
+import shutil
 
 import pytest
 from PIL import Image
@@ -48,6 +50,20 @@ def test_a_folder_of_photos_becomes_an_adapter_and_bad_ones_are_listed(tmp_path)
     assert (made / "pytorch_lora_weights.safetensors").exists()
     assert "broken.png" in (made / "left_out.csv").read_text()
     assert json.loads((made / "artefact.json").read_text())["about"]["pictures"] == 2
+
+
+@pytest.mark.parametrize("steps", [1, 3, 11])
+def test_a_short_run_tells_its_losses_and_so_does_one_resumed_at_its_end(tmp_path, steps):
+    tiny_folder(tmp_path / "model")
+    photos(tmp_path / "photos")
+    asked = recipe(tmp_path, max_train_steps=steps, checkpointing_steps=1)
+    first = run_finetuning(asked, Workspace(tmp_path / "run")).values["losses"]
+    shutil.rmtree(tmp_path / "run" / "image_lora")
+    # Its checkpoints are left: the training finds that it was over.
+    again = run_finetuning(asked, Workspace(tmp_path / "run"))
+    assert first and all(map(math.isfinite, first))
+    assert again.values["losses"] == first
+    assert "nan" not in again.text
 
 
 def test_a_folder_without_a_usable_picture_is_refused(tmp_path):

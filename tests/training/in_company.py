@@ -105,7 +105,7 @@ def free_port():
         return one.getsockname()[1]
 
 
-def _begin(rank, count, port, folder):
+def _begin(rank, count, port, folder, work):
     os.environ |= {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
@@ -115,14 +115,18 @@ def _begin(rank, count, port, folder):
     }
     torch.set_num_threads(1)
     gc.freeze()
-    main(folder)
+    work(folder)
 
 
-def together(folder, count=2):
-    """Starts so many processes, as a launcher would, and returns what the main one told."""
+def together(folder, count=2, work=main):
+    """Starts so many processes, as a launcher would, and returns what the main one told.
+
+    work: what each does with the folder.
+    """
     port = free_port()
     processes = [
-        context().Process(target=_begin, args=(rank, count, port, folder)) for rank in range(count)
+        context().Process(target=_begin, args=(rank, count, port, folder, work))
+        for rank in range(count)
     ]
     for process in processes:
         process.start()
