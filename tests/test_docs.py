@@ -25,6 +25,12 @@ PAGES = (
     "SECURITY.md",
     *sorted(path.relative_to(HERE).as_posix() for path in (HERE / "docs").rglob("*.md")),
 )
+# Blocks of commands about files of one's own: the page, and words of the block.
+OWN_DATA = (
+    ("docs/own_data.md", "own_data my.yaml"),
+    ("README.md", "own_data my.yaml"),
+    ("docs/first_steps.md", "own_data own.yaml"),
+)
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
@@ -238,16 +244,21 @@ def test_the_first_commands_of_the_page_work_as_they_stand(own_files):
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_page_work_from_files_to_recommendations(own_files, repository):
-    # The further ones are for files of other kinds.
-    console, *_ = blocks(repository, "docs/own_data.md", "console")
+def test_the_commands_of_the_pages_work_from_files_to_recommendations(own_files, repository):
     quick = ["train.steps=4", "train.validate_every=2", "evaluate.against=[popular]"]
-    for line in console.splitlines():
-        words = shlex.split(line.removeprefix("$ ").partition(" #")[0])[1:]
-        if words[0] == "run":
-            words += quick
-        done = genrec(own_files, *words)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    for page, word in OWN_DATA:
+        # The further blocks of a page are for files of other kinds.
+        console, *_ = [text for text in blocks(repository, page, "console") if word in text]
+        for line in console.splitlines():
+            words = shlex.split(line.removeprefix("$ ").partition(" #")[0])[1:]
+            # README's user is one of the demo's.
+            words = ["r7" if one == "42" else one for one in words]
+            if words[0] == "run":
+                words += quick
+            if words[0] == "cp":
+                (own_files / words[-1]).unlink(missing_ok=True)
+            done = genrec(own_files, *words)
+            assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert (own_files / "runs" / "own_data" / "report" / "report.html").is_file()
     assert "cooccurrence" in (own_files / "runs/own_data/report/report.txt").read_text()
 

@@ -1,8 +1,10 @@
 """The Python of the pages, run as it stands after a few lines that make what it speaks of."""
 
+import re
+
 import pytest
 
-from tests.test_docs import blocks, run_python
+from tests.test_docs import PAGES, blocks, run_python
 
 PICTURES = """
 import numpy as np
@@ -80,6 +82,43 @@ SNIPPETS = [
         "assert vectors.mask.tolist() == [True, True, False] and len(vectors.problems) == 1",
     ),
 ]
+# Run elsewhere, or not: page, a word of the block, and where or why not.
+OTHERS = {
+    ("README.md", "import genrec as gr"): "tests/test_docs.py",
+    ("docs/own_data.md", "import genrec as gr"): "tests/test_docs.py",
+    ("docs/own_data.md", "import csv"): "tests/test_docs.py",
+    ("docs/chat.md", "Conversation("): "tests/test_docs_commands.py",
+    ("docs/reward.md", "RewardModel"): "tests/test_docs_commands.py",
+    ("docs/tasks.md", "Answering"): "tests/test_docs_commands.py",
+    ("docs/fusion.md", "recommender.seeing"): (
+        "one call of a reader's recommender; tests/recommenders/test_content.py makes it"
+    ),
+    ("docs/images.md", "Painter.load"): (
+        "wants weights of SDXL from the hub; tests/diffusion/test_painter.py with small ones"
+    ),
+    ("docs/preference.md", "learn_from_pairs"): (
+        "trains SmolLM2 for minutes; tests/creatives/test_copy_preference.py a small model"
+    ),
+    ("docs/serving_vllm.md", "vllm_recommender("): "wants the environment of vLLM; make test-vllm",
+    ("docs/serving_vllm.md", "VllmEngine("): "wants the environment of vLLM; make test-vllm",
+}
+
+
+def test_every_python_block_of_the_pages_is_run_or_says_why_not(repository):
+    known = [*[(page, word) for page, word, *_ in SNIPPETS], *OTHERS]
+    found = {
+        (page, text): [word for where, word in known if where == page and word in text]
+        for page in PAGES
+        for text in blocks(repository, page, "python")
+    }
+    assert {place: words for place, words in found.items() if len(words) != 1} == {}
+    assert len(found) == len(known) >= 20
+
+
+def test_where_a_snippet_is_not_run_the_named_test_is_there(repository):
+    named = {file for why in OTHERS.values() for file in re.findall(r"tests/[\w/]+\.py", why)}
+    assert named
+    assert [file for file in sorted(named) if not (repository / file).is_file()] == []
 
 
 @pytest.mark.slow

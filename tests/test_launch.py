@@ -13,6 +13,7 @@ from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu
 from genrec.errors import ConfigError
 from genrec.shipped import LAUNCH, RECIPES, shipped_file, shipped_names
 from genrec.training.sharding import wants_sharding
+from genrec.training.zero import problems_of_launch
 
 NAMES = shipped_names(LAUNCH)
 BY_ACCELERATE = ["ddp-cpu-2.yaml", "ddp.yaml", "fsdp2.yaml"]
@@ -79,7 +80,9 @@ def test_accelerate_makes_of_the_file_what_deepspeed_takes(name, stage, monkeypa
     made = DeepSpeedPlugin().deepspeed_config
     assert made["zero_optimization"]["stage"] == stage
     assert made["gradient_accumulation_steps"] == 1
-    assert made["gradient_clipping"] == 1.0
+    # The recipe says it.
+    assert made["gradient_clipping"] == "auto"
+    assert problems_of_launch(max_grad_norm=0.5) == []
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

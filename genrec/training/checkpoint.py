@@ -32,14 +32,16 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
     for place, part in model.named_modules():
         if getattr(part, "checkpointed", False):
             prefix = f"{place}." if place else ""
-            tensors |= {f"{prefix}{name}": value for name, value in part.state_dict().items()}
+            tensors |= {
+                f"{prefix}{name}": value for name, value in part.state_dict(keep_vars=True).items()
+            }
     return tensors
 
 
 def whole_tensors(model: nn.Module) -> dict[str, Tensor]:
     """What trains, by name, on the CPU; of a sharded model every process must ask for it."""
     tensors = trained_tensors(model)
-    return {name: whole(p.detach()).cpu().contiguous() for name, p in tensors.items()}
+    return {name: whole(p).cpu().contiguous() for name, p in tensors.items()}
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -89,7 +91,7 @@ def save_optimizer(optimizer: Any, scheduler: Any, folder: Path, *, writes: bool
     for index, slots in state["state"].items():
         for name, value in slots.items():
             if isinstance(value, Tensor):
-                tensors[f"{index}.{name}"] = whole(value.detach()).cpu().contiguous()
+                tensors[f"{index}.{name}"] = whole(value).cpu().contiguous()
             else:
                 scalars[f"{index}.{name}"] = value
     if not writes:

@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from genrec.training.rows import STATE_FILE, Batch, Progress, Rows, Targets, Tra
 from genrec.training.sharding import accelerate_leaves_it, sharded, wants_sharding
 from genrec.training.stopping import stop_between_steps
 from genrec.training.together import Learner, told_by_main
+from genrec.training.zero import forget, left_alone, shared_out, wants_zero
 
 # The Trainer brings packages that are not needed to use what was trained: its import is slow.
 if TYPE_CHECKING:
@@ -154,21 +155,34 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     identity = {"job": job, "config": {**asdict(config)}}
     learner = Learner(model, loss)
-    shards = not company.alone and wants_sharding()
+    zero = not company.alone and wants_zero(config.max_grad_norm)
+    shards = zero or (not company.alone and wants_sharding())
     if shards and warm is not None and config.warm_rows_steps:
         raise ConfigError(
-            f"warm_rows_steps is {config.warm_rows_steps} in a training whose weights are sharded, "
-            "where single rows cannot be told apart. Set it to 0, or launch with DDP."
+            f"warm_rows_steps is {config.warm_rows_steps} in a training whose gradients are shared "
+            "out, where single rows cannot be told apart. Set it to 0, or launch with DDP."
+        )
+    if shards and fp16:
+        raise ConfigError(
+            "float16 is asked for in a training whose gradients are shared out, where losses are not "
+            "scaled up. Take bf16, or launch with DDP."
         )
     started = time.perf_counter()
     # Of several processes each would end after a step of its own.
     keeps = company.alone and bool(config.checkpoint_every)
-    with accelerate_leaves_it(), stop_between_steps(heeded=keeps) as stop:
-        arguments = _arguments(config, folder, company, fp16=fp16)
+    leaves = nullcontext() if zero else left_alone()
+    with leaves, accelerate_leaves_it(), stop_between_steps(heeded=keeps) as stop:
+        # DeepSpeed would compute in bfloat16 alone; its weights stay in float32, as everybody's.
+        bf16 = config.bf16 and not zero
+        arguments = _arguments(config, folder, company, bf16=bf16, fp16=fp16)
         resume_from = _newest(folder, identity, company, arguments)
         if shards:
             place = next(model.parameters()).device
-            learner = sharded(learner.cpu(), arguments.device, company.count)
+            learner = learner.cpu()
+            if zero:
+                learner = shared_out(learner)
+            else:
+                learner = sharded(learner, arguments.device, company.count)
         watcher = Watcher(
             model,
             config,
@@ -209,6 +223,8 @@ def fit(
     if shards:
         watcher.gather()
         model.to(place)
+    if zero:
+        forget()
     if not company.alone:
         distributed.barrier()
     if watcher.best_step is not None:
@@ -259,7 +275,7 @@ def _is_over(checkpoint: Path, config: FitConfig) -> bool:
 
 
 def _arguments(
-    config: FitConfig, folder: Path, company: Company, *, fp16: bool
+    config: FitConfig, folder: Path, company: Company, *, bf16: bool, fp16: bool
 ) -> TrainingArguments:
     from transformers import TrainingArguments
 
@@ -278,7 +294,7 @@ def _arguments(
         max_grad_norm=config.max_grad_norm,
         seed=config.seed,
         data_seed=config.seed,
-        bf16=config.bf16,
+        bf16=bf16,
         fp16=fp16,
         logging_steps=config.log_every,
         logging_nan_inf_filter=False,

@@ -44,12 +44,12 @@ def wants_sharding() -> bool:
     Raises:
         ConfigError: it asked for the first FSDP, or for what is not done here.
     """
-    if not _yes(_ASKED):
+    if not says_yes(_ASKED):
         return False
     problems = []
     if os.environ.get("FSDP_VERSION", "1") != "2":
         problems.append("fsdp_version must be 2")
-    problems += [f"{option} must be false" for name, option in _UNKNOWN.items() if _yes(name)]
+    problems += [f"{option} must be false" for name, option in _UNKNOWN.items() if says_yes(name)]
     if problems:
         raise ConfigError(
             f"The launch configuration does not fit: {'; '.join(problems)}. Start from "
@@ -78,8 +78,8 @@ def sharded(learner: nn.Module, device: torch.device, count: int) -> nn.Module:
         )
     mine = copy.deepcopy(learner)
     mesh = init_device_mesh(device.type, (count,))
-    again = _yes("FSDP_RESHARD_AFTER_FORWARD", "true")
-    for layer in _layers(mine):
+    again = says_yes("FSDP_RESHARD_AFTER_FORWARD", "true")
+    for layer in layers_of(mine):
         fully_shard(layer, mesh=mesh, reshard_after_forward=again)
     outer = fully_shard(mine, mesh=mesh)
     # A process whose part of a batch has no whole item, or no text, uses fewer parameters than
@@ -88,7 +88,7 @@ def sharded(learner: nn.Module, device: torch.device, count: int) -> nn.Module:
     return mine
 
 
-def _layers(learner: nn.Module) -> list[nn.Module]:
+def layers_of(learner: nn.Module) -> list[nn.Module]:
     """Blocks that transformers says are not to be split, which are gathered one at a time."""
     names = {
         name
@@ -99,8 +99,14 @@ def _layers(learner: nn.Module) -> list[nn.Module]:
 
 
 def whole(value: Tensor) -> Tensor:
-    """The tensor from all its shares; every process must ask for it."""
-    return value.full_tensor() if hasattr(value, "full_tensor") else value
+    """The tensor from all its shares, without gradients; every process must ask for it."""
+    if hasattr(value, "ds_id"):
+        from deepspeed.runtime.zero import GatheredParameters
+
+        with GatheredParameters([value]):
+            return value.detach().clone()
+    kept = value.detach()
+    return kept.full_tensor() if hasattr(kept, "full_tensor") else kept
 
 
 def shared_like(value: Tensor, other: Tensor) -> Tensor:
@@ -112,5 +118,6 @@ def shared_like(value: Tensor, other: Tensor) -> Tensor:
     return distribute_tensor(value.to(other.device), other.device_mesh, other.placements)
 
 
-def _yes(name: str, otherwise: str = "false") -> bool:
+def says_yes(name: str, otherwise: str = "false") -> bool:
+    """Whether the launcher's environment says so."""
     return os.environ.get(name, otherwise).lower() in ("true", "1", "yes")

@@ -45,6 +45,7 @@ from genrec.training.together import (
     shares_of,
     told_by_main,
 )
+from genrec.training.zero import Moments, quiet
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Watcher(TrainerCallback):
     """Validates, keeps the best weights, stops early and reports progress.
 
     Attributes:
-        parts: what trains in place of ``model``, where that is sharded.
+        parts: what trains in place of ``model``, where that is shared out.
         stop: whether to end after a step, with a checkpoint of it.
     """
 
@@ -127,7 +128,7 @@ class Watcher(TrainerCallback):
 class CheckpointingTrainer(Trainer):
     """The stock Trainer with our loss, and with checkpoints in safetensors and JSON.
 
-    ``self.model`` is a ``Learner``. Under DeepSpeed the stock checkpoint code runs instead.
+    ``self.model`` is a ``Learner``.
     """
 
     def __init__(
@@ -181,15 +182,34 @@ class CheckpointingTrainer(Trainer):
 
     def _wrap_model(self, model: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
         # What is not self.model is taken as wrapped; the optimiser has the parts' parameters.
-        return (
-            Whole(model)
-            if self.watcher.parts is not None
-            else super()._wrap_model(model, *args, **kwargs)
-        )
+        if self.watcher.parts is not None and not self.is_deepspeed_enabled:
+            return Whole(model)
+        return super()._wrap_model(model, *args, **kwargs)
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        fresh = self.optimizer is None
+        optimizer = super().create_optimizer(*args, **kwargs)
+        if fresh:
+            self._groups = [list(group["params"]) for group in optimizer.param_groups]
+        return optimizer
+
+    def _prepare_for_training(self, max_steps: int, loader: Any, checkpoint: Any) -> Any:
+        if not self.is_deepspeed_enabled:
+            return super()._prepare_for_training(max_steps, loader, checkpoint)
+        # Weights are read while they are whole, moments into what is shared out; of a checkpoint
+        # the stock code would look for DeepSpeed's own.
+        if checkpoint is not None:
+            self._load_from_checkpoint(checkpoint)
+        with quiet():
+            prepared = super()._prepare_for_training(max_steps, loader, None)
+        self.model.share_whole()
+        if checkpoint is not None:
+            self._load_optimizer_and_scheduler(checkpoint)
+        return prepared
 
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **__: Any) -> Tensor:
-        counts = inputs.pop(TARGETS, None)
-        half = torch.float16 if self.args.fp16 else torch.bfloat16 if self.args.bf16 else None
+        counts, bf16 = inputs.pop(TARGETS, None), self.watcher.config.bf16
+        half = torch.float16 if self.args.fp16 else torch.bfloat16 if bf16 else None
         if counts is None:
             value = model(inputs, half=half)
             told = value.item()
@@ -230,40 +250,34 @@ class CheckpointingTrainer(Trainer):
             if older != output:
                 shutil.rmtree(older)
 
-    def save_model(self, output_dir: str | None = None, *args: Any, **kwargs: Any) -> None:
-        if self.is_deepspeed_enabled:
-            super().save_model(output_dir, *args, **kwargs)
-            return
+    def save_model(self, output_dir: str | None = None, *_: Any, **__: Any) -> None:
         tensors = whole_tensors(self.model.model)
         if self.args.should_save:
             folder = Path(output_dir or str(self.args.output_dir))
             folder.mkdir(parents=True, exist_ok=True)
             write_tensors(tensors, folder / "weights.safetensors")
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if self.is_deepspeed_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-        else:
-            load_weights(self.model.model, Path(resume_from_checkpoint) / "weights.safetensors")
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, *_: Any) -> None:
+        load_weights(self.model.model, Path(resume_from_checkpoint) / "weights.safetensors")
         state = json.loads((Path(resume_from_checkpoint) / STATE_FILE).read_text())
         self.watcher.metrics = {int(step): value for step, value in state["metrics"].items()}
         self.watcher.best_step = state["best_step"]
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if self.is_deepspeed_enabled:
-            super()._save_optimizer_and_scheduler(output_dir)
-            return
-        assert self.optimizer is not None and self.lr_scheduler is not None
         save_optimizer(
-            self.optimizer, self.lr_scheduler, Path(output_dir), writes=self.args.should_save
+            self._moments(), self.lr_scheduler, Path(output_dir), writes=self.args.should_save
         )
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is None or self.is_deepspeed_enabled:
-            super()._load_optimizer_and_scheduler(checkpoint)
-        else:
-            assert self.optimizer is not None and self.lr_scheduler is not None
-            load_optimizer(self.optimizer, self.lr_scheduler, Path(checkpoint))
+        if checkpoint is not None:
+            load_optimizer(self._moments(), self.lr_scheduler, Path(checkpoint))
+
+    def _moments(self) -> Any:
+        """The optimiser, as one process has it."""
+        assert self.optimizer is not None and self.lr_scheduler is not None
+        if self.is_deepspeed_enabled:
+            return Moments(self.optimizer.optimizer, self._groups)
+        return self.optimizer
 
     def _save_scaler(self, output_dir: str) -> None:
         scaler = getattr(self.accelerator, "scaler", None)

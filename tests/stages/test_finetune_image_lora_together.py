@@ -97,7 +97,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(("name", "work"), [("two", fresh), ("begun", begun)])
 def test_two_processes_make_the_adapter_of_one(name, work, folder):
     one, other = folder / "one" / "image_lora", folder / name / "image_lora"
-    losses = together(folder, work=work)
+    losses = together(folder, does=work)
     alone = json.loads((folder / "one" / "report" / "report.json").read_text())["losses"]
     np.testing.assert_allclose(losses, alone, atol=1e-4)
     file = "pytorch_lora_weights.safetensors"

@@ -30,7 +30,7 @@ def data():
     return small_dataset(24)
 
 
-def train(folder, *, stop_at=0, progress=lambda step: None):
+def train(folder, *, stop_at=0, progress=lambda step: None, **options):
     """The small world's hybrid; with ``stop_at``, killed after that step."""
 
     def watch(step, steps, loss):
@@ -60,6 +60,7 @@ def train(folder, *, stop_at=0, progress=lambda step: None):
         log_every=1,
         checkpoint_every=2,
         validate_every=2,
+        **options,
     )
 
 
@@ -99,13 +100,35 @@ def main(folder):
         (folder / "told.json").write_text(json.dumps(found))
 
 
+def main_by_deepspeed(folder, stage):
+    """What ``main`` does, in shares that DeepSpeed made."""
+    company = Company.of_environment()
+    company.join()
+    os.environ |= {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": stage}
+    _share_small_ones()
+    found = {name: told(train(folder / name)) for name in ("two", "one-then-two")}
+    found["in-bf16"] = told(train(folder / "in-bf16", bf16=True))
+    stop(folder / "two-then-one")
+    company.leave()
+    if company.main:
+        (folder / "told.json").write_text(json.dumps(found))
+
+
+def _share_small_ones():
+    """Has stage 3 share out parameters of any size: it would leave all of the small world whole."""
+    from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
+
+    DeepSpeedZeroConfig.model_fields["param_persistence_threshold"].default = 0
+    DeepSpeedZeroConfig.model_rebuild(force=True)
+
+
 def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
 
 
-def _begin(rank, count, port, folder, work):
+def _begin(rank, count, port, does, folder, *words):
     os.environ |= {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
@@ -115,17 +138,17 @@ def _begin(rank, count, port, folder, work):
     }
     torch.set_num_threads(1)
     gc.freeze()
-    work(folder)
+    does(folder, *words)
 
 
-def together(folder, count=2, work=main):
+def together(folder, *words, does=main, count=2):
     """Starts so many processes, as a launcher would, and returns what the main one told.
 
-    work: what each does with the folder.
+    does: what each does with the folder and the words.
     """
     port = free_port()
     processes = [
-        context().Process(target=_begin, args=(rank, count, port, folder, work))
+        context().Process(target=_begin, args=(rank, count, port, does, folder, *words))
         for rank in range(count)
     ]
     for process in processes:
