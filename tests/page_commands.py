@@ -15,12 +15,11 @@ SMALL = {
     "llm": {"name": "tiny", "adapt": "full"},
     "prompt": {"history": 10},
     "packing": {"row_tokens": 96},
-    "train": {"steps": 2, "batch_size": 4, "learning_rate": 0.003, "validate_every": 2},
+    "train": {"steps": 2, "batch_size": 4, "learning_rate": 0.003},
     "evaluate": {"validation_users": 20, "against": ["popular"]},
-    "tune": {"train.learning_rate": {"low": 0.0003, "high": 0.01, "log": True}},
 }
 # Recipes that read what is not at hand, or would take hours: the small shop under their names.
-STAND_INS = ("quickstart", "quickstart-llm", "beauty", "movielens")
+STAND_INS = ("quickstart", "quickstart-llm", "beauty")
 # What the pages' data sets call a user or an item, and what the small shop does.
 NAMES = {
     "1912": "shopper0003", "900": "shopper0004", "1001": "shopper0005", "42": "shopper0006",
@@ -66,9 +65,6 @@ RUN = {
         "genrec run beauty semantic_ids.collaborative=null semantic_ids.quantizer=rq-vae"
         " --until build_ids --into runs/rqvae": "",
         "genrec ids runs/plain runs/rqvae": "",
-        "genrec tune movielens --trials 30 --into runs/movielens-tune": "--trials 1",
-        "genrec tune movielens --trials 30 --into runs/movielens-tune --minutes 60": "--trials 2",
-        "genrec run runs/movielens-tune/best.yaml": "",
         "genrec cp ddp-cpu-2.yaml .": "",
     },
     "keys": {
@@ -122,6 +118,7 @@ _PREFER = "trains an LLM for hours; tests/stages/test_prefer.py and test_finetun
 _COPY = "trains an LLM for hours; tests/stages/test_finetune.py"
 _DIFFUSION = "trains for hours; tests/stages/test_pretrain_diffusion.py"
 _LLM = "reads with SmolLM2 for minutes; tests/stages/test_tasks.py with a small chat model"
+_TUNE = "thirty trainings on films that one downloads; tests/stages/test_tune.py"
 _VLLM = "wants the environment of vLLM; make test-vllm"
 _MCP = "speaks over stdio until it is closed; tests/serving/test_mcp.py"
 # Programs other than genrec, by how a line begins.
@@ -133,6 +130,9 @@ OTHERS = {
     "accelerate launch ": "tests/cli/test_launched.py starts it",
 }
 NOT_RUN = {
+    "genrec tune movielens --trials 30 --into runs/movielens-tune": _TUNE,
+    "genrec tune movielens --trials 30 --into runs/movielens-tune --minutes 60": _TUNE,
+    "genrec run runs/movielens-tune/best.yaml": _TUNE,
     "genrec serve runs/quickstart": _SERVES,
     "genrec serve runs/quickstart --host 0.0.0.0 --keys keys.json": _SERVES,
     "genrec serve runs/quickstart --max-batch 64 --max-wait-ms 10 --queue 512 --timeout 5": _SERVES,
