@@ -204,13 +204,14 @@ class GenerativeRecommender(Recommender):
             job: names the data, so that no other's checkpoint is continued.
         """
         chosen = replace(self.config, fit=config, decode=DecodeConfig())
+        trie = self.trie.to(self.backbone.device).trie
         with checkpoint_folder(folder) as place:
             self.fitted = fit(
                 self.backbone,
                 rows,
                 collate=collate_packed,
                 targets=target_counts,
-                loss=partial(_loss, config=chosen.sft, trie=self.trie.to(self.backbone.device)),
+                loss=partial(_loss, config=chosen.sft, trie=trie),
                 config=config,
                 folder=place,
                 validate=None if validate is None else (lambda: validate(self)),
@@ -376,9 +377,9 @@ def soft_prefixes(config: GenerativeConfig, groups: HistoryGroups) -> dict[str, 
     return {name: [f"<{start}{n}>" for n in numbers] for name, start in prefixes.items()}
 
 
-def _loss(model: Any, batch: Batch, *, config: SftConfig, trie: FoldedTrie) -> torch.Tensor:
+def _loss(model: Any, batch: Batch, *, config: SftConfig, trie: Trie) -> torch.Tensor:
     with model.in_domains(batch["groups"]):
-        return sft_loss(model, batch, config, trie.trie)
+        return sft_loss(model, batch, config, trie)
 
 
 def code_words(index: SemanticIndex, catalog: Catalog, each: int = 20) -> list[list[str]]:

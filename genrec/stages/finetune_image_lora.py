@@ -85,6 +85,7 @@ def finetune(run: Run, dataset: Dataset, options: ImageLoraConfig) -> Judgement 
                 report.save(folder)
         judgement = Judgement.read(run.path("report"))
         stage.note = str(judgement.values["headline"])
+    run.company.tell(REPORTED, last=True)
     return judgement
 
 

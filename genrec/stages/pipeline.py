@@ -112,7 +112,7 @@ def run_recipe(
         if recipe.preference is not None and isinstance(recommender, GenerativeRecommender):
             recommender = prefer(run, recommender, training)
         outcome = None if until == "prefer" else _outcome(run, recommender, training, test)
-        company.tell(_JUDGED)
+        company.tell(_JUDGED, last=True)
         return outcome
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -22,6 +22,8 @@ LAUNCH = "accelerate launch --config_file recipes/launch/ddp.yaml -m genrec run 
 PATIENCE = timedelta(minutes=5)
 # How long one process may work while the others wait. Whoever started them ends all if one dies.
 WORK = timedelta(days=30)
+# How long the main process stays for others to hear that it is done.
+HEARING = timedelta(seconds=30)
 # What a launcher says of a process among others; accelerate and torch look for it, too.
 _SAID = (
     *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
@@ -141,10 +143,21 @@ class Company:
                 "num_processes are the same on all machines, and machine_rank another on each."
             )
 
-    def tell(self, what: str, *, failed: bool = False) -> None:
-        """Lets those who wait for it know that something is done, or never will be."""
-        if not self.alone:
-            self._connection.set(f"genrec/{what}", _FAILED if failed else _DONE)
+    def tell(self, what: str, *, failed: bool = False, last: bool = False) -> None:
+        """Lets those who wait for it know that something is done, or never will be.
+
+        Args:
+            last: the main process ends after this, and the connection with it; it stays until all
+                have heard, or for half a minute.
+        """
+        if self.alone:
+            return
+        self._connection.set(f"genrec/{what}", _FAILED if failed else _DONE)
+        if last:
+            with suppress(RuntimeError):
+                self._connection.wait(
+                    [_heard(what, rank) for rank in range(1, self.count)], HEARING
+                )
 
     def wait_for(self, what: str) -> None:
         """Waits until the main process has told of it.
@@ -158,6 +171,7 @@ class Company:
         try:
             self._connection.wait([key], WORK)
             said = self._connection.get(key).decode()
+            self._connection.set(_heard(what, self.rank), "")
         except RuntimeError as error:
             raise ConfigError(f"The main process ended before '{what}' was done.") from error
         if said == _FAILED:
@@ -192,6 +206,10 @@ class Company:
 
 
 ALONE = Company()
+
+
+def _heard(what: str, rank: int) -> str:
+    return f"genrec/{what}/heard by {rank}"
 
 
 def _check_one(said: Mapping[str, str]) -> None:

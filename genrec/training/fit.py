@@ -164,8 +164,8 @@ def fit(
         )
     if shards and fp16:
         raise ConfigError(
-            "float16 is asked for in a training whose gradients are shared out, where losses are not "
-            "scaled up. Take bf16, or launch with DDP."
+            "float16 is asked for in a training whose gradients are shared out, where losses are "
+            "not scaled up. Take bf16, or launch with DDP."
         )
     started = time.perf_counter()
     # Of several processes each would end after a step of its own.

@@ -123,8 +123,8 @@ class AllUsed(Learner):
         inside = {id(value) for layer in layers_of(self) for value in layer.parameters()}
         return [p for p in self.parameters() if not hasattr(p, "ds_id") or id(p) not in inside]
 
-    def forward(self, batch: Batch, *, bf16: bool = False) -> Tensor:
-        value = super().forward(batch, bf16=bf16)
+    def forward(self, batch: Batch, *, half: torch.dtype | None = None) -> Tensor:
+        value = super().forward(batch, half=half)
         return value + 0 * sum(p.sum() for p in self.at_hand() if p.requires_grad)
 
     def share_whole(self) -> None:
