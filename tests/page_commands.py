@@ -129,6 +129,7 @@ OTHERS = {
     "python -m benchmarks": _BENCHMARK,
     "accelerate launch ": "tests/cli/test_launched.py starts it",
 }
+_SEGMENT = "trains on a model of pictures; tests/stages/test_segment_adapters.py with a small one"
 NOT_RUN = {
     "genrec tune movielens --trials 30 --into runs/movielens-tune": _TUNE,
     "genrec tune movielens --trials 30 --into runs/movielens-tune --minutes 60": _TUNE,
@@ -166,6 +167,8 @@ NOT_RUN = {
     "genrec evaluate runs/product-photos data.options.folder=PHOTOS": _PHOTOS,
     "genrec evaluate runs/product-photos data.options.folder=PHOTOS"
     " pretrain.image_text.pool=500 --json": _PHOTOS,
+    "genrec evaluate runs/product-photos data.source=tables data.options.items=items.csv"
+    " data.options.media=PHOTOS": _PHOTOS,
     "genrec run pretrain/projector": (
         "trains SmolLM2 for hours; tests/stages/test_pretrain_projector.py with small models"
     ),
@@ -192,6 +195,9 @@ NOT_RUN = {
     "genrec run finetune/image-lora": (
         "wants a diffusion model; tests/stages/test_finetune_image_lora.py with a small one"
     ),
+    "genrec run finetune/image-lora-segment": _SEGMENT,
+    "genrec ads runs/image-lora-segment --campaign cushions --image"
+    " picture.segment_adapters=[runs/image-lora-segment/image_lora]": _SEGMENT,
     "genrec rerank runs/quickstart --model smollm2-135m --users 100": _LLM,
 }
 
