@@ -108,6 +108,11 @@ class Report:
                 f"({_probability(self._comparison(result.name).p)})"
                 for result in ahead
             )
+            if all(self._comparison(result.name).p > LEVEL for result in ahead):
+                return (
+                    f"A control leads {ours.name} on {metric} ({mean:.4f}), but chance may explain "
+                    f"it: {found}."
+                )
             return f"A control beats {ours.name} on {metric} ({mean:.4f}): {found}."
         best = max(self.results[1:], key=lambda result: result.estimates[self.main].mean)
         level = best.estimates[self.main].mean

@@ -56,6 +56,16 @@ def test_the_first_line_says_so_when_we_win(parts) -> None:
     assert report.comparisons[0].difference.mean > 0
 
 
+def test_a_control_whose_lead_chance_explains_beats_nobody(parts) -> None:
+    train, test = parts
+    report = evaluate(Popular.train(train), test, against=["cooccurrence"], train=train)
+    report.comparisons[0] = replace(report.comparisons[0], p=0.2)
+    assert report.headline.startswith("A control leads popular on NDCG@10")
+    assert "but chance may explain it: cooccurrence" in report.headline
+    report.comparisons[0] = replace(report.comparisons[0], p=0.04)
+    assert report.headline.startswith("A control beats popular on NDCG@10")
+
+
 def test_a_lead_that_chance_explains_is_not_a_win(parts) -> None:
     train, test = parts
     two = test.take(np.arange(2))
