@@ -132,4 +132,5 @@ def test_a_snippet_does_what_its_page_says(page, word, before, after, repository
 
         folder = vision_folder("clip", tmp_path / "tower")
         text = text.replace("openai/clip-vit-base-patch32", str(folder))
-    run_python(f"{before}\n{text}\n{after}\n", tmp_path)
+    printed = run_python(f"{before}\n{text}\n{after}\nprint('to the end')\n", tmp_path)
+    assert printed.splitlines()[-1] == "to the end"

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from genrec.cli.ids import ids_command
@@ -195,7 +194,7 @@ def _print(outcome: Outcome, workspace: Workspace, again: str, *, as_json: bool)
         json.dump(values, sys.stdout, indent=1)
         print()
         return
-    folder, user = quote(str(workspace.folder)), quote(outcome.shown.user)
+    folder, user = shlex.quote(str(workspace.folder)), shlex.quote(outcome.shown.user)
     print(file=sys.stderr)
     print(f"{outcome.report.text}\n")
     print_shown(outcome.shown)

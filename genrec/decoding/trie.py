@@ -194,6 +194,21 @@ class Trie:
         return leaves
 
 
+def among_legal(logits: Tensor, codes: Tensor, exists: Tensor) -> Tensor:
+    """Log-probabilities of children by their codes, among those that exist.
+
+    Args:
+        logits: of a level's codes, shape (…, codes of the level).
+        codes: of the children, as of ``Trie.children``, shape (…, children).
+        exists: bool, shape (…, children); where none does, all get the same finite value.
+
+    Returns:
+        Shape (…, children); what does not exist has next to no probability.
+    """
+    legal = logits.gather(-1, codes).masked_fill(~exists, torch.finfo(logits.dtype).min)
+    return torch.log_softmax(legal, dim=-1)
+
+
 def _order(codes: np.ndarray) -> np.ndarray:
     """Rows in the order of their codes, int32; one sort of packed numbers where they fit."""
     bits = [max(int(column.max()).bit_length(), 1) for column in codes.T]

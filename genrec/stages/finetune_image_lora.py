@@ -77,7 +77,7 @@ def finetune(run: Run, dataset: Dataset, options: ImageLoraConfig) -> Judgement 
         run.company.wait_for(REPORTED)
         return None
     run.company.leave()
-    with run.stage(REPORTED) as stage:
+    with run.stage(REPORTED, last=True) as stage:
         stage.reused = run.is_current("report")
         if not stage.reused:
             report = _report(run, dataset, options, rows, stage)
@@ -85,7 +85,6 @@ def finetune(run: Run, dataset: Dataset, options: ImageLoraConfig) -> Judgement 
                 report.save(folder)
         judgement = Judgement.read(run.path("report"))
         stage.note = str(judgement.values["headline"])
-    run.company.tell(REPORTED, last=True)
     return judgement
 
 

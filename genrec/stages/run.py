@@ -104,12 +104,13 @@ class Run:
         return True
 
     @contextmanager
-    def stage(self, title: str, *, together: bool = False) -> Iterator[Stage]:
+    def stage(self, title: str, *, together: bool = False, last: bool = False) -> Iterator[Stage]:
         """Times a stage, tells the observer and keeps the time in the workspace.
 
         Args:
             together: all processes do it at a time; otherwise the others begin when the main one
                 has ended, and find what it made.
+            last: the others have nothing to do after it, and neither has the main process.
         """
         if not self.company.main and not together:
             self.company.wait_for(title)
@@ -125,7 +126,7 @@ class Run:
         if self.company.main:
             if not stage.reused:
                 self.workspace.record("seconds", {title: round(stage.seconds, 1)})
-            self.company.tell(title)
+            self.company.tell(title, last=last)
 
     @contextmanager
     def watched(self, title: str) -> Iterator[Stage]:

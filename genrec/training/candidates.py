@@ -16,7 +16,7 @@ from torch import Tensor
 
 from genrec.data.allowed import AllowedItems
 from genrec.decoding.folded import FoldedRules, FoldedTrie
-from genrec.decoding.frontier import NEVER
+from genrec.decoding.trie import among_legal
 from genrec.training.fit import Batch
 from genrec.training.packing import IN_VIEW, packed_mask
 
@@ -171,10 +171,7 @@ class CandidateScores:
                 if is_open is not None:
                     exists &= is_open
                 follow.close(level, nodes, exists)
-            legal = logits.gather(2, code).masked_fill(~exists, NEVER)
-            # Nothing legal at a padded place must not make what is trained not a number.
-            legal = torch.where(exists.any(dim=-1, keepdim=True), legal, torch.zeros_like(legal))
-            chances = torch.log_softmax(legal, dim=-1)
+            chances = among_legal(logits, code, exists)
             here = (code == own[..., None]) & exists
             picked = chances.masked_fill(~here, 0.0).sum(dim=-1)
             found.append(torch.where(here.any(dim=-1), picked, torch.full_like(picked, FLOOR)))

@@ -171,11 +171,12 @@ class Company:
         try:
             self._connection.wait([key], WORK)
             said = self._connection.get(key).decode()
-            self._connection.set(_heard(what, self.rank), "")
         except RuntimeError as error:
             raise ConfigError(f"The main process ended before '{what}' was done.") from error
         if said == _FAILED:
             raise ConfigError(f"The main process failed at '{what}' and has said why.")
+        with suppress(RuntimeError):  # it may have ended since
+            self._connection.set(_heard(what, self.rank), "")
 
     @contextmanager
     def apart(self) -> Iterator[None]:

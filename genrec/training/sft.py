@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from genrec.decoding.trie import Trie
+from genrec.decoding.trie import Trie, among_legal
 from genrec.training.dense import ItemScorer, dense_loss
 from genrec.training.fit import Batch
 from genrec.training.options import SftConfig
@@ -121,8 +121,7 @@ def _legal_cross_entropy(
     """
     _, code, exists = trie.children(level, nodes[None])
     code, exists = code[0], exists[0]
-    legal = logits.gather(1, code).masked_fill(~exists, torch.finfo(logits.dtype).min)
-    chances = torch.log_softmax(legal, dim=1)
+    chances = among_legal(logits, code, exists)
     own = chances.masked_fill((code != codes[:, None]) | ~exists, 0.0).sum()
     evenly = (chances.masked_fill(~exists, 0.0).sum(dim=1) / exists.sum(dim=1)).sum()
     return -(1 - smoothing) * own - smoothing * evenly
