@@ -1,8 +1,9 @@
 """The choices of the quickstart, made on validation: the last basket before the test basket.
 
 Each option is trained on all but each household's last two baskets and judged on the last but one,
-on 1,000 households drawn by the seed. The test baskets are not looked at. ``--only`` takes some of
-the options; ``--quick`` trains 20 steps of each, which shows that it runs and nothing else.
+on 1,000 households drawn by the seed. The test baskets are not looked at. The weights of a hybrid
+are chosen on 1,000 other households. ``--only`` takes some of the options; ``--quick`` trains 20
+steps of each, which shows that it runs and nothing else.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from genrec.evaluation.evaluate import evaluate
 from genrec.recipe import Recipe
 from genrec.recommenders.base import Recommender
 from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.personal import Personal
 from genrec.recommenders.sasrec import SASRec
 from genrec.stages.judge import control_options
 from genrec.stages.prepare import build_ids, encode, load_data
@@ -29,14 +31,16 @@ from genrec.stages.run import Run, Stage
 from genrec.workspace import Workspace
 
 HOUSEHOLDS = 1000
+CODES = "hybrid=null"
 LEVEL = "packing.normalise=level"
-BRIEF = ["train.steps=400", LEVEL]
+BRIEF = ["train.steps=400", CODES, LEVEL]
 GENERATIVE = {
     "history60_favourites20": BRIEF,
     "history40_favourites40": [*BRIEF, "prompt.history=40", "prompt.favourites=40"],
     "history60_favourites40": [*BRIEF, "prompt.favourites=40"],
-    "steps700": [LEVEL],
-    "steps700_legal": [],
+    "steps700": [CODES, LEVEL],
+    "steps700_legal": [CODES],
+    "steps700_own_counts": [],
 }
 SASREC: dict[str, dict[str, Any]] = {
     "sasrec_steps700": {"steps": 700},
@@ -44,9 +48,10 @@ SASREC: dict[str, dict[str, Any]] = {
     "sasrec_cosine_no_bias_steps250": {"steps": 250, "temperature": 0.05, "item_bias": False},
     "sasrec_dot_no_bias_steps250": {"steps": 250, "item_bias": False},
 }
+NAMES = [*GENERATIVE, "personal", *SASREC]
 
 
-def chosen(words: list[str], train: Dataset, index: Any) -> Recommender:
+def chosen(words: list[str], train: Dataset, index: Any) -> GenerativeRecommender:
     """The generative recommender of the recipe with these changes."""
     config = Recipe.load("quickstart", words).generative
     return GenerativeRecommender.train(config.backbone, train, index, config=config)
@@ -56,16 +61,17 @@ def main() -> None:
     """Prints NDCG@10 on validation of every option."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="20 steps of each")
-    parser.add_argument("--only", nargs="+", choices=[*GENERATIVE, *SASREC], metavar="NAME")
+    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME")
     options = parser.parse_args()
-    wanted = options.only or [*GENERATIVE, *SASREC]
+    wanted = options.only or NAMES
     run = Run(Recipe.load("quickstart"), Workspace(Path("runs/choices")))
     dataset = load_data(run)
     index = build_ids(run, dataset, encode(run, dataset))
     before_test, _ = dataset.split("last-basket")
     train, validation = before_test.split("last-basket")
-    rows = np.random.default_rng(0).permutation(len(validation))[:HOUSEHOLDS]
-    cases = validation.take(np.sort(rows))
+    drawn = np.random.default_rng(0).permutation(len(validation))
+    cases = validation.take(np.sort(drawn[:HOUSEHOLDS]))
+    others = validation.take(np.sort(drawn[HOUSEHOLDS : 2 * HOUSEHOLDS]))
     figures: Figures = {}
 
     def judge(name: str, recommender: Recommender, seconds: float, held: Holdout) -> None:
@@ -79,6 +85,12 @@ def main() -> None:
         started = time.perf_counter()
         recommender = chosen([*GENERATIVE[name], *brief], train, index)
         judge(name, recommender, time.perf_counter() - started, cases)
+        if recommender.hybrid is not None:
+            figures[f"validation_ndcg10_{name}_others"] = round(recommender.tune(others), 4)
+            figures[f"weights_{name}"] = list(recommender.hybrid.weights)
+            judge(f"{name}_weighed", recommender, time.perf_counter() - started, cases)
+    if "personal" in wanted:
+        judge("personal", Personal.train(train), 0.0, cases)
     for name, changes in SASREC.items():
         if name not in wanted:
             continue

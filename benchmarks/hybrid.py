@@ -24,15 +24,14 @@ from genrec.stages.recommend import open_recommender
 from genrec.stages.run import Observer, Run
 from genrec.workspace import Workspace
 
-WEIGHTS = ("weight_codes", "weight_transitions", "bonus_new_items")
-# Which of the codes, the transitions and the bonus of new items join the dense ranking. The bonus
-# was chosen for new items beside transitions, which they have none of.
+# Which of the codes, the transitions, the bonus of new items and own counts join the dense ranking.
+# The bonus was chosen for new items beside transitions, which they have none of.
 PARTS = {
-    "dense": (0, 0, 0),
-    "dense_codes": (1, 0, 0),
-    "dense_transitions": (0, 1, 0),
-    "all_but_bonus": (1, 1, 0),
-    "all": (1, 1, 1),
+    "dense": (0, 0, 0, 0),
+    "dense_codes": (1, 0, 0, 0),
+    "dense_transitions": (0, 1, 0, 0),
+    "all_but_bonus": (1, 1, 0, 1),
+    "all": (1, 1, 1, 1),
 }
 
 
@@ -49,8 +48,8 @@ def parts_of(
             found[f"{name}_{metric}10"] = round(result.estimates[f"{metric}@10"].mean, 4)
         print(name, found[f"{name}_recall10"], found[f"{name}_ndcg10"], file=sys.stderr)
 
-    for name, (codes, transitions, bonus) in PARTS.items():
-        hybrid.weights = codes * chosen[0], transitions * chosen[1], bonus * chosen[2]
+    for name, kept in PARTS.items():
+        hybrid.weights = [part * weight for part, weight in zip(kept, chosen, strict=True)]
         judge(name)
     hybrid.weights = chosen
     recommender.hybrid = None

@@ -154,9 +154,10 @@ class GenerativeRecommender(Recommender):
         )
         hybrid = None
         if chosen.hybrid is not None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(chosen.fit.seed)
-                llm.items = item_table(chosen.hybrid, dataset, vectors, llm.width)
+            if chosen.hybrid.table is not None:
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(chosen.fit.seed)
+                    llm.items = item_table(chosen.hybrid.table, dataset, vectors, llm.width)
             hybrid = Hybrid.of(chosen.hybrid, dataset, window=chosen.prompt.history)
         if chosen.prompt.features:
             llm.features = SideFeatures.of(chosen.prompt.features, dataset, llm.width)

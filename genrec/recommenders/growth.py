@@ -89,23 +89,23 @@ def _hybrid(
     before = recommender.hybrid
     if before is None:
         return None
-    if vectors is None or list(vectors.item_ids) != training.catalog.ids:
-        raise ConfigError(
-            "This recommender ranks items by their vectors too, and the new items have none. "
-            "Encode the whole catalogue."
-        )
-    assert backbone.items is not None
-    # What was learned belongs to the old features, to the bit.
-    added = torch.from_numpy(vectors.vectors[len(backbone.items) :])
-    features = torch.cat([backbone.items.features.cpu(), added])
-    chosen = torch.from_numpy(item_counts(training) > 0)
-    chosen[: len(backbone.items)] |= backbone.items.trained.cpu()
-    backbone.items = backbone.items.grown(features, chosen)
+    if backbone.items is not None:
+        if vectors is None or list(vectors.item_ids) != training.catalog.ids:
+            raise ConfigError(
+                "This recommender ranks items by their vectors too, and the new items have none. "
+                "Encode the whole catalogue."
+            )
+        # What was learned belongs to the old features, to the bit.
+        added = torch.from_numpy(vectors.vectors[len(backbone.items) :])
+        features = torch.cat([backbone.items.features.cpu(), added])
+        chosen = torch.from_numpy(item_counts(training) > 0)
+        chosen[: len(backbone.items)] |= backbone.items.trained.cpu()
+        backbone.items = backbone.items.grown(features, chosen)
     transitions = before.transitions
     if transitions is not None:
         transitions = Cooccurrence.train(
             training, backoff=transitions.backoff, decay=transitions.decay
         )
-    hybrid = Hybrid(before.config, transitions, window=before.window)
+    hybrid = Hybrid(before.config, transitions, window=before.window, items=len(training.catalog))
     hybrid.weights = before.weights
     return hybrid

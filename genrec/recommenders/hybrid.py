@@ -3,7 +3,9 @@
 The state after a history gives the codes of the next item, one after the other, and beside them a
 query that is compared with the vector of every item (Yang et al. 2024, "Unifying generative and
 dense retrieval for sequential recommendation", is the idea). Items that nobody has chosen yet enter
-there, by their content. What was chosen right after the last items can be a third signal.
+there, by their content. What was chosen right after the last items can be a third signal, and how
+often the user chose an item before a fourth: where people buy the same things again, no other says
+more.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from genrec.decoding.beam import Scorer, last_states
 from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError
 from genrec.llm.item_table import ItemTable
+from genrec.llm.options import ItemTableConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, top_n
+from genrec.recommenders.baskets import basket_ranks
 from genrec.recommenders.cooccurrence import Cooccurrence
 from genrec.recommenders.counts import item_counts
 from genrec.recommenders.options import HybridConfig
@@ -35,10 +39,16 @@ from genrec.recommenders.step_choice import ndcg_sum
 TRANSITIONS = "transitions"
 # Weights that are tried on validation cases.
 GRID = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2)
+# Weights of own counts. A logarithm of a count spans little, so they go higher.
+HABITS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
 # What is added to the scores of new items, in the same way. Log-probabilities: 2 is a factor of 7.
 BONUSES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
 # Cases times items whose signals are held at once while weights are chosen.
 TUNING_CELLS = 50_000_000
+
+
+# Of codes, transitions, the bonus of new items, own counts.
+Weights = tuple[float, float, float, float]
 
 
 class DenseBackbone(Scorer, Protocol):
@@ -52,69 +62,83 @@ class Signals:
     """Log-probabilities of every item for some users, each of shape (users, items), float32.
 
     Attributes:
-        dense: by the query.
+        dense: by the query; zeros where whole items are not learned.
         codes: by the semantic ID; items that the beams lost have the worst kept one's.
         follow: by transitions; ``None`` where they take no part.
+        counts: how often each user chose each item before, as the logarithm of 1 more than the
+            decayed number of times; no probability.
         new: which items nobody has chosen yet, bool, shape (items,).
     """
 
     dense: Tensor
     codes: Tensor
     follow: Tensor | None
+    counts: Tensor
     new: Tensor
 
-    def fused(self, generate: float, follow: float, bonus: float = 0.0) -> Tensor:
+    def fused(
+        self, generate: float, follow: float, bonus: float = 0.0, habit: float = 0.0
+    ) -> Tensor:
         """One score for every item.
 
         Args:
             bonus: added to those of new items.
+            habit: weight of own counts.
         """
         scores = self.dense + generate * self.codes + bonus * self.new
+        if habit:
+            scores += habit * self.counts
         return scores if self.follow is None else scores + follow * self.follow
 
 
 class Hybrid:
     """What a generative recommender needs to rank whole items too.
 
+    Args:
+        window: events of a history that the backbone reads.
+        items: of the catalogue.
+
     Attributes:
-        generate: weight of codes, against 1 of the dense score.
+        generate: weight of codes, against 1 of the dense score; 1 where there is none.
         follow: weight of transitions.
         bonus: added to the scores of items that nobody has chosen yet.
+        habit: weight of how often the user chose an item before.
     """
 
     def __init__(
-        self, config: HybridConfig, transitions: Cooccurrence | None, *, window: int
+        self, config: HybridConfig, transitions: Cooccurrence | None, *, window: int, items: int
     ) -> None:
-        self.config, self.transitions, self.window = config, transitions, window
-        self.generate, self.follow, self.bonus = config.generate, config.follow, 0.0
+        self.config, self.transitions = config, transitions
+        self.window, self.items = window, items
+        self.generate = 1.0 if config.table is None else config.generate
+        self.follow = config.follow
+        self.bonus, self.habit = 0.0, config.habit
 
     @property
-    def weights(self) -> tuple[float, float, float]:
-        """All that was chosen on validation cases."""
-        return self.generate, self.follow, self.bonus
+    def weights(self) -> Weights:
+        """All that was chosen on validation cases, as ``Signals.fused`` takes them."""
+        return self.generate, self.follow, self.bonus, self.habit
 
     @weights.setter
     def weights(self, chosen: Sequence[float]) -> None:
-        # Runs of before new items had a bonus kept two numbers.
-        self.generate, self.follow, self.bonus = (*chosen, 0.0)[:3]
+        # Runs of before new items had a bonus kept two numbers, those of before habits three.
+        self.generate, self.follow, self.bonus, self.habit = (*chosen, 0.0, 0.0)[:4]
 
     @property
     def told(self) -> str:
         """The weights in words: ``dense + 0.2 codes + 0.4 transitions``."""
+        habit = f" + {self.habit:g} own counts" if self.habit else ""
         bonus = f", new items {self.bonus:+g}" if self.bonus else ""
-        return f"dense + {self.generate:g} codes + {self.follow:g} transitions{bonus}"
+        first = "codes" if self.config.table is None else f"dense + {self.generate:g} codes"
+        return f"{first} + {self.follow:g} transitions{habit}{bonus}"
 
     @staticmethod
     def of(config: HybridConfig, dataset: Dataset, *, window: int) -> Hybrid:
-        """Counts what a data set has to say.
-
-        Args:
-            window: events of a history that the backbone reads.
-        """
+        """Counts what a data set has to say."""
         transitions = (
             Cooccurrence.train(dataset, decay=config.decay) if config.transitions else None
         )
-        return Hybrid(config, transitions, window=window)
+        return Hybrid(config, transitions, window=window, items=len(dataset.catalog))
 
     def signals(
         self,
@@ -129,19 +153,25 @@ class Hybrid:
             prompts: of the histories, likewise ``generated``.
         """
         table = backbone.items
-        assert table is not None
-        states = last_states(backbone, prompts)
+        new = torch.zeros(self.items, dtype=torch.bool) if table is None else ~table.trained.cpu()
+        dense = torch.zeros(len(histories), self.items)
+        if table is not None:
+            dense = self._dense(table, last_states(backbone, prompts), histories)
+        codes = torch.from_numpy(_spread(generated, self.items))
+        follow = None
+        if self.transitions is not None:
+            follow = torch.from_numpy(log_floored(self.transitions.scores(histories)))
+        counts = torch.from_numpy(own_counts(histories, self.items, self.config.habit_decay))
+        return Signals(dense, codes, follow, counts, new)
+
+    def _dense(self, table: ItemTable, states: Tensor, histories: Sequences) -> Tensor:
+        """Log-probabilities by the query, shape (users, items), float32."""
         with torch.inference_mode():
             dense = table.queries(states) @ table.unit_vectors().T
             for row, history in enumerate(histories):
                 seen = torch.from_numpy(np.unique(history.items[-self.window :]).astype(np.int64))
                 dense[row, seen.to(dense.device)] += table.repeat
-            dense = dense.log_softmax(dim=1).float().cpu()
-        codes = torch.from_numpy(_spread(generated, dense.shape[1]))
-        follow = None
-        if self.transitions is not None:
-            follow = torch.from_numpy(log_floored(self.transitions.scores(histories)))
-        return Signals(dense, codes, follow, ~table.trained.cpu())
+            return dense.log_softmax(dim=1).float().cpu()
 
     def rank(
         self,
@@ -176,37 +206,47 @@ class Hybrid:
     ) -> float:
         """Chooses the weights by NDCG@10 on cases that were not trained on, nothing filtered.
 
-        The bonus of new items is the largest that costs no more than ``new_item_cost``: so few of
-        the cases end at one that the figure itself would never ask for them.
+        Those of codes and transitions first; then, where any of the cases ends at an item that its
+        user had chosen before, that of own counts, and the first two again beside it. The bonus of
+        new items is the largest that costs no more than ``new_item_cost``: so few of the cases end
+        at one that the figure itself would never ask for them.
 
         Returns:
             The NDCG@10 of the chosen weights.
         """
-        table = backbone.items
-        assert table is not None
-        items = len(table)
+        items = self.items
         cases = cases.take(np.arange(min(len(cases), max(100, TUNING_CELLS // max(1, items)))))
+        shares = [cases.take(rows) for rows in parts(len(cases), items)]
+        told = [(prompts(share.histories), generated(share.histories), share) for share in shares]
 
-        def reached(tried: Sequence[tuple[float, float, float]]) -> dict[tuple[float, ...], float]:
+        def reached(tried: Sequence[Weights]) -> dict[Weights, float]:
             totals = dict.fromkeys(tried, 0.0)
-            for rows in parts(len(cases), items):
-                part = cases.take(rows)
-                found = self.signals(
-                    backbone, prompts(part.histories), part.histories, generated(part.histories)
-                )
+            for prompt, ranking, share in told:
+                found = self.signals(backbone, prompt, share.histories, ranking)
                 for weights in tried:
-                    totals[weights] += ndcg_sum(found.fused(*weights), part.targets)
+                    totals[weights] += ndcg_sum(found.fused(*weights), share.targets)
             return {weights: total / max(1, len(cases)) for weights, total in totals.items()}
 
+        def choose(tried: Sequence[Weights]) -> float:
+            figures = reached(tried)
+            # The smallest weights among equals: no signal without a reason.
+            best = min(tried, key=lambda weights: (-figures[weights], sum(weights)))
+            self.weights = best
+            return figures[best]
+
         follows = GRID if self.transitions is not None else (0.0,)
-        without = reached([(one, other, 0.0) for one in GRID for other in follows])
-        # The smallest weights among equals: no signal without a reason.
-        best = min(without, key=lambda weights: (-without[weights], sum(weights)))
-        self.weights = best
-        allowed = without[best] * (1 - self.config.new_item_cost)
-        if not self.config.new_item_cost or bool(table.trained.all()):
-            return without[best]
-        shown = reached([(self.generate, self.follow, bonus) for bonus in BONUSES])
+        generates = GRID if backbone.items is not None else (1.0,)
+        best = choose([(one, other, 0.0, 0.0) for one in generates for other in follows])
+        if any(chosen_again(share) for share in shares):
+            best = choose([(self.generate, self.follow, 0.0, habit) for habit in HABITS])
+            if self.habit:
+                beside = [(one, other, 0.0, self.habit) for one in generates for other in follows]
+                best = choose(beside)
+        table = backbone.items
+        if not self.config.new_item_cost or table is None or bool(table.trained.all()):
+            return best
+        shown = reached([(self.generate, self.follow, bonus, self.habit) for bonus in BONUSES])
+        allowed = best * (1 - self.config.new_item_cost)
         self.weights = max(
             (one for one in shown if shown[one] >= allowed), key=lambda weights: weights[2]
         )
@@ -231,13 +271,13 @@ class Hybrid:
         transitions = (
             Cooccurrence.load(folder / TRANSITIONS, catalog) if config.transitions else None
         )
-        hybrid = Hybrid(config, transitions, window=window)
+        hybrid = Hybrid(config, transitions, window=window, items=len(catalog))
         hybrid.weights = weights
         return hybrid
 
 
 def item_table(
-    config: HybridConfig, dataset: Dataset, vectors: ItemVectors | None, width: int
+    config: ItemTableConfig, dataset: Dataset, vectors: ItemVectors | None, width: int
 ) -> ItemTable:
     """The untrained table of a data set's items.
 
@@ -252,7 +292,7 @@ def item_table(
             f"{len(dataset.catalog):,}, or their order differs. Encode this catalogue."
         )
     trained = torch.from_numpy(item_counts(dataset) > 0)
-    return ItemTable(torch.from_numpy(vectors.vectors), width, config.table, trained=trained)
+    return ItemTable(torch.from_numpy(vectors.vectors), width, config, trained=trained)
 
 
 def parts(users: int, items: int) -> Iterator[np.ndarray]:
@@ -270,6 +310,29 @@ def log_floored(scores: np.ndarray) -> np.ndarray:
     least = np.where(scores > 0, scores, np.inf).min(axis=1, keepdims=True, initial=1.0)
     logs: np.ndarray = np.log(np.maximum(scores, least))
     return logs
+
+
+def own_counts(histories: Sequences, items: int, decay: float) -> np.ndarray:
+    """log(1 + times) of every item in each history, shape (users, items), float32.
+
+    Args:
+        decay: the weight of a time against one that is a basket (or, without baskets, an event)
+            later.
+    """
+    counts = np.zeros((len(histories), items), np.float32)
+    for row, history in enumerate(histories):
+        ranks = basket_ranks(history)
+        np.add.at(counts[row], history.items, decay ** (ranks[-1:] - ranks))
+    logs: np.ndarray = np.log1p(counts)
+    return logs
+
+
+def chosen_again(cases: Holdout) -> bool:
+    """Whether any target stands in the history before it."""
+    return any(
+        np.isin(target.items, history.items).any()
+        for history, target in zip(cases.histories, cases.targets, strict=True)
+    )
 
 
 def _spread(generated: Ranking, items: int) -> np.ndarray:

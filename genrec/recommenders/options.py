@@ -97,32 +97,45 @@ class HybridConfig:
     """How whole items are learned and ranked beside their codes.
 
     Attributes:
-        table: vectors and scores of items.
+        table: vectors and scores of items; ``None`` learns no whole items, so that histories are
+            read as codes, and codes, transitions and own counts are weighed alone.
         transitions: whether what was chosen right after the last items takes part in the ranking.
         decay: of transitions, the weight of each event against the one after it.
         generate: weight of the log-probability of an item's codes, against 1 of its dense
-            log-probability.
+            log-probability; without a table it is 1.
         follow: weight of the log-probability that transitions give it.
-        tune: choose both weights on validation cases, where there are any.
+        habit: weight of log(1 + how often the user chose an item before): for shops where people
+            buy the same things again.
+        habit_decay: in that count, the weight of each basket (without baskets, each event) against
+            the one after it.
+        tune: choose these three weights on validation cases, where there are any.
         new_item_cost: the share of NDCG@10 on validation cases that may be given up so that items
             which nobody has chosen yet are shown; 0 leaves them where their content puts them.
     """
 
     __pydantic_config__ = {"extra": "forbid"}
 
-    table: ItemTableConfig = field(default_factory=ItemTableConfig)
+    table: ItemTableConfig | None = field(default_factory=ItemTableConfig)
     transitions: bool = True
     decay: float = 0.7
     generate: float = 0.2
     follow: float = 0.4
+    habit: float = 0.0
+    habit_decay: float = 0.95
     tune: bool = True
     new_item_cost: float = 0.005
 
     def __post_init__(self) -> None:
-        if self.generate < 0 or self.follow < 0 or not 0 <= self.decay < 1:
+        if min(self.generate, self.follow, self.habit) < 0 or not 0 <= self.decay < 1:
             raise ConfigError(
-                f"generate is {self.generate}, follow {self.follow} and decay {self.decay}; the "
-                "first two may not be below 0, and the third lies from 0 to below 1."
+                f"generate is {self.generate}, follow {self.follow}, habit {self.habit} and decay "
+                f"{self.decay}; the first three may not be below 0, and the last lies from 0 to "
+                "below 1."
+            )
+        if not 0 < self.habit_decay <= 1:
+            raise ConfigError(
+                f"habit_decay is {self.habit_decay}; it lies above 0 and is at most 1, where all "
+                "events count alike."
             )
         if not 0 <= self.new_item_cost < 1:
             raise ConfigError(f"new_item_cost is {self.new_item_cost}; it lies from 0 to below 1.")
@@ -274,10 +287,11 @@ class GenerativeConfig:
                 f"train.warm_rows_steps is {self.fit.warm_rows_steps} and llm.lora_rows false: no "
                 "rows would learn in these steps. Take warm_rows_steps: 0."
             )
-        if self.hybrid and self.backbone.pictures:
+        if self.hybrid and self.hybrid.table and self.backbone.pictures:
             raise ConfigError(
                 f"llm.pictures is {self.backbone.pictures} in a hybrid, whose histories are read "
-                "item by item. Put the pictures into the item vectors (encode.image) instead."
+                "item by item. Put the pictures into the item vectors (encode.image) instead, or "
+                "learn no whole items (hybrid.table: null)."
             )
         if self.hybrid and self.decode.strategy == "sample":
             raise ConfigError(
@@ -318,7 +332,8 @@ class GenerativeConfig:
         """
         hybrid = values.get("hybrid")
         if hybrid is not None:
-            hybrid = HybridConfig(**{**hybrid, "table": ItemTableConfig(**hybrid["table"])})
+            table = None if hybrid["table"] is None else ItemTableConfig(**hybrid["table"])
+            hybrid = HybridConfig(**{**hybrid, "table": table})
         return GenerativeConfig(
             backbone=BackboneConfig(**values["backbone"]),
             prompt=PromptConfig(**values["prompt"]),

@@ -91,7 +91,9 @@ def ndcg_sum(scores: Tensor, targets: Sequences) -> float:
     rows = np.repeat(np.arange(len(targets)), targets.lengths)
     pairs = np.unique(np.stack([rows, targets.items.astype(np.int64)]), axis=1)
     row, item = torch.from_numpy(pairs).to(scores.device)
-    above = (scores[row] > scores[row, item][:, None]).sum(1)
+    # Of what stands above a target, ten are all that matter.
+    best = scores.topk(min(10, scores.shape[1])).values
+    above = (best[row] > scores[row, item][:, None]).sum(1)
     gains = torch.where(above < 10, 1 / torch.log2(above + 2.0), 0.0)
     counts = torch.bincount(row, minlength=len(targets))
     ideal = torch.cumsum(1 / torch.log2(torch.arange(10, device=row.device) + 2.0), 0)

@@ -76,7 +76,7 @@ def train(
                 stage.note += f"; left out {line}"
         if recommender.hybrid is not None:
             tuned = recipe.train.validate_every and recommender.hybrid.config.tune
-            whence = "chosen on validation" if tuned else "not chosen on validation"
+            whence = "chosen on validation" if tuned else "as the recipe says"
             stage.note += f"; {recommender.hybrid.told}, {whence}"
         pictures = recommender.backbone.pictures
         if pictures is not None:
@@ -118,7 +118,7 @@ def further_inputs(run: Run, training: Dataset) -> list[str]:
         found.append(seal_of(earlier(in_use(recipe.llm).start_from)))
     if recipe.prompt.group_by:
         found.append(HistoryGroups.of(training, recipe.prompt.group_by).fingerprint)
-    if recipe.hybrid is not None:
+    if recipe.hybrid is not None and recipe.hybrid.table is not None:
         found.append(run.keys.get("item_vectors", ""))
     if recipe.tasks.preference_summary:
         rules = SensitiveRules.load(recipe.profiles.rules).version

@@ -61,7 +61,7 @@ def test_a_hybrid_ranks_new_items_by_their_content_and_old_ones_as_before(world,
         folder=tmp_path,
         **OPTIONS,
     )
-    trained.hybrid.weights = weights = (0.3, 0.1, 2.0)
+    trained.hybrid.weights = weights = (0.3, 0.1, 2.0, 0.5)
     table = trained.backbone.items.vectors().detach().clone()
     more = grown(trained, after, larger, item_vectors(ITEMS + NEW, values))
     found = more.backbone.items.vectors().detach()

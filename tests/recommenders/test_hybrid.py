@@ -5,46 +5,24 @@ import polars as pl
 import pytest
 import torch
 
-from genrec.data.allowed import AllowedItems
 from genrec.data.assemble import assemble
 from genrec.data.dataset import Dataset
-from genrec.data.sequences import Sequences
-from genrec.decoding.beam import last_states
-from genrec.decoding.options import DecodeConfig
-from genrec.encoders.base import ItemVectors
+from genrec.data.sequences import History, Sequences
 from genrec.errors import ArtefactError, ConfigError
-from genrec.recommenders.base import NO_ITEM, Ranking
+from genrec.llm.options import ItemTableConfig
+from genrec.recommenders.base import NO_ITEM, Ranking, top_n
 from genrec.recommenders.generative import GenerativeRecommender
-from genrec.recommenders.history_prompt import HistoryRows
-from genrec.recommenders.hybrid import Hybrid, Signals, _spread, log_floored
+from genrec.recommenders.hybrid import Hybrid, Signals, _spread, log_floored, own_counts
 from genrec.recommenders.options import GenerativeConfig, HybridConfig
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
-from genrec.training.packing import IN_VIEW, collate_packed, packed_mask
 from tests.contracts.recommender import ITEMS, RecommenderContract, shop
 from tests.small import next_item, small_dataset, small_index, small_recommender
-
-
-def vectors_of(dataset: Dataset, seed: int = 0) -> ItemVectors:
-    items = len(dataset.catalog)
-    vectors = np.random.default_rng(seed).normal(size=(items, 6)).astype(np.float32)
-    return ItemVectors(tuple(dataset.catalog.ids), vectors, np.ones(items, bool), "drawn")
-
-
-def hybrid_of(dataset, index, folder, *, hybrid=None, **options) -> GenerativeRecommender:
-    chosen = {"adapt": "full", "batch_size": 4, "row_tokens": 256, "learning_rate": 3e-3, **options}
-    return GenerativeRecommender.train(
-        "tiny",
-        dataset,
-        index,
-        folder=folder,
-        config=GenerativeConfig(hybrid=hybrid or HybridConfig()),
-        vectors=vectors_of(dataset),
-        **chosen,
-    )
+from tests.small_hybrid import hybrid_of, vectors_of
 
 
 class Hybrids(RecommenderContract):
     baskets = False
+    table = ItemTableConfig()
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -54,7 +32,15 @@ class Hybrids(RecommenderContract):
         index = SemanticIdTokenizer(levels=2, codebook_size=8).fit(dataset.catalog, vectors)
         folder = tmp_path_factory.mktemp("fit")
         return hybrid_of(
-            dataset, index, folder, steps=5, batch_size=2, row_tokens=64, favourites=2, history=4
+            dataset,
+            index,
+            folder,
+            hybrid=HybridConfig(table=cls.table, habit=2.0),
+            steps=5,
+            batch_size=2,
+            row_tokens=64,
+            favourites=2,
+            history=4,
         )
 
 
@@ -64,6 +50,11 @@ class TestHybrid(Hybrids):
 
 class TestHybridWithBaskets(Hybrids):
     baskets = True
+
+
+class TestHybridOfCodesAndCounts(Hybrids):
+    baskets = True
+    table = None
 
 
 @pytest.fixture(scope="module")
@@ -89,93 +80,6 @@ def test_a_rule_of_the_histories_is_learned_by_both_heads(trained):
     assert np.mean(ranked_by(trained, histories, generate=100.0)[:, 0] == expected) > 0.9
 
 
-@pytest.mark.parametrize(("baskets", "spelled"), [(False, 1.0), (True, 1.0), (True, 0.4)])
-def test_a_state_in_a_training_row_is_that_after_the_prompt(tmp_path, baskets, spelled):
-    dataset = shop(baskets=baskets)
-    vectors = np.random.default_rng(0).normal(size=(ITEMS, 6)).astype(np.float32)
-    index = SemanticIdTokenizer(levels=3, codebook_size=4).fit(dataset.catalog, vectors)
-    recommender = hybrid_of(dataset, index, tmp_path, steps=2, history=20, spelled=spelled)
-    backbone = recommender.backbone.eval()
-    history = max(dataset.sequences, key=len)
-    source = HistoryRows(recommender.prompt, Sequences.of([history]), seed=0)
-    row = source.row(0, 0)
-    batch = collate_packed([[row]])
-    with torch.no_grad():
-        states = backbone.hidden_states(
-            inputs_embeds=backbone.embed(batch["input_ids"]),
-            attention_mask=packed_mask(batch["segments"], torch.float32, batch["chains"]),
-            position_ids=batch["position_ids"],
-            use_cache=False,
-        ).last_hidden_state[0]
-    # What later items see of the row is the prompt, if the order within baskets is the same.
-    seen = row.tokens[row.items.chains == IN_VIEW]
-    after = last_states(backbone, [seen.tolist()])[0]
-    assert torch.allclose(states[-1], after, atol=1e-5)
-    place = int(np.flatnonzero(row.items.held >= 0)[2])
-    before = row.tokens[: place + 1][row.items.chains[: place + 1] == IN_VIEW]
-    assert torch.allclose(states[place], last_states(backbone, [before.tolist()])[0], atol=1e-5)
-    if not baskets:
-        assert seen.tolist() == recommender.prompt.tokens(history)
-
-
-def test_items_that_are_not_spelled_out_teach_their_first_code_and_themselves(tmp_path):
-    recommender = hybrid_of(small_dataset(), small_index(), tmp_path, steps=1, spelled=0.5)
-    prompt, levels = recommender.prompt, recommender.index.levels
-    rows = HistoryRows(prompt, small_dataset().sequences, seed=0)
-    written = set()
-    for epoch in range(8):
-        row = rows.row(0, epoch)
-        assert len(row.tokens) == rows.token_counts[0]
-        ends = np.flatnonzero(row.items.held >= 0)
-        items = row.items.held[ends]
-        assert row.tokens[ends].tolist() == prompt.item_blocks[items, 0].tolist()
-        codes = recommender.index.codes[items]
-        starts = np.flatnonzero(row.levels == 0)
-        assert row.codes[starts].tolist() == codes[:, 0].tolist()
-        assert row.items.begins[starts].tolist() == items.tolist()
-        whole = ends - starts == levels - 1
-        assert whole.sum() == round(0.5 * len(items))
-        assert row.codes[ends[whole]].tolist() == codes[whole, -1].tolist()
-        written |= set(np.flatnonzero(whole).tolist())
-    assert written == set(range(len(items)))
-
-
-def test_the_codes_of_a_training_row_have_the_probability_that_beams_give_them(tmp_path):
-    recommender = hybrid_of(small_dataset(), small_index(), tmp_path, steps=2)
-    backbone, levels = recommender.backbone.eval(), recommender.index.levels
-    history = small_dataset().sequences[0]
-    row = HistoryRows(recommender.prompt, Sequences.of([history]), seed=0).row(0, 0)
-    batch = collate_packed([[row]])
-    with torch.no_grad():
-        states = backbone.hidden_states(
-            inputs_embeds=backbone.embed(batch["input_ids"]),
-            attention_mask=packed_mask(batch["segments"], torch.float32, batch["chains"]),
-            position_ids=batch["position_ids"],
-            use_cache=False,
-        ).last_hidden_state[0]
-        wanted = (batch["target_levels"][0] >= 0).nonzero()[-levels:, 0].tolist()
-        gains = [
-            backbone.level_logits(states[place], level).log_softmax(-1)[
-                batch["target_codes"][0, place]
-            ]
-            for level, place in enumerate(wanted)
-        ]
-    before = Sequences.of([history.items[:-1].tolist()])
-    recommender.decode_by(DecodeConfig(exact=True))
-    found = recommender._generated(
-        before,
-        [recommender.prompt.tokens(before[0])],
-        len(recommender.catalog),
-        _everything(recommender),
-    )
-    place = int(np.flatnonzero(found.items[0] == history.items[-1])[0])
-    assert found.scores[0, place] == pytest.approx(float(sum(gains)), abs=1e-4)
-
-
-def _everything(recommender):
-    return AllowedItems.of(Sequences.of([[0]]), len(recommender.catalog))
-
-
 def test_items_that_were_never_chosen_are_ranked_by_their_content_alone(tmp_path):
     dataset = small_dataset()
     recommender = hybrid_of(dataset, small_index(), tmp_path, steps=2)
@@ -196,12 +100,12 @@ def test_an_item_that_was_never_chosen_follows_like_the_rarest_that_was():
 
 
 def test_what_is_saved_ranks_as_before(trained, tmp_path):
-    trained.hybrid.weights = 0.3, 0.1, 2.0
+    trained.hybrid.weights = 0.3, 0.1, 2.0, 0.5
     trained.save(tmp_path / "model")
     again = GenerativeRecommender.load(tmp_path / "model", trained.catalog)
     histories = small_dataset(20).sequences
-    assert again.hybrid.weights == (0.3, 0.1, 2.0)
-    assert again.hybrid.told == "dense + 0.3 codes + 0.1 transitions, new items +2"
+    assert again.hybrid.weights == (0.3, 0.1, 2.0, 0.5)
+    assert again.hybrid.told == "dense + 0.3 codes + 0.1 transitions + 0.5 own counts, new items +2"
     first, second = trained.rank(histories, 10), again.rank(histories, 10)
     assert np.array_equal(first.items, second.items)
     assert np.allclose(first.scores, second.scores, atol=1e-5)
@@ -228,7 +132,7 @@ def test_weights_are_chosen_that_raise_the_figure_of_validation_cases(trained):
 
     def spoilt(*args):
         found = real(*args)
-        return Signals(noise[: len(found.dense)], found.codes, -found.follow, found.new)
+        return replace(found, dense=noise[: len(found.dense)], follow=-found.follow)
 
     try:
         hybrid.signals = spoilt
@@ -255,7 +159,7 @@ def test_large_catalogues_are_weighed_on_fewer_cases_with_and_without_transition
         looked.append(len(histories))
         nothing = torch.zeros(len(histories), 60)
         follow = None if hybrid.transitions is None else nothing
-        return Signals(nothing, nothing, follow, torch.zeros(60, dtype=torch.bool))
+        return Signals(nothing, nothing, follow, nothing, torch.zeros(60, dtype=torch.bool))
 
     try:
         hybrid.signals = counted
@@ -266,7 +170,7 @@ def test_large_catalogues_are_weighed_on_fewer_cases_with_and_without_transition
         del hybrid.signals
         hybrid.weights, hybrid.transitions = before, transitions
     assert len(cases) > 110
-    assert looked == [110, 110]
+    assert set(looked) == {110}
 
 
 def test_new_items_get_as_much_as_the_figure_can_bear(trained):
@@ -283,7 +187,8 @@ def test_new_items_get_as_much_as_the_figure_can_bear(trained):
         # Every target is first, 2.5 ahead of all others.
         dense = torch.zeros(len(rows), 60)
         dense[torch.arange(len(rows)), wanted[rows]] = 2.5
-        return Signals(dense, torch.zeros_like(dense), torch.zeros_like(dense), new)
+        nothing = torch.zeros_like(dense)
+        return Signals(dense, nothing, nothing, nothing, new)
 
     trained_on = trained.backbone.items.trained
     before, config = hybrid.weights, hybrid.config
@@ -298,9 +203,64 @@ def test_new_items_get_as_much_as_the_figure_can_bear(trained):
         del hybrid.signals
         trained_on[:2], hybrid.weights, hybrid.config = True, before, config
     assert real is not known
-    assert free == (1.0, (0.0, 0.0, 0.0))
+    assert free == (1.0, (0.0, 0.0, 0.0, 0.0))
     # At 3 the new items would stand above all targets, which costs far more than a hundredth.
-    assert little == (1.0, (0.0, 0.0, 2.0))
+    assert little == (1.0, (0.0, 0.0, 2.0, 0.0))
+
+
+def test_own_counts_grow_with_the_logarithm_of_how_often():
+    histories = Sequences.of([[2, 0, 2, 2], []])
+    found = np.exp(own_counts(histories, 3, 1.0))
+    assert found == pytest.approx(np.array([[2, 1, 4], [1, 1, 1]]))
+
+
+def test_own_counts_fade_from_basket_to_basket():
+    alone = np.expm1(own_counts(Sequences.of([[2, 0, 2]]), 3, 0.5))
+    assert alone == pytest.approx(np.array([[0.5, 0, 1.25]]))
+    history = History(np.array([2, 0, 2], np.int32), baskets=np.array([4, 9, 9]))
+    together = np.expm1(own_counts(Sequences.of([history]), 3, 0.5))
+    assert together == pytest.approx(np.array([[1, 0, 1.5]]))
+    with pytest.raises(ConfigError, match="habit_decay is 0"):
+        HybridConfig(habit_decay=0)
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_own_counts_weigh_where_people_choose_the_same_again(trained, again):
+    drawn = np.random.default_rng(1)
+    rows = []
+    for _ in range(80):
+        favourite, *others = drawn.permutation(60)[:5].tolist()
+        last = favourite if again else others[3]
+        # One was looked at twice, others once; without them, chance alone would decide.
+        rows.append([favourite, others[0], favourite, others[1], others[2], last])
+    _, cases = replace_sequences(small_dataset(80), Sequences.of(rows)).split("last-out")
+    hybrid, real, before = trained.hybrid, trained.hybrid.signals, trained.hybrid.weights
+    noise = torch.rand(80, 60, generator=torch.Generator().manual_seed(0))
+
+    def nothing_else(*args):
+        found = real(*args)
+        still = torch.zeros_like(found.dense)
+        return replace(found, dense=noise[: len(still)], codes=still, follow=still)
+
+    try:
+        hybrid.signals = nothing_else
+        reached, habit = trained.tune(cases), hybrid.habit
+        first = trained.rank(cases.histories, 1).items[:, 0]
+    finally:
+        del hybrid.signals
+        hybrid.weights = before
+    assert (habit > 0) == again
+    assert (reached == 1.0) == again
+    assert (first.tolist() == [row[0] for row in rows]) == again
+
+
+def test_weights_of_earlier_versions_are_read():
+    hybrid = Hybrid(HybridConfig(transitions=False, habit=4.0), None, window=5, items=9)
+    assert hybrid.weights == (0.2, 0.4, 0.0, 4.0)
+    hybrid.weights = (0.3, 0.1)
+    assert hybrid.weights == (0.3, 0.1, 0.0, 0.0)
+    hybrid.weights = (0.3, 0.1, 2.0)
+    assert hybrid.weights == (0.3, 0.1, 2.0, 0.0)
 
 
 def test_what_the_beams_lost_counts_as_the_worst_that_they_kept():
@@ -337,6 +297,38 @@ def replace_sequences(dataset: Dataset, rows: Sequences) -> Dataset:
     return assemble(dataset.catalog, events, name="again")
 
 
+def test_without_a_table_codes_and_counts_are_weighed_alone(tmp_path):
+    training, cases = small_dataset(60, seed=4).split("last-out")
+    config = HybridConfig(table=None, habit=0.5)
+    both = GenerativeRecommender.train(
+        "tiny",
+        training,
+        small_index(),
+        folder=tmp_path / "fit",
+        config=GenerativeConfig(hybrid=config),
+        adapt="full",
+        steps=3,
+        batch_size=4,
+        row_tokens=256,
+    )
+    assert both.backbone.items is None
+    assert both.hybrid.told == "codes + 0.4 transitions + 0.5 own counts"
+    histories = cases.histories
+    hybrid, both.hybrid = both.hybrid, None
+    generated = both.rank(histories, both.beams)
+    both.hybrid = hybrid
+    signals = hybrid.signals(both.backbone, [], histories, generated)
+    assert not signals.dense.any()
+    best = top_n(signals.fused(1.0, 0.4, 0.0, 0.5).numpy(), 5)
+    assert np.array_equal(both.rank(histories, 5).items, best.items)
+    both.tune(cases)
+    assert both.hybrid.generate == 1.0
+    both.save(tmp_path / "model")
+    again = GenerativeRecommender.load(tmp_path / "model", training.catalog)
+    assert again.hybrid.told == both.hybrid.told
+    assert np.array_equal(both.rank(histories, 5).items, again.rank(histories, 5).items)
+
+
 def test_a_hybrid_without_vectors_or_with_those_of_others_is_refused(tmp_path):
     dataset = small_dataset()
     options = {"adapt": "full", "steps": 1, "config": GenerativeConfig(hybrid=HybridConfig())}
@@ -362,17 +354,12 @@ def test_a_fused_score_is_the_weighted_sum():
         torch.tensor([[1.0, 1.0]]),
         torch.tensor([[2.0, 2.0]]),
         torch.tensor([[4.0, 4.0]]),
+        torch.tensor([[3.0, 0.0]]),
         torch.tensor([False, True]),
     )
     assert signals.fused(0.5, 0.25).tolist() == [[3.0, 3.0]]
     assert signals.fused(0.5, 0.25, 1.5).tolist() == [[3.0, 4.5]]
-    without = Hybrid(HybridConfig(transitions=False), None, window=5)
+    assert signals.fused(0.5, 0.25, 1.5, 2.0).tolist() == [[9.0, 4.5]]
+    assert signals.dense.tolist() == [[1.0, 1.0]]
+    without = Hybrid(HybridConfig(transitions=False), None, window=5, items=2)
     assert without.transitions is None
-
-
-def test_a_step_of_other_tasks_alone_is_learned_by_a_hybrid_too(tmp_path):
-    options = {"steps": 2, "row_tokens": 128, "log_every": 1, "next_item": 0.0, "mixed_history": 1}
-    trained = hybrid_of(small_dataset(20), small_index(), tmp_path, **options)
-    assert np.isfinite(trained.fitted.losses).all()
-    assert set(trained.learnt.prompts) == {"mixed_history"}
-    assert (trained.rank(small_dataset(3).sequences, 4).items != NO_ITEM).all()
