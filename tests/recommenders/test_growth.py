@@ -74,6 +74,23 @@ def test_a_hybrid_ranks_new_items_by_their_content_and_old_ones_as_before(world,
     assert more.rank(larger.sequences.take([0]), 5).items.max() < ITEMS + NEW
 
 
+def test_a_hybrid_of_codes_and_counts_grows_without_vectors(world, tmp_path):
+    before, after, dataset, larger, _ = world
+    config = GenerativeConfig(hybrid=HybridConfig(table=None, habit=3.0))
+    folder = tmp_path / "fit"
+    trained = GenerativeRecommender.train(
+        "tiny", dataset, before, config=config, folder=folder, **OPTIONS
+    )
+    weights = trained.hybrid.weights
+    more = grown(trained, after, larger)
+    assert more.backbone.items is None
+    assert more.hybrid.weights == weights
+    assert more.hybrid.transitions.counts.shape == (ITEMS + NEW,)
+    # A new item that somebody chose again and again is among the first for them.
+    history = Sequences.of([[0, ITEMS, ITEMS, ITEMS]])
+    assert ITEMS in more.rank(history, 3).items[0]
+
+
 def test_a_grown_recommender_is_trained_on_written_and_read(tmp_path):
     before, after, dataset, larger, _ = world_of("append")
     assert after.codebook_sizes[-1] > before.codebook_sizes[-1]
