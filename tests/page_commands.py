@@ -3,6 +3,7 @@
 A line is written as on its page, without the comment. What truly is not run here says why.
 """
 
+from tests.page_trainings import TRAININGS
 from tests.test_docs import FENCE, HERE, OWN_DATA, PAGES
 
 # A small shop, so that what a page does with its data set takes a second.
@@ -103,22 +104,12 @@ RUN = {
         ),
         "genrec evaluate runs/task-mix --tasks": "",
     },
+    **TRAININGS,
 }
 _MAKE = "sets up an environment; the container's tests and whoever installs run it"
 _BENCHMARK = "a benchmark; tests/test_toy_figures.py and others run their parts"
 _SERVES = "serves until it is stopped; tests/cli/test_serve.py and tests/serving"
 _RAY = "starts Ray; tests/stages/test_batch.py and test_encode_parts.py"
-_AMAZON = "an hour and more on Amazon's reviews; tests/stages/test_ids.py on small tables"
-_DOWNLOAD = "wants files that one downloads; tests/data/sources/test_downloads.py"
-_PICTURES = "draws pictures and films for minutes; tests/stages/test_ads_media.py"
-_PHOTOS = "trains for hours on 40,000 photos; tests/stages/test_pretrain.py on 40 pictures"
-_FIND = "wants a tower that learned from photos; tests/cli/test_find.py"
-_CONTENT = "trains a tower for minutes; tests/stages/test_pretrain_content.py"
-_PREFER = "trains an LLM for hours; tests/stages/test_prefer.py and test_finetune_copy_clicks.py"
-_COPY = "trains an LLM for hours; tests/stages/test_finetune.py"
-_DIFFUSION = "trains for hours; tests/stages/test_pretrain_diffusion.py"
-_LLM = "reads with SmolLM2 for minutes; tests/stages/test_tasks.py with a small chat model"
-_TUNE = "thirty trainings on films that one downloads; tests/stages/test_tune.py"
 _VLLM = "wants the environment of vLLM; make test-vllm"
 _MCP = "speaks over stdio until it is closed; tests/serving/test_mcp.py"
 # Programs other than genrec, by how a line begins.
@@ -129,11 +120,7 @@ OTHERS = {
     "python -m benchmarks": _BENCHMARK,
     "accelerate launch ": "tests/cli/test_launched.py starts it",
 }
-_SEGMENT = "trains on a model of pictures; tests/stages/test_segment_adapters.py with a small one"
 NOT_RUN = {
-    "genrec tune movielens --trials 30 --into runs/movielens-tune": _TUNE,
-    "genrec tune movielens --trials 30 --into runs/movielens-tune --minutes 60": _TUNE,
-    "genrec run runs/movielens-tune/best.yaml": _TUNE,
     "genrec serve runs/quickstart": _SERVES,
     "genrec serve runs/quickstart --host 0.0.0.0 --keys keys.json": _SERVES,
     "genrec serve runs/quickstart --max-batch 64 --max-wait-ms 10 --queue 512 --timeout 5": _SERVES,
@@ -148,57 +135,6 @@ NOT_RUN = {
     "genrec recommend runs/quickstart --user 1912 --backend vllm"
     """ --backend-options '{"max_model_len": 1024}'""": _VLLM,
     "genrec serve runs/quickstart --backend vllm --backend-options options.json": _VLLM,
-    "genrec run beauty-codes": _AMAZON,
-    "genrec run toys_from_beauty": _AMAZON,
-    "genrec run movielens data.options.edition=ml-1m data.options.folder=ml-1m": _DOWNLOAD,
-    "genrec run mind data.options.folder=DOWNLOADS": _DOWNLOAD,
-    "genrec run hm data.options.folder=hm --until load_data": _DOWNLOAD,
-    "genrec ads runs/toy-shop --campaign cushions --image --video"
-    " budget.pictures=12 budget.films=4": _PICTURES,
-    "genrec ads runs/toy-shop --campaign cushions --image"
-    " --certificate chain.pem --certificate-key key.pem": _PICTURES,
-    "genrec run pretrain/product-photos": _PHOTOS,
-    "genrec run pretrain/product-photos data.options.folder=PHOTOS": _PHOTOS,
-    "genrec run pretrain/product-photos data.source=tables data.options.items=items.csv"
-    " data.options.media=PHOTOS": _PHOTOS,
-    "genrec run pretrain/product-photos data.source=tables data.options.items=items.csv"
-    " data.options.media=photos": _PHOTOS,
-    "genrec run my.yaml encode.image.model=runs/product-photos/tower": _PHOTOS,
-    "genrec evaluate runs/product-photos data.options.folder=PHOTOS": _PHOTOS,
-    "genrec evaluate runs/product-photos data.options.folder=PHOTOS"
-    " pretrain.image_text.pool=500 --json": _PHOTOS,
-    "genrec evaluate runs/product-photos data.source=tables data.options.items=items.csv"
-    " data.options.media=PHOTOS": _PHOTOS,
-    "genrec run pretrain/projector": (
-        "trains SmolLM2 for hours; tests/stages/test_pretrain_projector.py with small models"
-    ),
-    'genrec find runs/product-photos "red dress"': _FIND,
-    "genrec find runs/product-photos --image photo.jpg -n 5": _FIND,
-    'genrec find runs/product-photos "in blue" --image photo.jpg'
-    """ --where '{"gender": "Women"}'""": _FIND,
-    "genrec run pretrain/content-next-item": _CONTENT,
-    "genrec run pretrain/content-next-item pretrain.content.fusion.kind=hierarchical"
-    " encode.fields=[title,category,material]": _CONTENT,
-    "genrec ablate runs/content-next-item": _CONTENT,
-    "genrec ablate runs/content-next-item --retrain": _CONTENT,
-    "genrec recommend runs/content-next-item --user shopper0001 -n 5": _CONTENT,
-    "genrec run toy-shop encode.vectors_from=runs/content-next-item": _CONTENT,
-    "genrec run finetune/preference-dpo": _PREFER,
-    "genrec run finetune/preference-grpo": _PREFER,
-    "genrec run finetune/beauty-grpo --into runs/beauty": _PREFER,
-    "genrec run finetune/copy-clicks": _PREFER,
-    "genrec run finetune/copywriter": _COPY,
-    "genrec write runs/quickstart --item 12388553 --mode free"
-    " --adapter runs/copywriter/copywriter": _COPY,
-    "genrec run pretrain/product-diffusion": _DIFFUSION,
-    "genrec run pretrain/product-diffusion-photos": _DIFFUSION,
-    "genrec run finetune/image-lora": (
-        "wants a diffusion model; tests/stages/test_finetune_image_lora.py with a small one"
-    ),
-    "genrec run finetune/image-lora-segment": _SEGMENT,
-    "genrec ads runs/image-lora-segment --campaign cushions --image"
-    " picture.segment_adapters=[runs/image-lora-segment/image_lora]": _SEGMENT,
-    "genrec rerank runs/quickstart --model smollm2-135m --users 100": _LLM,
 }
 
 

@@ -14,8 +14,14 @@ TEMPLATE = (
 CONTEXT = 512
 
 
-def write_chat_model(folder: Path, *, template: str | None = TEMPLATE, seed: int = 0) -> str:
-    """Random weights and a tokenizer of bytes: it writes noise, but the same noise every time."""
+def write_chat_model(
+    folder: Path, *, template: str | None = TEMPLATE, context: int = CONTEXT, seed: int = 0
+) -> str:
+    """Random weights and a tokenizer of bytes: it writes noise, but the same noise every time.
+
+    Args:
+        context: the most tokens that it reads and writes together.
+    """
     tokenizer = byte_tokenizer()
     tokenizer.chat_template = template
     torch.manual_seed(seed)
@@ -25,7 +31,7 @@ def write_chat_model(folder: Path, *, template: str | None = TEMPLATE, seed: int
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=CONTEXT,
+        max_position_embeddings=context,
         # Far above the usual: the likeliest token then changes from step to step.
         initializer_range=0.6,
         tie_word_embeddings=False,

@@ -6,6 +6,7 @@ that an answer does not depend on what is generated beside it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -279,9 +280,21 @@ def _with_adapter(model: Any, folder: str) -> Any:
     try:
         return PeftModel.from_pretrained(model, folder).merge_and_unload()
     except (OSError, ValueError, RuntimeError) as error:
+        # The first line of PyTorch's says only that there are errors, the second the first of them.
+        why = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise ConfigError(
-            f"The adapter '{folder}' does not fit this model: {str(error).splitlines()[0]}"
+            f"The adapter '{folder}' does not fit this model: {why}{_trained_on(folder)}"
         ) from error
+
+
+def _trained_on(folder: str) -> str:
+    """What an adapter says it was trained on, as the end of a message; empty if it does not."""
+    try:
+        said = json.loads((Path(folder) / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    base = said.get("base_model_name_or_path") if isinstance(said, dict) else None
+    return f" It was trained on '{base}'; name that text model." if base else ""
 
 
 def _drawn(logits: Tensor, generators: Sequence[torch.Generator], temperature: float) -> Tensor:

@@ -134,3 +134,19 @@ def test_an_adapter_changes_what_is_written(folder, tmp_path, text_model):
 def test_a_folder_without_an_adapter_is_refused(folder, tmp_path):
     with pytest.raises(ConfigError, match=r"no adapter in .*adapter_config"):
         TransformersText(folder, device="cpu", adapter=str(tmp_path))
+
+
+def test_an_adapter_of_another_model_is_refused_with_the_name_of_its_own(folder, tmp_path):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+    other = AutoModelForCausalLM.from_pretrained(folder).config.to_dict()
+    LlamaForCausalLM(LlamaConfig(**{**other, "intermediate_size": 32})).save_pretrained(
+        tmp_path / "other"
+    )
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "other")
+    get_peft_model(model, LoraConfig(r=2, target_modules="all-linear")).save_pretrained(
+        tmp_path / "adapter"
+    )
+    with pytest.raises(ConfigError, match=r"size mismatch .*trained on '.*other'; name that"):
+        TransformersText(folder, device="cpu", adapter=str(tmp_path / "adapter"))
