@@ -23,6 +23,7 @@ from genrec.evaluation.evaluate import evaluate
 from genrec.recipe import Recipe
 from genrec.recommenders.base import Recommender
 from genrec.recommenders.generative import GenerativeRecommender
+from genrec.recommenders.habit import Habit
 from genrec.recommenders.personal import Personal
 from genrec.recommenders.sasrec import SASRec
 from genrec.stages.judge import control_options
@@ -48,7 +49,8 @@ SASREC: dict[str, dict[str, Any]] = {
     "sasrec_cosine_no_bias_steps250": {"steps": 250, "temperature": 0.05, "item_bias": False},
     "sasrec_dot_no_bias_steps250": {"steps": 250, "item_bias": False},
 }
-NAMES = [*GENERATIVE, "personal", *SASREC]
+COUNTS = {"personal": Personal, "habit": Habit}
+NAMES = [*GENERATIVE, *COUNTS, *SASREC]
 
 
 def chosen(words: list[str], train: Dataset, index: Any) -> GenerativeRecommender:
@@ -89,8 +91,9 @@ def main() -> None:
             figures[f"validation_ndcg10_{name}_others"] = round(recommender.tune(others), 4)
             figures[f"weights_{name}"] = list(recommender.hybrid.weights)
             judge(f"{name}_weighed", recommender, time.perf_counter() - started, cases)
-    if "personal" in wanted:
-        judge("personal", Personal.train(train), 0.0, cases)
+    for name in (name for name in COUNTS if name in wanted):
+        started = time.perf_counter()
+        judge(name, COUNTS[name].train(train), time.perf_counter() - started, cases)
     for name, changes in SASREC.items():
         if name not in wanted:
             continue

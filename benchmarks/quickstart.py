@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.harness import Figures, arguments, not_measured, report
 
-QUICK = ["train.steps=60", "evaluate.against=[popular, personal, cooccurrence]"]
+QUICK = ["train.steps=60", "evaluate.against=[popular, personal, habit, cooccurrence]"]
 
 
 def run(folder: Path, overrides: list[str]) -> tuple[dict[str, object], float, float]:
@@ -56,6 +56,7 @@ def main() -> None:
         ("cooccurrence", "ndcg10_cooccurrence"),
         ("popular", "ndcg10_popular"),
         ("personal", "ndcg10_personal"),
+        ("habit", "ndcg10_habit"),
         ("sasrec", "ndcg10_sasrec"),
     ):
         if recommender in judged["recommenders"]:

@@ -7,7 +7,7 @@
     ├── encoders        TextEncoder
     ├── semantic IDs    SemanticIdTokenizer, SemanticIndex
     ├── recommenders    Recommender, Recommendation, GenerativeRecommender,
-    │                   Popular, Personal, Cooccurrence, SASRec
+    │                   Popular, Personal, Habit, Cooccurrence, SASRec
     ├── evaluation      evaluate, Protocol
     ├── runs            Recipe, Workspace
     └── errors          GenrecError: InputError, ConfigError, ArtefactError,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from genrec.recommenders.base import Recommendation, Recommender
     from genrec.recommenders.cooccurrence import Cooccurrence
     from genrec.recommenders.generative import GenerativeRecommender
+    from genrec.recommenders.habit import Habit
     from genrec.recommenders.personal import Personal
     from genrec.recommenders.popular import Popular
     from genrec.recommenders.sasrec import SASRec
@@ -55,6 +56,7 @@ __all__ = [
     "Dataset",
     "GenerativeRecommender",
     "GenrecError",
+    "Habit",
     "History",
     "InputError",
     "Interaction",
@@ -83,6 +85,7 @@ _HOMES = {
     "Dataset": "genrec.data.dataset",
     "GenerativeRecommender": "genrec.recommenders.generative",
     "GenrecError": "genrec.errors",
+    "Habit": "genrec.recommenders.habit",
     "History": "genrec.data.sequences",
     "InputError": "genrec.errors",
     "Interaction": "genrec.data.dataset",

@@ -7,8 +7,8 @@ import genrec
 from genrec import errors
 
 EXPORTED = """
-    ArtefactError Catalog ConfigError Cooccurrence Dataset GenerativeRecommender GenrecError History
-    InputError Interaction Item MissingExtra Personal Popular Protocol Recipe Recommendation
+    ArtefactError Catalog ConfigError Cooccurrence Dataset GenerativeRecommender GenrecError Habit
+    History InputError Interaction Item MissingExtra Personal Popular Protocol Recipe Recommendation
     Recommender SASRec SemanticIdTokenizer SemanticIndex StorageError TextEncoder Workspace evaluate
 """.split()
 

@@ -25,6 +25,10 @@ CONTROLS = Registry(
         "personal": Entry(
             "genrec.recommenders.personal:Personal", about="what the user chose most often before"
         ),
+        "habit": Entry(
+            "genrec.recommenders.habit:Habit",
+            about="the same, later times counting more",
+        ),
         "cooccurrence": Entry(
             "genrec.recommenders.cooccurrence:Cooccurrence",
             about="what was chosen right after the user's last items",

@@ -29,9 +29,9 @@ from genrec.errors import ConfigError
 from genrec.llm.item_table import ItemTable
 from genrec.llm.options import ItemTableConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, top_n
-from genrec.recommenders.baskets import basket_ranks
 from genrec.recommenders.cooccurrence import Cooccurrence
 from genrec.recommenders.counts import item_counts
+from genrec.recommenders.habit import own_counts
 from genrec.recommenders.options import HybridConfig
 from genrec.recommenders.scored import CELLS_PER_BATCH
 from genrec.recommenders.step_choice import ndcg_sum
@@ -309,21 +309,6 @@ def log_floored(scores: np.ndarray) -> np.ndarray:
     """
     least = np.where(scores > 0, scores, np.inf).min(axis=1, keepdims=True, initial=1.0)
     logs: np.ndarray = np.log(np.maximum(scores, least))
-    return logs
-
-
-def own_counts(histories: Sequences, items: int, decay: float) -> np.ndarray:
-    """log(1 + times) of every item in each history, shape (users, items), float32.
-
-    Args:
-        decay: the weight of a time against one that is a basket (or, without baskets, an event)
-            later.
-    """
-    counts = np.zeros((len(histories), items), np.float32)
-    for row, history in enumerate(histories):
-        ranks = basket_ranks(history)
-        np.add.at(counts[row], history.items, decay ** (ranks[-1:] - ranks))
-    logs: np.ndarray = np.log1p(counts)
     return logs
 
 

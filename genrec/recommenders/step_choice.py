@@ -87,13 +87,21 @@ def validation_ndcg(
 
 
 def ndcg_sum(scores: Tensor, targets: Sequences) -> float:
-    """The sum over users of NDCG@10 of these scores, shape (users, items), nothing filtered."""
+    """The sum over users of NDCG@10 of these scores, shape (users, items), nothing filtered.
+
+    Among equals the first items stand first, as ``top_n`` ranks them.
+    """
     rows = np.repeat(np.arange(len(targets)), targets.lengths)
     pairs = np.unique(np.stack([rows, targets.items.astype(np.int64)]), axis=1)
     row, item = torch.from_numpy(pairs).to(scores.device)
     # Of what stands above a target, ten are all that matter.
     best = scores.topk(min(10, scores.shape[1])).values
-    above = (best[row] > scores[row, item][:, None]).sum(1)
+    own = scores[row, item][:, None]
+    above = (best[row] > own).sum(1)
+    near = above < 10
+    equal = scores[row[near]] == own[near]
+    before = torch.arange(scores.shape[1], device=row.device) < item[near][:, None]
+    above[near] += (equal & before).sum(1)
     gains = torch.where(above < 10, 1 / torch.log2(above + 2.0), 0.0)
     counts = torch.bincount(row, minlength=len(targets))
     ideal = torch.cumsum(1 / torch.log2(torch.arange(10, device=row.device) + 2.0), 0)

@@ -12,6 +12,7 @@ import pytest
 from genrec.data.sequences import History, Sequences
 from genrec.errors import ConfigError
 from genrec.recommenders.cooccurrence import Cooccurrence
+from genrec.recommenders.habit import Habit
 from genrec.recommenders.personal import Personal
 from genrec.recommenders.popular import Popular
 from genrec.recommenders.sasrec import SASRec
@@ -35,6 +36,13 @@ class TestPersonal(StoredRecommenderContract):
     @classmethod
     def recommender(cls):
         return Personal.train(shop())
+
+
+class TestHabit(StoredRecommenderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def recommender(cls):
+        return Habit.train(shop())
 
 
 class TestCooccurrence(StoredRecommenderContract):
@@ -107,6 +115,18 @@ def test_personal_takes_items_of_one_basket_as_equally_recent() -> None:
     history = History(np.array([7, 3, 5], np.int32), None, np.array([0, 1, 1], np.int32))
     ranking = recommender.rank(Sequences.of([history]), 4)
     assert ranking.items[0].tolist() == [5, 3, 7, 11]
+
+
+def test_habit_prefers_what_was_chosen_often_of_late_then_the_popular() -> None:
+    recommender = Habit(shop().catalog, np.arange(ITEMS))
+    # Item 4 twice long ago, 2 once now; twice weighs more until some fourteen events have passed.
+    for since, first in ((3, 4), (30, 2)):
+        history = [4, 4, *[7, 9] * since, 2]
+        ranking = recommender.rank(Sequences.of([history]), 5)
+        assert set(ranking.items[0, :4].tolist()) == {2, 4, 7, 9}
+        places = ranking.items[0].tolist()
+        assert (places.index(4) < places.index(2)) == (first == 4)
+        assert places[4] == ITEMS - 1
 
 
 def test_cooccurrence_equals_the_formula_worked_out_pair_by_pair() -> None:

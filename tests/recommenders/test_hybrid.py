@@ -12,7 +12,8 @@ from genrec.errors import ArtefactError, ConfigError
 from genrec.llm.options import ItemTableConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, top_n
 from genrec.recommenders.generative import GenerativeRecommender
-from genrec.recommenders.hybrid import Hybrid, Signals, _spread, log_floored, own_counts
+from genrec.recommenders.habit import own_counts
+from genrec.recommenders.hybrid import Hybrid, Signals, _spread, log_floored
 from genrec.recommenders.options import GenerativeConfig, HybridConfig
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from tests.contracts.recommender import ITEMS, RecommenderContract, shop
