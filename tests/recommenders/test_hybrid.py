@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,9 @@ import torch
 from genrec.data.assemble import assemble
 from genrec.data.dataset import Dataset
 from genrec.data.sequences import History, Sequences
+from genrec.decoding.beam import beam_search
 from genrec.errors import ArtefactError, ConfigError
+from genrec.llm.backbone import Backbone
 from genrec.llm.options import ItemTableConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, top_n
 from genrec.recommenders.generative import GenerativeRecommender
@@ -328,6 +331,15 @@ def test_without_a_table_codes_and_counts_are_weighed_alone(tmp_path):
     again = GenerativeRecommender.load(tmp_path / "model", training.catalog)
     assert again.hybrid.told == both.hybrid.told
     assert np.array_equal(both.rank(histories, 5).items, again.rank(histories, 5).items)
+    # As vLLM does it: the weights are elsewhere, and only the search knows them.
+    both.backbone.export_merged(tmp_path / "merged")
+    elsewhere = GenerativeRecommender.load(
+        tmp_path / "model",
+        training.catalog,
+        backbone=Backbone.outline(tmp_path / "merged")[0],
+        search=partial(beam_search, both.backbone),
+    )
+    assert np.array_equal(both.rank(histories, 5).items, elsewhere.rank(histories, 5).items)
 
 
 def test_a_hybrid_without_vectors_or_with_those_of_others_is_refused(tmp_path):
