@@ -109,6 +109,8 @@ def test_whoever_is_forgotten_has_no_chat_to_go_on_with(front, monkeypatch):
 def test_ctrl_c_leaves_while_the_shop_waits_for_words(front, monkeypatch):
     session = front.open()
     said(front, session, monkeypatch, "lamps", "/quit")
+    # A process in the background starts with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     # As polars leaves it: what Ctrl-C interrupts is begun anew.
     signal.siginterrupt(signal.SIGINT, False)
     reading, writing = os.pipe()
@@ -120,7 +122,10 @@ def test_ctrl_c_leaves_while_the_shop_waits_for_words(front, monkeypatch):
         monkeypatch.setattr("sys.stdin", source)
         pressed.start()
         given_up.start()
-        talk(front, session, Screen.of(out, front.shop))
+        try:
+            talk(front, session, Screen.of(out, front.shop))
+        finally:
+            signal.signal(signal.SIGINT, before)
     given_up.cancel()
     os.close(writing)
     assert not late.is_set()
