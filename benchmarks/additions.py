@@ -9,13 +9,10 @@ ten steps of each and judges a hundred users.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
-from benchmarks.harness import Figures, not_measured, report
+from benchmarks.harness import Figures, report
+from benchmarks.recipes import QUICK, asked, failed, figures_of
 
 TITLES = ["tasks.title_to_id=0.3", "tasks.id_to_title=0.3"]
 VARIANTS = {
@@ -26,37 +23,8 @@ VARIANTS = {
     "tasks": [*TITLES, "tasks.mixed_history=0.3", "tasks.item_to_item=0.3"],
 }
 RERANK = "reranked"
-BRIEF = ["evaluate.against=[popular]", "train.validate_every=300", "train.steps=300"]
-QUICK = [
-    "evaluate.against=[popular]",
-    "train.validate_every=10",
-    "train.steps=10",
-    "train.warmup_steps=1",
-    "evaluate.validation_users=100",
-    "evaluate.test_users=100",
-]
-METRICS = {"recall10": "recall@10", "ndcg10": "ndcg@10"}
+BRIEF = ["train.validate_every=300", "train.steps=300"]
 RUNS = Path("runs/additions")
-
-
-def asked(*words: str) -> dict[str, Any] | None:
-    """What a command prints as JSON, or nothing where it failed."""
-    command = [sys.executable, "-m", "genrec.cli.main", *words, "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        return None
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def figures_of(judged: dict[str, Any], who: str, name: str) -> Figures:
-    """Means and intervals of one recommender of a report."""
-    figures: Figures = {}
-    for short, metric in METRICS.items():
-        mean, low, high = judged["recommenders"][who]["figures"][metric]
-        figures[f"{name}_{short}"] = round(mean, 4)
-        figures[f"{name}_{short}_interval"] = [round(low, 4), round(high, 4)]
-    return figures
 
 
 def main() -> None:
@@ -74,19 +42,18 @@ def main() -> None:
         if name == RERANK:
             users = "2" if options.quick else str(options.users)
             judged = asked("rerank", str(folder / "hybrid"), "--users", users)
-            who = "reranked"
         else:
-            words = [*VARIANTS[name], *brief, "--into", str(folder / name)]
-            found = asked("run", "movielens", *words)
-            judged, who = None if found is None else found["report"], "genrec"
+            words = [*VARIANTS[name], *brief, "evaluate.against=[popular]"]
+            made = asked("run", "movielens", *words, "--into", str(folder / name))
+            judged = None if made is None else made["report"]
         if judged is None:
-            reason = "the command did not end well; it said why on stderr"
-            figures |= not_measured(f"{name}_ndcg10", reason)
+            figures |= failed(name)
             continue
+        found = judged["recommenders"]
         if name == RERANK:
-            (given,) = set(judged["recommenders"]) - {who}
-            figures |= figures_of(judged, given, "given")
-        figures |= figures_of(judged, who, name)
+            figures |= figures_of(found["genrec"], "given") | figures_of(found[RERANK], name)
+        else:
+            figures |= figures_of(found["genrec"], name)
         rules[name] = judged["protocol"]["line"]
     report(figures, rules=rules)
 

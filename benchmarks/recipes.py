@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness import Figures, not_measured, report
 
@@ -23,32 +24,50 @@ QUICK = [
     "train.warmup_steps=1",
     "evaluate.validation_users=100",
     "evaluate.test_users=100",
-    "evaluate.against=[popular, cooccurrence]",
 ]
+
+
+def asked(*words: str) -> dict[str, Any] | None:
+    """What a command of genrec prints as JSON, or nothing where it failed."""
+    command = [sys.executable, "-m", "genrec.cli.main", *words, "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        return None
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def failed(name: str) -> Figures:
+    """In the place of the figures of what did not end well."""
+    return not_measured(f"{name}_ndcg10", "the command did not end well; it said why on stderr")
+
+
+def figures_of(found: dict[str, Any], start: str, ending: str = "") -> Figures:
+    """Means and intervals of one recommender of a report, by names that begin and end so."""
+    figures: Figures = {}
+    for short, metric in METRICS.items():
+        mean, low, high = found["figures"][metric]
+        figures[f"{start}_{short}{ending}"] = round(mean, 4)
+        figures[f"{start}_{short}{ending}_interval"] = [round(low, 4), round(high, 4)]
+    return figures
 
 
 def run(name: str, *, quick: bool) -> tuple[Figures, str]:
     """What one recipe reaches, beside its controls, and by which rules."""
     folder = RUNS / (f"{name}-quick" if quick else name)
-    words = [*(QUICK if quick else []), "--into", str(folder), "--json"]
-    command = [sys.executable, "-m", "genrec.cli.main", "run", name, *words]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    brief = [*QUICK, "evaluate.against=[popular, cooccurrence]"] if quick else []
+    made = asked("run", name, *brief, "--into", str(folder))
     key = name.replace("-", "_")
-    if done.returncode:
-        reason = "the run did not end well; it said why on stderr"
-        return not_measured(f"{key}_ndcg10", reason), ""
-    judged = json.loads(done.stdout)["report"]
+    if made is None:
+        return failed(key), ""
+    judged = made["report"]
     seconds = json.loads((folder / "run.json").read_text())["seconds"]
     figures: Figures = {
         f"{key}_users": judged["users"],
         f"{key}_minutes": round(sum(seconds.values()) / 60, 1),
     }
     for who, found in judged["recommenders"].items():
-        ending = "" if who == "genrec" else f"_{who}"
-        for short, metric in METRICS.items():
-            mean, low, high = found["figures"][metric]
-            figures[f"{key}_{short}{ending}"] = round(mean, 4)
-            figures[f"{key}_{short}{ending}_interval"] = [round(low, 4), round(high, 4)]
+        figures |= figures_of(found, key, "" if who == "genrec" else f"_{who}")
     return figures, judged["protocol"]["line"]
 
 

@@ -27,7 +27,7 @@ CONTROLS = Registry(
         ),
         "habit": Entry(
             "genrec.recommenders.habit:Habit",
-            about="the same, later times counting more",
+            about="what the user chose most often, later times counting more",
         ),
         "cooccurrence": Entry(
             "genrec.recommenders.cooccurrence:Cooccurrence",

@@ -45,8 +45,6 @@ HABITS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
 BONUSES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
 # Cases times items whose signals are held at once while weights are chosen.
 TUNING_CELLS = 50_000_000
-
-
 # Of codes, transitions, the bonus of new items, own counts.
 Weights = tuple[float, float, float, float]
 
@@ -214,14 +212,15 @@ class Hybrid:
         Returns:
             The NDCG@10 of the chosen weights.
         """
-        items = self.items
-        cases = cases.take(np.arange(min(len(cases), max(100, TUNING_CELLS // max(1, items)))))
-        shares = [cases.take(rows) for rows in parts(len(cases), items)]
-        told = [(prompts(share.histories), generated(share.histories), share) for share in shares]
+        most = max(100, TUNING_CELLS // max(1, self.items))
+        cases = cases.take(np.arange(min(len(cases), most)))
+        shares = [cases.take(rows) for rows in parts(len(cases), self.items)]
+        # Generated once: only the weights differ from one trial to the next.
+        known = [(prompts(share.histories), generated(share.histories), share) for share in shares]
 
         def reached(tried: Sequence[Weights]) -> dict[Weights, float]:
             totals = dict.fromkeys(tried, 0.0)
-            for prompt, ranking, share in told:
+            for prompt, ranking, share in known:
                 found = self.signals(backbone, prompt, share.histories, ranking)
                 for weights in tried:
                     totals[weights] += ndcg_sum(found.fused(*weights), share.targets)

@@ -19,6 +19,17 @@ def _everything(recommender):
     return AllowedItems.of(Sequences.of([[0]]), len(recommender.catalog))
 
 
+def states_of(backbone, batch):
+    """The state at every place of a batch's only row, shape (tokens, width)."""
+    with torch.no_grad():
+        return backbone.hidden_states(
+            inputs_embeds=backbone.embed(batch["input_ids"]),
+            attention_mask=packed_mask(batch["segments"], torch.float32, batch["chains"]),
+            position_ids=batch["position_ids"],
+            use_cache=False,
+        ).last_hidden_state[0]
+
+
 @pytest.mark.parametrize(("baskets", "spelled"), [(False, 1.0), (True, 1.0), (True, 0.4)])
 def test_a_state_in_a_training_row_is_that_after_the_prompt(tmp_path, baskets, spelled):
     dataset = shop(baskets=baskets)
@@ -30,13 +41,7 @@ def test_a_state_in_a_training_row_is_that_after_the_prompt(tmp_path, baskets, s
     source = HistoryRows(recommender.prompt, Sequences.of([history]), seed=0)
     row = source.row(0, 0)
     batch = collate_packed([[row]])
-    with torch.no_grad():
-        states = backbone.hidden_states(
-            inputs_embeds=backbone.embed(batch["input_ids"]),
-            attention_mask=packed_mask(batch["segments"], torch.float32, batch["chains"]),
-            position_ids=batch["position_ids"],
-            use_cache=False,
-        ).last_hidden_state[0]
+    states = states_of(backbone, batch)
     # What later items see of the row is the prompt, if the order within baskets is the same.
     seen = row.tokens[row.items.chains == IN_VIEW]
     after = last_states(backbone, [seen.tolist()])[0]
@@ -76,13 +81,8 @@ def test_the_codes_of_a_training_row_have_the_probability_that_beams_give_them(t
     history = small_dataset().sequences[0]
     row = HistoryRows(recommender.prompt, Sequences.of([history]), seed=0).row(0, 0)
     batch = collate_packed([[row]])
+    states = states_of(backbone, batch)
     with torch.no_grad():
-        states = backbone.hidden_states(
-            inputs_embeds=backbone.embed(batch["input_ids"]),
-            attention_mask=packed_mask(batch["segments"], torch.float32, batch["chains"]),
-            position_ids=batch["position_ids"],
-            use_cache=False,
-        ).last_hidden_state[0]
         wanted = (batch["target_levels"][0] >= 0).nonzero()[-levels:, 0].tolist()
         gains = [
             backbone.level_logits(states[place], level).log_softmax(-1)[
