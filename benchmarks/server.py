@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import socket
@@ -26,6 +27,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +144,12 @@ class Asked:
     body: dict[str, Any]
     began: float = 0
     ended: float = 0
-    answer: dict[str, Any] | None = None
+    written: bytes = b""
+
+    @cached_property
+    def answer(self) -> dict[str, Any] | None:
+        """What came back, read after the load; ``None`` if nothing did."""
+        return json.loads(self.written) if self.written else None
 
 
 def random_body(draw: random.Random) -> dict[str, Any]:
@@ -195,6 +202,53 @@ MALFORMED: list[tuple[bytes, dict[str, str], int]] = [
 ]
 
 
+class Wire:
+    """A client's one connection, kept open: as little work as can be beside the server's own.
+
+    Args:
+        address: of the server, ``http://HOST:PORT``.
+        key: that each request shows.
+    """
+
+    def __init__(self, address: str, key: str) -> None:
+        self._host, _, port = address.removeprefix("http://").partition(":")
+        self._port, self._key = int(port), key
+        self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def post(
+        self, content: bytes, headers: dict[str, str], path: str = "/v1/recommend"
+    ) -> tuple[int, bytes]:
+        """Status and body of the answer.
+
+        Raises:
+            OSError, EOFError: the connection broke.
+        """
+        if self._open is None:
+            self._open = await asyncio.open_connection(self._host, self._port)
+        reader, writer = self._open
+        told = {"Host": self._host, "Authorization": f"Bearer {self._key}", **headers}
+        told["Content-Length"] = str(len(content))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        try:
+            writer.write(f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + content)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            size = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+            body = await reader.readexactly(size)
+        except BaseException:
+            # Also of a client that leaves: what comes yet is the answer to another question.
+            self.close()
+            raise
+        if b"connection: close" in head:
+            self.close()
+        return int(head.split(b" ", 2)[1]), body
+
+    def close(self) -> None:
+        """Leaves."""
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+
 @dataclass
 class Load:
     """Clients of one server and what they saw."""
@@ -208,7 +262,7 @@ class Load:
 
     async def clients(
         self,
-        work: Callable[[httpx.AsyncClient, random.Random], Awaitable[None]],
+        work: Callable[[Wire, random.Random], Awaitable[None]],
         requests: int,
         clients: int = CLIENTS,
     ) -> float:
@@ -217,10 +271,7 @@ class Load:
 
         async def one(number: int) -> None:
             draw = random.Random(f"{self.seed} {number}")
-            headers = {"Authorization": f"Bearer {self.key}"}
-            async with httpx.AsyncClient(
-                base_url=self.address, headers=headers, timeout=60
-            ) as client:
+            with contextlib.closing(Wire(self.address, self.key)) as client:
                 for _ in left:
                     if time.perf_counter() > self.end:
                         return
@@ -230,40 +281,42 @@ class Load:
         await asyncio.gather(*(one(number) for number in range(clients)))
         return time.perf_counter() - before
 
-    async def ask(self, client: httpx.AsyncClient, draw: random.Random) -> None:
+    async def ask(self, client: Wire, draw: random.Random) -> None:
         """A good request; one that is turned away tries again."""
         asked = Asked(random_body(draw))
         self.good.append(asked)
+        content = json.dumps(asked.body).encode()
         while True:
             asked.began = time.perf_counter()
             try:
-                answer = await client.post("/v1/recommend", json=asked.body)
-            except httpx.TransportError as error:
+                async with asyncio.timeout(60):
+                    status, answer = await client.post(content, JSON)
+            except (OSError, EOFError, TimeoutError) as error:
                 self.seen[f"lost: {type(error).__name__}"] += 1
                 return
             asked.ended = time.perf_counter()
-            if answer.status_code != 429:
+            if status != 429:
                 break
             self.seen["turned away, tried again"] += 1
             await asyncio.sleep(0.05)
-        if answer.status_code == 200:
-            asked.answer = answer.json()
+        if status == 200:
+            asked.written = answer
         else:
-            self.seen[f"lost: {answer.status_code} {answer.text[:200]}"] += 1
+            self.seen[f"lost: {status} {answer[:200]!r}"] += 1
 
-    async def anything(self, client: httpx.AsyncClient, draw: random.Random) -> None:
+    async def anything(self, client: Wire, draw: random.Random) -> None:
         """A request of any kind, good ones mostly."""
         kind = draw.random()
         if kind < 0.08:
             content, headers, status = draw.choice(MALFORMED)
-            answer = await client.post("/v1/recommend", content=content, headers=headers)
-            if answer.status_code not in (status, 429):
-                self.seen[f"wrong: {answer.status_code} for {content[:60]!r}"] += 1
+            given, _ = await client.post(content, headers)
+            if given not in (status, 429):
+                self.seen[f"wrong: {given} for {content[:60]!r}"] += 1
             self.seen["malformed"] += 1
         elif kind < 0.14:
             try:
                 async with asyncio.timeout(draw.uniform(0.001, 0.1)):
-                    await client.post("/v1/recommend", json=random_body(draw))
+                    await client.post(json.dumps(random_body(draw)).encode(), JSON)
             except TimeoutError:
                 self.seen["left early"] += 1
         else:

@@ -60,7 +60,7 @@ def check_packages() -> None:
     """
     from importlib.util import find_spec
 
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
+    for package in ("fastapi", "httptools", "uvicorn", "prometheus_client"):
         if find_spec(package) is None:
             raise MissingExtra(package.replace("_", "-"), "serve", "The HTTP service")
 
@@ -104,7 +104,7 @@ def run_server(app: FastAPI, service: Service, config: ServeConfig) -> None:
         port=config.port,
         # Whatever else is installed: uvloop does not share signals with handlers of its own.
         loop="asyncio",
-        http="h11",
+        http="httptools",
         ws="none",
         lifespan="on",
         log_config=None,

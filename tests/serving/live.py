@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 def on_thread(app):
     """Serves an application on a free port; gives its address."""
     port = free_port()
-    config = uvicorn.Config(app, port=port, http="h11", log_config=None, lifespan="on")
+    config = uvicorn.Config(app, port=port, http="httptools", log_config=None, lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
