@@ -25,6 +25,7 @@ from genrec.errors import ConfigError, GenrecError, InputError
 from genrec.llm.text import TextModel
 from genrec.recommenders.base import Recommendation, Recommender, Request
 from genrec.recommenders.reasons import with_reasons
+from genrec.serving.apart import apart
 from genrec.serving.batching import Batcher, Closed, Job
 from genrec.serving.conversation.conversation import Conversation
 from genrec.serving.events import Event, EventStore
@@ -101,6 +102,12 @@ class Loaded:
         if not self.recommender.recommend_many([Request(empty, 1)])[0]:
             raise ConfigError("The recommender gives no item for an empty history. Train again.")
         _ = self._rows
+
+
+def verified(loaded: Loaded) -> Loaded:
+    """The same, after it has computed a list; see ``Loaded.verify``."""
+    loaded.verify()
+    return loaded
 
 
 @dataclass(frozen=True)
@@ -252,6 +259,7 @@ class Service:
         """
         if self._load is None:
             raise RequestProblem(501, "no_reload", "This service was started without a run folder.")
+        load = self._load
         if not self._reloading.acquire(blocking=False):
             raise RequestProblem(
                 409, "reload_under_way", "Another reload is under way. Wait for its end."
@@ -259,8 +267,7 @@ class Service:
         try:
             before = self.current.version
             try:
-                loaded = self._load(folder)
-                loaded.verify()
+                loaded = apart(lambda: verified(load(folder)))
             except Exception as error:
                 self.watch_reload("failed")
                 log.warning("The model %s stays in service: %s", before, error)

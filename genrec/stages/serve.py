@@ -11,6 +11,7 @@ from typing import Any
 
 from genrec.llm.text import open_text_model
 from genrec.recommenders.backends import BACKENDS
+from genrec.serving.apart import apart
 from genrec.serving.app import create_app
 from genrec.serving.batching import Batcher
 from genrec.serving.conversation.session_stores import open_sessions
@@ -19,7 +20,7 @@ from genrec.serving.events import open_events
 from genrec.serving.keys import KeyFile
 from genrec.serving.options import ServeConfig
 from genrec.serving.server import check_access, run_server
-from genrec.serving.service import Loaded, Service
+from genrec.serving.service import Loaded, Service, verified
 from genrec.serving.shopfront import Shopfront, ShopfrontOptions
 from genrec.stages.chat import SESSIONS, Counter
 from genrec.stages.loaded import open_run
@@ -67,8 +68,8 @@ def serve(
         found = open_run(place, backend, backend_options, text_model)
         return replace(found, conversation=counter.conversation(found, place))
 
-    loaded = load()
-    loaded.verify()
+    # vLLM starts its processes from the main thread; what computes in this one should not.
+    loaded = verified(load()) if backend == "vllm" else apart(lambda: verified(load()))
     metrics = Metrics()
     batcher = Batcher(
         max_batch=config.max_batch,
