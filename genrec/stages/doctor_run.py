@@ -17,6 +17,7 @@ from genrec.seals import SEAL, Seal, format_of, package_versions
 from genrec.shipped import RECIPES, shipped_names
 from genrec.stages.doctor import Check, declared, fix_of, packages, weights
 from genrec.stages.profile import data_with
+from genrec.stages.run_folder import differences, said
 from genrec.versions import POINTER, Versions
 from genrec.workspace import LOCK, Workspace, open_artefact, seal_of
 
@@ -173,27 +174,13 @@ def _recipe(stored: Mapping[str, Any]) -> Iterator[Check]:
         return
     now = Recipe.load(name).model_dump(mode="json")
     changed = [
-        f"{path}: {_said(was)} here, {_said(new)} in the recipe"
+        f"{path}: {said(was)} here, {said(new)} in the recipe"
         for path, was, new in differences(recipe.model_dump(mode="json"), now)
     ]
     shown = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")
     found = f"{name} has other options now, or the run was given some: {shown}"
     fix = f"If that is not meant: genrec run {name} --into a new folder"
     yield Check("recipe", not changed, found if changed else f"{name}, as it is shipped", fix)
-
-
-def _said(value: Any) -> str:
-    return "left out" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Options that differ, by their paths, with both values."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted(before.keys() | now.keys()):
-            place = f"{path}.{key}" if path else key
-            yield from differences(before.get(key), now.get(key), place)
-    elif before != now:
-        yield path, before, now
 
 
 def _prompt(workspace: Workspace) -> Iterator[Check]:

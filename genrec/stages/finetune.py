@@ -11,6 +11,7 @@ from genrec.stages.finetune_copywriter import finetune
 from genrec.stages.judge import Judgement
 from genrec.stages.prepare import load_data
 from genrec.stages.run import Observer, Run
+from genrec.stages.run_folder import check_recipe
 from genrec.training.company import ALONE, Company
 from genrec.training.image_lora_options import ImageLoraConfig
 from genrec.training.sharding import wants_sharding
@@ -33,6 +34,7 @@ def run_finetuning(
     """
     if recipe.finetune is None:
         raise ConfigError(f"The recipe {recipe.name} has no section 'finetune'.")
+    check_recipe(recipe, workspace)
     company = Company.of_environment()
     if recipe.finetune.image_lora is None:
         company = ALONE
@@ -41,9 +43,9 @@ def run_finetuning(
     watched = observer if observer is not None and company.main else Observer()
     run = Run(recipe, workspace, watched, company=company)
     with workspace.lock() if company.main else nullcontext():
+        dataset = load_data(run)
         if company.main:
             workspace.record("recipe", recipe.model_dump(mode="json"))
-        dataset = load_data(run)
         if recipe.finetune.image_lora is not None:
             return finetune_image_lora.finetune(run, dataset, recipe.finetune.image_lora)
         if recipe.finetune.copy_clicks is not None:

@@ -21,6 +21,7 @@ from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.prompt_segments import with_segments
 from genrec.stages.recommend import Shown, open_llm, recommend, typical_user
 from genrec.stages.run import Engine, Observer, Run
+from genrec.stages.run_folder import check_recipe
 from genrec.stages.train import train
 from genrec.stages.train_one_pass import train_one_pass
 from genrec.training.company import Company
@@ -68,6 +69,7 @@ def run_recipe(
             the batches.
     """
     _refuse_updated(workspace)
+    check_recipe(recipe, workspace)
     ENGINES.entry((engine or Engine()).name)
     company = Company.of_environment()
     company.check_batch(recipe.train.batch_size)
@@ -75,8 +77,6 @@ def run_recipe(
     watched = observer if observer is not None and company.main else Observer()
     run = Run(recipe, workspace, watched, company=company, engine=engine or Engine())
     with workspace.lock() if company.main else nullcontext():
-        if company.main:
-            workspace.record("recipe", recipe.model_dump(mode="json"))
         check_fused(recipe)
         dataset = load_data(run)
         if until not in ("load_data", "encode"):
@@ -85,6 +85,9 @@ def run_recipe(
         if recipe.preference is not None and recipe.preference.method == "grpo":
             # Before hours of training, not behind them.
             check_grpo(dataset.catalog, recipe.preference.grpo)
+        if company.main:
+            # What was refused so far leaves the run that lies here with the recipe that made it.
+            workspace.record("recipe", recipe.model_dump(mode="json"))
         if until == "load_data":
             return None
         if until not in ("encode", "build_ids"):

@@ -8,6 +8,7 @@ from genrec.registry import Entry, Registry
 from genrec.stages.judge import Judgement
 from genrec.stages.prepare import load_data
 from genrec.stages.run import Observer, Run
+from genrec.stages.run_folder import check_recipe
 from genrec.workspace import Workspace
 
 # Each is a function of (run, dataset) that trains, writes its artefacts and judges them.
@@ -30,9 +31,10 @@ def run_pretraining(
     """Runs a pretraining recipe in a workspace; what is up to date there is used again."""
     if recipe.pretrain is None:
         raise ConfigError(f"The recipe {recipe.name} has no section 'pretrain'.")
+    check_recipe(recipe, workspace)
     run = Run(recipe, workspace, observer or Observer())
     with workspace.lock():
-        workspace.record("recipe", recipe.model_dump(mode="json"))
         dataset = load_data(run)
+        workspace.record("recipe", recipe.model_dump(mode="json"))
         judgement: Judgement = OBJECTIVES.load(recipe.pretrain.objective)(run, dataset)
         return judgement

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from genrec.errors import ConfigError
+from genrec.errors import ArtefactError, ConfigError
 from genrec.recipe import Recipe
 from genrec.training.company import ALONE, Company
 from genrec.workspace import Workspace, content_key
@@ -98,10 +98,17 @@ class Run:
         key = self.keys[name]
         if not self.workspace.is_current(name, key):
             return False
-        if self.workspace.run.get("artefacts", {}).get(name, {}).get("key") != key:
+        if self._recorded().get(name, {}).get("key") != key:
             # Whoever wrote it was killed before it could be recorded.
             self.workspace.record("artefacts", {name: {"key": key}})
         return True
+
+    def _recorded(self) -> dict[str, Any]:
+        try:
+            return dict(self.workspace.run.get("artefacts", {}))
+        except ArtefactError:
+            # What is recorded next takes the place of a damaged file.
+            return {}
 
     @contextmanager
     def stage(self, title: str, *, together: bool = False, last: bool = False) -> Iterator[Stage]:

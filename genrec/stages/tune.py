@@ -21,6 +21,7 @@ from genrec.stages.fused import check_fused
 from genrec.stages.prepare import build_ids, encode, load_data
 from genrec.stages.prompt_segments import with_segments
 from genrec.stages.run import STAGE_VERSIONS, Observer, Run
+from genrec.stages.run_folder import check_recipe
 from genrec.stages.train import further_inputs, prompt_hashes, train_validated
 from genrec.stages.tune_results import best_trial, with_values, write_results
 from genrec.stages.tune_study import Ended, Study, Trial, check_pruner
@@ -98,6 +99,7 @@ def tune(
             "train.validate_every is 0, so nothing is validated and trials cannot be told apart. "
             "Set it, such as train.validate_every=50."
         )
+    check_recipe(recipe, workspace)
     deadline = time.monotonic() + 60 * search.minutes if search.minutes else None
     run = Run(recipe, workspace, observer or Observer())
     with workspace.lock():
