@@ -73,7 +73,7 @@ class OnePassRecommender(Recommender):
                 f"The LLM was trained on semantic IDs of {backbone.codebook_sizes} codes, the "
                 f"index has {index.codebook_sizes}. Train again, or load the index it came with."
             )
-        _check_options(config)
+        check_options(config)
         self.catalog, self.index, self.config = catalog, index, config
         self.one_pass, self.seed = one_pass, config.fit.seed
         self.network = OnePassNetwork(backbone, index.codes, one_pass).to(backbone.device)
@@ -132,7 +132,7 @@ class OnePassRecommender(Recommender):
             ConfigError: an option that does not exist or fit.
         """
         chosen = (config or GenerativeConfig()).with_options(**options).on(backbone)
-        _check_options(chosen)
+        check_options(chosen)
         llm = Backbone.create(
             in_use(chosen.backbone),
             index.token_names,
@@ -281,8 +281,12 @@ class OnePassRecommender(Recommender):
         return recommender
 
 
-def _check_options(config: GenerativeConfig) -> None:
-    """Raises ConfigError for options that only generation in order has."""
+def check_options(config: GenerativeConfig) -> None:
+    """Refuses what only generation in order can do.
+
+    Raises:
+        ConfigError: there are such options; all are named.
+    """
     problems = []
     if config.backbone.adapt in ("prompt", "mixture"):
         problems.append(f"llm.adapt is {config.backbone.adapt}; take lora, full or frozen")
@@ -293,7 +297,9 @@ def _check_options(config: GenerativeConfig) -> None:
     if config.prompt.features:
         problems.append(f"prompt.features is {config.prompt.features}; one pass reads none")
     if config.sft.normalise != "level":
-        problems.append(f"packing.normalise is {config.sft.normalise}; codes come all at once")
+        problems.append(
+            f"packing.normalise is {config.sft.normalise}; codes come all at once, take level"
+        )
     if config.tasks.beside:
         problems.append(f"tasks has {', '.join(config.tasks.beside)}; it learns next_item alone")
     if problems:

@@ -11,7 +11,7 @@ from genrec.data.dataset import Dataset, Holdout
 from genrec.errors import ConfigError
 from genrec.recipe import Recipe
 from genrec.recommenders.generative import GenerativeRecommender
-from genrec.recommenders.one_pass import OnePassRecommender
+from genrec.recommenders.one_pass import OnePassRecommender, check_options
 from genrec.stages.collaborate import vectors_of_ids
 from genrec.stages.engines import ENGINES
 from genrec.stages.fused import check_fused
@@ -78,6 +78,8 @@ def run_recipe(
     run = Run(recipe, workspace, watched, company=company, engine=engine or Engine())
     with workspace.lock() if company.main else nullcontext():
         check_fused(recipe)
+        if recipe.one_pass is not None:
+            check_options(recipe.generative)
         dataset = load_data(run)
         if until not in ("load_data", "encode"):
             # Before the items are encoded, not behind it.

@@ -103,7 +103,6 @@ def tune(
     deadline = time.monotonic() + 60 * search.minutes if search.minutes else None
     run = Run(recipe, workspace, observer or Observer())
     with workspace.lock():
-        workspace.record("recipe", recipe.model_dump(mode="json"))
         check_fused(recipe)
         shared = _Shared.make(run, list(space.ranges))
         study = Study(
@@ -114,6 +113,7 @@ def tune(
             pruner=search.pruner,
             steps=(recipe.train.steps, recipe.train.validate_every),
         )
+        workspace.record("recipe", recipe.model_dump(mode="json"))
         first = {path: recipe.option(path) for path in space.ranges}
         while len(study.ended()) < search.trials and not _is_late(deadline):
             trial = study.begin(first)

@@ -121,6 +121,15 @@ def test_a_recipe_with_one_pass_runs_from_tables_to_recommendations(built, shop_
     assert "one pass" in refused.stderr
 
 
+def test_what_one_pass_cannot_do_is_refused_before_any_work(shop_folder):
+    words = ("run", "long.yaml", "packing.normalise=legal", "--into", "runs/refused")
+    refused = genrec(shop_folder, *words)
+    assert refused.returncode == 2
+    assert "packing.normalise is legal" in refused.stderr
+    assert "take level" in refused.stderr
+    assert not (shop_folder / "runs" / "refused" / "dataset").exists()
+
+
 def test_the_workspace_gives_a_one_pass_recommender(built, shop_folder, monkeypatch):
     from genrec.recommenders.one_pass import OnePassRecommender
 
