@@ -44,6 +44,7 @@ from genrec.stages.ads_media import (
     media_at_most,
     signer_for,
 )
+from genrec.stages.ads_media_desk import check_adapters
 from genrec.stages.ads_writing import Making, cost_of
 from genrec.stages.engines import ENGINES
 from genrec.stages.job_folder import JOB, begun_with, check_folder, claim
@@ -107,10 +108,12 @@ def plan_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
 
     Raises:
         InputError: the campaign asks for what is not there; lists all of it.
-        ArtefactError: the run lacks an artefact.
+        ConfigError: an adapter of a segment does not fit.
+        ArtefactError: the run lacks an artefact, or a folder holds no adapter.
     """
     started = time.perf_counter()
     desk = Desk.open(_as_begun(run, into), campaign)
+    check_adapters(desk)
     best = desk.stored_best(into / RECOMMENDATIONS)
     if campaign.what.best is not None and best is None:
         most = len(desk.audience.names) * campaign.what.best.n * len(desk.variants)
@@ -152,8 +155,9 @@ def make_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
     Raises:
         InputError: the campaign asks for what is not there; lists all of it.
         ConfigError: the folder holds something else, or another process writes to it, or the
-            version that it began with is not there any more.
-        ArtefactError: the run lacks an artefact.
+            version that it began with is not there any more, or an adapter of a segment does not
+            fit.
+        ArtefactError: the run lacks an artefact, or a folder holds no adapter.
         StorageError: the disk is full; what was written is kept.
     """
     execute = ENGINES.load(options.engine)
@@ -170,8 +174,10 @@ def make_ads(run: Run, campaign: Campaign, into: Path, options: AdOptions) -> di
     checked = partial(check_folder, into, holds="ads", words=_WORDS, beside=("media",))
     checked({**about, "plan": planned})
     claimed = partial(claim, into, version=run.workspace.version)
+    check_adapters(desk)
     with Workspace(into).lock():
-        claimed({**about, "plan": planned, **media})
+        if planned is None:
+            claimed({**about, "plan": None, **media})
         plan = desk.plan(ask_recommender(run, campaign, into / RECOMMENDATIONS))
         about["plan"] = plan.key
         if planned is not None:

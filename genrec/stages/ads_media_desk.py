@@ -293,6 +293,16 @@ def _with_photos(dataset: Dataset) -> Dataset:
     return replace(dataset, catalog=dataset.catalog.with_media(MediaFolder(folder)))
 
 
+def check_adapters(desk: Desk) -> None:
+    """Looks whether the adapters of segments fit, before anything is written or loaded.
+
+    Raises:
+        ArtefactError: a folder holds no adapter.
+        ConfigError: an adapter is of no segment that there is, or a segment has two.
+    """
+    _with_adapters(desk, desk.campaign.picture or PictureOptions())
+
+
 def _with_adapters(desk: Desk, options: PictureOptions) -> PictureOptions:
     """The options with each segment's adapter by the id that the segment has today."""
     if not options.segment_adapters:

@@ -315,6 +315,17 @@ def test_a_folder_of_another_campaign_or_of_something_else_is_left_alone(run, wh
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_refused_campaign_leaves_what_the_folder_was_asked_for(run, tmp_path):
+    pytest.importorskip("c2pa", reason="needs the extra 'credentials'")
+    folder, other = tmp_path / "ads", shop(users=5)
+    make_ads(run, campaign(), folder, AdOptions())
+    before = (folder / "_job.json").read_bytes()
+    changed = shop_run(tmp_path / "other", other)
+    with pytest.raises(ConfigError, match="its users, items, or what is known of them"):
+        make_ads(changed, campaign(picture={"model": "none"}), folder, AdOptions())
+    assert (folder / "_job.json").read_bytes() == before
+
+
 def test_all_that_is_not_there_is_named_at_once(run, tmp_path):
     asked = campaign(
         what={"items": ["p0", "ghost", "spectre"]},

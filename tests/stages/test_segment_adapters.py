@@ -17,6 +17,7 @@ from genrec.errors import ArtefactError, ConfigError
 from genrec.profiles.options import SegmentConfig
 from genrec.profiles.segments import Segment, Segments
 from genrec.recipe import Recipe
+from genrec.stages.ads import AdOptions, make_ads, plan_ads
 from genrec.stages.ads_desk import Desk
 from genrec.stages.ads_media_desk import MediaDesk
 from genrec.stages.finetune_image_lora import finetune
@@ -124,6 +125,14 @@ def test_backgrounds_of_several_users_in_one_batch_differ_by_the_adapter_alone(r
     (plain,) = artist.paint([Wish(None, likings[0], (32, 32), 7)])
     assert np.abs(other.pixels.astype(int) - plain.pixels).max() <= 1
     assert np.abs(own.pixels.astype(int) - plain.pixels).max() > 1
+
+
+@pytest.mark.parametrize("does", [plan_ads, make_ads])
+def test_an_adapter_that_is_not_there_is_told_before_anything_is_written(run, tmp_path, does):
+    asked = campaign(picture={"segment_adapters": [str(tmp_path / "nowhere")]})
+    with pytest.raises(ArtefactError, match="nowhere holds no image adapter"):
+        does(run, asked, tmp_path / "ads", AdOptions())
+    assert not (tmp_path / "ads").exists()
 
 
 def segments(*names):
