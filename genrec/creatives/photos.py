@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -68,17 +67,18 @@ class Photos:
         """The product without what stood around it.
 
         Raises:
-            InputError: the photograph is missing, broken, too small or too large.
+            InputError: the photograph is missing, broken, too small or too large, or shows nothing.
         """
         key = self.digest(item)
         if key in self._cut:
             self._cut.move_to_end(key)
             return self._cut[key]
         from genrec.creatives.product import cut_out
+        from genrec.creatives.product.photo import read_photo
 
         content = self.content(item)
         try:
-            made = cut_out(_pixels(content), matting=self.matting)
+            made = cut_out(read_photo(content), matting=self.matting)
         except InputError as error:
             raise InputError(f"the photo {item.image} cannot be used: {error}") from error
         self._cut[key] = made
@@ -96,18 +96,3 @@ class Photos:
     def ingredient(self, item: Item) -> Ingredient:
         """The photograph as it is, with whatever credentials it has."""
         return Ingredient(f"photo of {item.id}", self.content(item))
-
-
-def _pixels(content: bytes) -> np.ndarray:
-    """A photograph, shape (height, width, 3), or 4 where it has alpha, uint8.
-
-    Raises:
-        InputError: it is broken, or of a size that is refused.
-    """
-    from PIL import Image, ImageOps
-
-    flat = open_picture(content)
-    with Image.open(io.BytesIO(content)) as photo:
-        if photo.mode in ("RGBA", "LA", "PA") or "transparency" in photo.info:
-            return np.asarray(ImageOps.exif_transpose(photo.convert("RGBA")))
-    return np.asarray(flat)

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="needs the extra 'ads'")
 
-from PIL import Image
+from PIL import Image, ImageCms
 
 from genrec.creatives.photos import Photos
 from genrec.data.catalog import Catalog
@@ -28,6 +28,18 @@ def photos(folder, **files):
         }
     )
     return Photos(Catalog(table, media=MediaFolder(folder)))
+
+
+def test_colours_of_an_embedded_profile_are_converted(tmp_path):
+    # A profile whose red and green are each other's: what is stored as green is seen as red.
+    swapped = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, green = swapped.index(b"rXYZ"), swapped.index(b"gXYZ")
+    swapped[red : red + 4], swapped[green : green + 4] = b"gXYZ", b"rXYZ"
+    mug = draw("mug", "green", "plain")
+    found = photos(tmp_path, one=file(mug, "PNG", icc_profile=bytes(swapped)))
+    cut = found.cut_out(found.catalog["one"])
+    red, green, _ = np.median(cut.pixels[cut.alpha == 255], axis=0)
+    assert red > green + 30
 
 
 def file(picture, kind, **how):

@@ -19,6 +19,8 @@ SURE = 0.5
 # Of a photo large enough to tell: below it, grey stripes were cut off with the wall behind them.
 LARGE, LARGE_SURE = 240, 0.88
 SMALLEST, SMALL, LARGEST = 16, 120, 2048
+# How far the values of a photo that shows nothing are apart; JPEG moves them by one.
+_EMPTY = 2
 
 
 def cut_out(
@@ -36,11 +38,12 @@ def cut_out(
         matting: a model such as ``MattingModel.load(name)``.
 
     Raises:
-        InputError: it is no picture, or too small to show anything.
+        InputError: it is no picture, too small to show anything, or of one colour.
     """
     pixels, alpha = _read(pixels, alpha)
     pixels, alpha, warnings = _sized(pixels, alpha)
     doubts: list[str] = []
+    _check_shown(pixels, alpha)
     if alpha is not None:
         if problem := _alpha_problem(alpha):
             doubts.append(f"its own alpha was not used: {problem}")
@@ -91,6 +94,16 @@ def _read(pixels: np.ndarray, alpha: np.ndarray | None) -> tuple[np.ndarray, np.
             f"{pixels.shape[:2]}."
         )
     return np.ascontiguousarray(pixels), alpha
+
+
+def _check_shown(pixels: np.ndarray, alpha: np.ndarray | None) -> None:
+    """Refuses a photo of one colour; an outline in its alpha is something to show."""
+    if alpha is not None and not _alpha_problem(alpha):
+        return
+    if int(np.ptp(pixels, axis=(0, 1)).max()) <= _EMPTY:
+        clear = alpha is not None and not (alpha >= 128).any()
+        told = "transparent" if clear else "of one colour"
+        raise InputError(f"It is {told} all over and shows no product. Give another photo.")
 
 
 def _sized(

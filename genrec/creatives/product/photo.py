@@ -30,7 +30,9 @@ def read_photo(content: bytes, limits: PictureLimits = LIMITS) -> np.ndarray:
     picture: Any = Image.open(io.BytesIO(content))
     profile = picture.info.get("icc_profile")
     see_through = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-    if not see_through and not profile:
+    # Grey of 16 bits has been brought to 8; a profile of it is not for colours.
+    deep = picture.mode.startswith("I")
+    if not see_through and (deep or not profile):
         return np.asarray(flat)
     picture = ImageOps.exif_transpose(picture)
     alpha = picture.convert("RGBA").getchannel("A") if see_through else None
