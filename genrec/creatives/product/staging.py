@@ -27,6 +27,9 @@ Draw = Callable[[int], np.ndarray]
 
 # What is wrong with a cut rather than with the place or the ground that was chosen for it.
 _OF_THE_CUT = ("halo", "indistinct")
+# How much of a plain wall's brightness is left behind a pale product: white words are read on it
+# without a veil.
+_DARK = 0.5
 
 
 def staged(
@@ -86,7 +89,8 @@ def staged(
         whole = np.full(cutout.alpha.shape, 255, np.uint8)
         framed = CutOut(cutout.photo, whole, WHOLE_PHOTO, cutout.confidence, cutout.warnings)
         fallback = _plain(framed, size, box, feather, shadow, plain)
-        notes = (*notes, "so the cut-out is not used; the whole photo is shown in a frame")
+        why = "the cut-out fails on a plain background too"
+        notes = (*notes, f"{why}; the whole photo is shown in a frame")
     return Staged(fallback, None, tuple(done), reason, notes)
 
 
@@ -123,5 +127,5 @@ def _plain(
         colour = from_oklch(0.5 if dark else 0.9, 0.03, hue + np.pi)
     wall = draw_scene(colour, size, backdrop="plain")
     if float(np.mean(covered) if len(covered) else 0) > 190:
-        wall = (wall * 0.62).astype(np.uint8)
+        wall = (wall * _DARK).astype(np.uint8)
     return lock(cutout, wall, box=box, feather=feather, shadow=shadow)

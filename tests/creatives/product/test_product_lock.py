@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
+from genrec.creatives.layout.legibility import least_contrast
 from genrec.creatives.product import CutOut, Shadow, cut_out, defects, draw_scene, lock, staged
+from genrec.creatives.product.parts import WHOLE_PHOTO
 from genrec.creatives.product.placing import resampled
 from genrec.data.toy_pictures import draw
 from genrec.errors import InputError
@@ -240,4 +242,25 @@ def test_a_cut_whose_edge_fails_on_the_plain_ground_too_gives_way_to_the_whole_p
     made = staged(cut, broken, plain=(30, 60, 30), **options)
     assert made.locked.placed.framed
     assert any("stands out" in one for one in made.notes)
-    assert made.notes[-1] == "so the cut-out is not used; the whole photo is shown in a frame"
+    told = "the cut-out fails on a plain background too; the whole photo is shown in a frame"
+    assert made.notes[-1] == told
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (250, 235, 215), (200, 230, 255)])
+def test_white_words_are_read_on_the_plain_ground_of_a_pale_product(colour):
+    pale = np.full((60, 60, 3), colour, np.uint8)
+    framed = CutOut(pale, np.full((60, 60), 255, np.uint8), WHOLE_PHOTO, 0.0, ())
+    made = staged(framed, lambda _: pale, size=(300, 300), box=(120, 120, 180, 180))
+    ground = np.concatenate([made.locked.pixels[:80], made.locked.pixels[230:]])
+    assert least_contrast(ground, (255, 255, 255)) >= 4.5
+
+
+def test_a_photo_that_shows_nothing_is_refused():
+    blank = np.full((60, 60, 3), 240, np.uint8)
+    with pytest.raises(InputError, match="of one colour all over and shows no product"):
+        cut_out(blank)
+    clear = np.zeros((60, 60), np.uint8)
+    with pytest.raises(InputError, match="transparent all over"):
+        cut_out(blank, alpha=clear)
+    clear[20:40, 20:40] = 255
+    assert cut_out(blank, alpha=clear).how == "given alpha"
