@@ -95,8 +95,9 @@ TRAININGS = {
         "genrec run finetune/image-lora-segment": (
             f"{_IMAGE_LORA} data.options.shoppers=300 segments.floor=2"
         ),
-        "genrec ads runs/image-lora-segment --campaign cushions --image"
-        " picture.segment_adapters=[runs/image-lora-segment/image_lora]": (
+        "genrec ads runs/image-lora-segment --campaign cushions --into ads/kitchen --image"
+        " who.users=[shopper0101,shopper0151]"
+        " picture.segment_adapters=[runs/image-lora-segment/image_lora] budget.pictures=6": (
             f"{_BANNER} budget.pictures=2"
         ),
     },

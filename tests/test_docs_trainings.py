@@ -101,7 +101,7 @@ def test_the_commands_of_diffusion_models_and_adapters_work(tmp_path, benchmark_
         assert (tmp_path / f"runs/{name}/product_diffusion/model_index.json").is_file()
     note = json.loads((tmp_path / "runs/image-lora-segment/image_lora/adapter.json").read_text())
     assert note["segment"]["name"] == "kitchen"
-    assert len(list(tmp_path.glob("ads/cushions/pictures/*/*.png"))) == 2
+    assert len(list(tmp_path.glob("ads/kitchen/pictures/*/*.png"))) == 2
 
 
 def test_the_commands_of_pictures_and_films_work_and_sign_by_a_certificate(tmp_path):

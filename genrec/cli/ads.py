@@ -172,10 +172,11 @@ def _print_report(found: dict[str, Any], into: Path) -> None:
 
 def _print_media(media: dict[str, Any]) -> None:
     backgrounds = ", ".join(f"{count:,} {name}" for name, count in media["backgrounds"].items())
+    adapted = f", {media['with_adapter']:,} with an adapter" if media["with_adapter"] else ""
     print(
         f"{media['pictures']:,} pictures and {media['films']:,} films: {media['made']:,} made, "
         f"{media['cached']:,} from earlier, {media['failed']:,} not possible, "
-        f"{media['seconds']:.1f} s; backgrounds: {backgrounds or 'none'}"
+        f"{media['seconds']:.1f} s; backgrounds: {backgrounds or 'none'}{adapted}"
     )
     signer = "a certificate made on the spot" if media["self_signed"] else media["signed_by"]
     print(f"signed by {signer}")

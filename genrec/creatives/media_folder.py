@@ -179,7 +179,8 @@ def problems_of_medium(medium: Medium) -> Iterator[tuple[str, str]]:
     if medium.failure:
         yield "text only", f"no {medium.kind}: {medium.failure}"
     if medium.background == "plain":
-        yield "fallback", f"{medium.kind}: a plain background after {len(medium.tries)} tries"
+        tried = f" after {len(medium.tries)} tries" if medium.tries else ""
+        yield "fallback", f"{medium.kind}: a plain background{tried}"
     for flag in medium.flags:
         yield "flag", f"{medium.kind}: {flag.replace('_', ' ')}"
     for note in medium.notes:
@@ -195,6 +196,7 @@ def media_report(media: Sequence[Medium], signer: Signer) -> dict[str, Any]:
         "films": kinds[FILM],
         "failed": len(media) - len(made),
         "backgrounds": dict(Counter(medium.background for medium in made)),
+        "with_adapter": sum(bool(medium.details.get("adapter")) for medium in made),
         "defects": dict(
             Counter(kind for medium in made for defects in medium.tries for kind in defects)
         ),

@@ -338,8 +338,18 @@ class Studio:
                     note for note in (*made.notes, made.reason, stage.shown_flagged) if note
                 )
             ),
-            details={"flags": list(shown.flags)} if shown is not None and shown.flags else {},
+            details=self._details(order, shown),
         )
+
+    def _details(self, order: Order, shown: Picture | None) -> dict[str, Any]:
+        """What is to be said of a painted background; nothing of one that is not seen."""
+        if shown is None:
+            return {}
+        told: dict[str, Any] = {"flags": list(shown.flags)} if shown.flags else {}
+        if order.liking.adapter and self.pictures.intensity:
+            # Not whose: a file that anybody may read would tell what is known of the shopper.
+            told["adapter"] = True
+        return told
 
 
 def _content(says: Says) -> dict[str, str]:

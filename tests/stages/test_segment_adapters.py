@@ -9,6 +9,7 @@ pytest.importorskip("diffusers", reason="needs the extra 'diffusion'")
 from PIL import Image
 
 from genrec.creatives.artist import Wish
+from genrec.creatives.media_folder import read_media
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
 from genrec.data.media import MediaFolder
@@ -40,9 +41,9 @@ def run(tmp_path_factory, model):
     folder = tmp_path_factory.mktemp("shop")
     data = shop()
     for number in range(40):
-        Image.new("RGB", (32, 32), (6 * number, 99, 250 - 6 * number)).save(
-            folder / f"{number}.png"
-        )
+        photo = Image.new("RGB", (32, 32), (250, 250, 250))
+        photo.paste((6 * number, 99, 250 - 6 * number), (4, 4, 28, 28))
+        photo.save(folder / f"{number}.png")
     table = data.catalog.table.with_columns(
         image=pl.Series([f"{n}.png" for n in range(40)]),
         # Of the first mugs it is not known what they are made of.
@@ -125,6 +126,26 @@ def test_backgrounds_of_several_users_in_one_batch_differ_by_the_adapter_alone(r
     (plain,) = artist.paint([Wish(None, likings[0], (32, 32), 7)])
     assert np.abs(other.pixels.astype(int) - plain.pixels).max() <= 1
     assert np.abs(own.pixels.astype(int) - plain.pixels).max() > 1
+
+
+def test_a_picture_says_that_an_adapter_painted_too_and_not_whose(run, model, tmp_path):
+    pytest.importorskip("c2pa", reason="needs the extra 'credentials'")
+    pytest.importorskip("resvg_py", reason="needs the extra 'ads'")
+    picture = {
+        "model": model,
+        "steps": 1,
+        "side": 32,
+        "layouts": ["leaderboard"],
+        "segment_adapters": [str(run.path("image_lora"))],
+    }
+    asked = campaign(who={"users": ["u0", "u1"]}, what={"items": ["p0"]}, picture=picture)
+    folder = tmp_path / "ads"
+    report = make_ads(run, asked, folder, AdOptions())["media"]
+    media = read_media(folder).values()
+    told = {one.medium.details.get("adapter") for shown in media for one in shown}
+    painted = [one for shown in media for one in shown if one.medium.background == "painted"]
+    assert painted and told == {None, True}
+    assert 0 < report["with_adapter"] < report["pictures"]
 
 
 @pytest.mark.parametrize("does", [plan_ads, make_ads])
