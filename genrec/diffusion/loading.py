@@ -252,11 +252,18 @@ def _loads(what: str, name: str) -> Iterator[None]:
         raise
     # Hub, network, format, shapes: a user can do the same about each.
     except Exception as error:
-        reason = str(error).strip().splitlines()
         raise ConfigError(
-            f"{what} '{name}' could not be loaded: {reason[0] if reason else type(error).__name__} "
+            f"{what} '{name}' could not be loaded: {_reason(error)}. "
             "Name a folder with safetensors as diffusers writes it, or a model of the hub."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What a loader said, in one line without its full stop."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if any(line.startswith("size mismatch") for line in lines):
+        return "its numbers are of other shapes than the model's, so it was made for another model"
+    return lines[0].rstrip(" .:") if lines else type(error).__name__
 
 
 @contextmanager

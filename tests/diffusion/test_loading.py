@@ -4,13 +4,14 @@ import re
 import diffusers
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from genrec.diffusion import DiffusionOptions, PictureJob
 from genrec.diffusion.options import CACHES, OWN, SCHEDULERS
 from genrec.diffusion.painter import Painter
 from genrec.diffusion.safety import ImageClassifier, safety_check
 from genrec.errors import ConfigError, MissingExtra
-from tests.diffusion.small_models import FAMILIES, saved
+from tests.diffusion.small_models import FAMILIES, save_lora, saved
 
 NOISE = [name for name in SCHEDULERS if name != OWN and not name.startswith("flow-")]
 FLOW = [name for name in SCHEDULERS if name.startswith("flow-")]
@@ -115,6 +116,17 @@ def test_adapters_that_cannot_be_read_are_told(folders, tmp_path):
         paint(folders / "sd", image_adapter=str(tmp_path))
     with pytest.raises(ConfigError, match="image prompts of FLUX"):
         paint(folders / "flux", image_adapter=str(tmp_path))
+
+
+def test_an_adapter_of_another_model_is_told(folders, tmp_path):
+    file = save_lora(tmp_path, "sd", {"unet": ["to_q", "to_v"]}, seed=1)
+    wide = {
+        name: np.tile(one, (2, 1) if "lora_B" in name or ".up." in name else (1, 2))
+        for name, one in load_file(file).items()
+    }
+    save_file(wide, file)
+    with pytest.raises(ConfigError, match=r"'bakers' .*, so it was made for another model\. Name"):
+        paint(folders / "sd", adapters={"bakers": str(file)})
 
 
 def classifier(folder, labels):
