@@ -1,7 +1,8 @@
 """Memory to load an LLM in 4 and 8 bits over bfloat16, each load in a process of its own.
 
 For SmolLM2, which is mostly embeddings (they stay in 16 bits), and for a larger shape with random
-weights. Peaks include what is read before it is packed; the weights' own size stands beside them.
+weights. Peaks include what is read before it is packed; the weights' own size stands beside them, and the
+peak of loading a folder whose weights were saved packed (``kept``).
 ``--quick`` loads SmolLM2 alone.
 """
 
@@ -15,8 +16,24 @@ import time
 from pathlib import Path
 
 from benchmarks.harness import Figures, in_child, memory_gb, report
+from genrec.llm.options import BackboneConfig
 
 HERE = Path("runs/few_bits")
+
+
+def options_of(folder: str, bits: str) -> BackboneConfig:
+    """How a model is loaded."""
+    return BackboneConfig(
+        name=folder, dtype="bfloat16", quantize="none" if bits == "16bit" else bits
+    )
+
+
+def keep(folder: str, bits: str, into: str) -> None:
+    """Child: saves a model's weights packed."""
+    from genrec.llm.loading import read_weights
+
+    read_weights(folder, options_of(folder, bits)).save_pretrained(into)
+    print("{}")
 
 
 def load(folder: str, bits: str) -> None:
@@ -26,14 +43,11 @@ def load(folder: str, bits: str) -> None:
     import transformers
 
     from genrec.llm.loading import read_weights
-    from genrec.llm.options import BackboneConfig
 
     assert transformers.AutoModelForCausalLM
     torch.zeros(1)
     before = memory_gb()
-    config = BackboneConfig(
-        name=folder, dtype="bfloat16", quantize="none" if bits == "16bit" else bits
-    )
+    config = options_of(folder, bits)
     started = time.perf_counter()
     model = read_weights(folder, config)
     seconds = time.perf_counter() - started
@@ -86,10 +100,18 @@ def few_bits(*, quick: bool) -> Figures:
             bits: in_child("benchmarks.few_bits", "load", folder, bits)
             for bits in ("16bit", "8bit", "4bit")
         }
+        for bits in ("8bit", "4bit"):
+            kept = str(HERE / f"{stem}{bits}")
+            in_child("benchmarks.few_bits", "keep", folder, bits, kept)
+            loads[f"{bits}_kept"] = in_child("benchmarks.few_bits", "load", kept, bits)
         found[f"{stem}loads"] = loads
         for bits in ("8bit", "4bit"):
-            for key, what in (("memory", "peak_gb"), ("weights", "weights_gb")):
-                share = float(str(loads[bits][what])) / float(str(loads["16bit"][what]))
+            for key, load, what in (
+                ("memory", bits, "peak_gb"),
+                ("kept_memory", f"{bits}_kept", "peak_gb"),
+                ("weights", bits, "weights_gb"),
+            ):
+                share = float(str(loads[load][what])) / float(str(loads["16bit"][what]))
                 found[f"{stem}load{bits}_{key}_share"] = round(share, 3)
     return found
 
@@ -99,6 +121,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["load", folder, bits]:
             load(folder, bits)
+        case ["keep", folder, bits, into]:
+            keep(folder, bits, into)
         case rest:
             found = few_bits(quick=rest == ["--quick"])
             report(found, memory="peak over what the process held before, all weights touched")

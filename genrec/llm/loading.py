@@ -67,6 +67,8 @@ def load_base(config: BackboneConfig, tokens: Sequence[str]) -> tuple[Any, Any]:
 def read_weights(folder: str | Path, config: BackboneConfig) -> Any:
     """A causal LM of a folder or a hub, in the numbers that the options ask for.
 
+    Weights that were saved in few bits are read as they are.
+
     Raises:
         MissingExtra: few bits need bitsandbytes.
     """
@@ -86,7 +88,7 @@ def read_weights(folder: str | Path, config: BackboneConfig) -> Any:
         here = torch.cuda.current_device() if torch.cuda.is_available() else "cpu"
         options["device_map"] = {"": here}
     model = model_class(folder).from_pretrained(folder, **options)
-    if config.quantized == "4bit":
+    if getattr(model, "is_loaded_in_4bit", False):
         _keep_packing(model)
     return model
 

@@ -10,6 +10,7 @@ from peft import PeftModel
 from genrec.errors import ArtefactError, ConfigError
 from genrec.llm import adapt
 from genrec.llm.backbone import Backbone
+from genrec.llm.loading import read_weights
 from genrec.llm.options import BackboneConfig
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.versions import Versions
@@ -199,6 +200,20 @@ def test_four_bits_hold_matrices_in_half_a_byte_a_number(llm):
         )
 
     assert held(few) == held(plain) / 8
+
+
+def test_weights_saved_in_four_bits_are_read_as_they_are_and_train(llm, tmp_path):
+    packed = read_weights(llm, BackboneConfig(name=llm, quantize="4bit", dtype="float32"))
+    packed.save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(f"{llm}/{name}", tmp_path)
+    kept, fresh = (
+        trained(where, adapt="lora", quantize=bits, dtype="float32", steps=2)
+        for where, bits in ((str(tmp_path), "none"), (llm, "4bit"))
+    )
+    np.testing.assert_allclose(
+        kept.rank(asked(), 10).scores, fresh.rank(asked(), 10).scores, atol=1e-5
+    )
 
 
 def test_a_bfloat16_base_trains_its_rows_in_float32(llm):
