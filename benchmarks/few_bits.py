@@ -1,8 +1,8 @@
 """Memory to load an LLM in 4 and 8 bits over bfloat16, each load in a process of its own.
 
 For SmolLM2, which is mostly embeddings (they stay in 16 bits), and for a larger shape with random
-weights. Peaks include what is read before it is packed; the weights' own size stands beside them, and the
-peak of loading a folder whose weights were saved packed (``kept``).
+weights. Peaks include what is read before it is packed; beside them stand the weights' own size and
+the peak of loading a folder whose weights were saved packed (``kept``).
 ``--quick`` loads SmolLM2 alone.
 """
 

@@ -93,6 +93,9 @@ OTHERS = {
     ("docs/fusion.md", "recommender.seeing"): (
         "one call of a reader's recommender; tests/recommenders/test_content.py makes it"
     ),
+    ("docs/adaptation.md", "BitsAndBytesConfig"): (
+        "wants weights from the hub; tests/llm/test_adapt.py with small ones"
+    ),
     ("docs/images.md", "Painter.load"): (
         "wants weights of SDXL from the hub; tests/diffusion/test_painter.py with small ones"
     ),
