@@ -214,6 +214,11 @@ def small_parts(
             # Of diffusers' naming: so many heads, not so many channels each.
             attention_head_dim=4,
             norm_num_groups=8,
+            # What words and taste say as a whole scales every block, beside the attention to them:
+            # a pattern is a matter of the whole cloth, and attention alone learned it slowly.
+            addition_embed_type="text",
+            addition_embed_type_num_heads=4,
+            resnet_time_scale_shift="scale_shift",
         )
         prefix = ProfilePrefix(PrefixConfig(dims, shape.prefix_tokens, shape.text_width, 128))
     return SmallParts(vae, unet, text_encoder, tokenizer, prefix)

@@ -30,6 +30,8 @@ class ProductDiffusionConfig:
         drop_text: how often the prompt alone is left out, for guidance.
         drop_taste: how often the taste alone is left out.
         drop_both: how often both are.
+        stray_taste: how often a caption that names every detail stands beside the taste for another
+            thing, so that words win where the two disagree.
         prediction: what the denoiser learns, ``v_prediction`` or ``epsilon``.
         snr_gamma: weights of noise levels are cut there (min-SNR); 0 weighs all levels alike.
         middle_share: how often a noise level is drawn from the middle, where shapes and patterns
@@ -62,6 +64,7 @@ class ProductDiffusionConfig:
     drop_text: float = 0.05
     drop_taste: float = 0.1
     drop_both: float = 0.08
+    stray_taste: float = 0.0
     prediction: str = "v_prediction"
     snr_gamma: float = 0.0
     middle_share: float = 0.0
@@ -88,7 +91,7 @@ class ProductDiffusionConfig:
         ]
         if self.resolution < 32 or self.resolution % 16:
             problems.append(f"resolution is {self.resolution}; it must be a multiple of 16 from 32")
-        shares = ("detail_share", "title_share", "choice_share", "middle_share")
+        shares = ("detail_share", "title_share", "choice_share", "middle_share", "stray_taste")
         problems += [
             f"{name} is {getattr(self, name)}; it lies from 0 to 1"
             for name in shares

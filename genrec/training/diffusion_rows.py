@@ -49,6 +49,10 @@ class Described:
         front = f"{told[0]} {self.noun}".strip()
         return ", ".join([front, *(value for value in told[1:] if value)])
 
+    def all_named_in(self, caption: str) -> bool:
+        """Whether a caption that was drawn names all of its details."""
+        return bool(self.details) and all(value and value in caption for value in self.details)
+
     def draw(
         self, generator: np.random.Generator, *, title_share: float, detail_share: float
     ) -> str:
@@ -198,7 +202,10 @@ class DiffusionRows:
                 generator, title_share=options.title_share, detail_share=options.detail_share
             )
             taste = self.tastes.draw(
-                row, generator, choice_share=options.choice_share, most=options.alike
+                self._whose(row, said, generator),
+                generator,
+                choice_share=options.choice_share,
+                most=options.alike,
             )
             tokens.append(self._tokens_of("" if no_text else said))
             present.append(0.0 if no_taste or taste is None else 1.0)
@@ -212,6 +219,13 @@ class DiffusionRows:
             "tastes": torch.from_numpy(np.stack(tastes).astype(np.float32)),
             "intensity": torch.tensor(present),
         }
+
+    def _whose(self, row: int, said: str, generator: np.random.Generator) -> int:
+        """The thing whose taste stands beside a caption: its own, or a stray one."""
+        stray = self.options.stray_taste
+        if stray and self.described[row].all_named_in(said) and generator.random() < stray:
+            return int(generator.integers(len(self.described)))
+        return row
 
     def levels(self, generator: np.random.Generator, count: int) -> np.ndarray:
         """Noise levels of so many rows, as numbers of timesteps."""

@@ -130,6 +130,30 @@ def test_more_noise_levels_are_drawn_from_the_middle_where_asked(share, low, hig
     assert levels.min() >= 0 and levels.max() < 1
 
 
+@pytest.mark.parametrize(("detail_share", "strays"), [(1.0, True), (0.0, False)])
+def test_tastes_of_others_stand_beside_captions_that_name_every_detail(detail_share, strays):
+    options = replace(
+        OPTIONS, stray_taste=1.0, detail_share=detail_share, title_share=0.0, drop_taste=0.0
+    )
+    rows = DiffusionRows(
+        [torch.zeros(4, 4, 8, 8)],
+        THINGS,
+        # Each thing's taste is its own vector, so that it shows whose was taken.
+        Tastes(np.eye(4, 5, dtype=np.float32), {}, [np.array([thing]) for thing in range(4)]),
+        tiny_parts().tokenizer,
+        options,
+        BucketBatches(np.zeros(4, int), 4, seed=0),
+        1000,
+    )
+    others = 0
+    for epoch in range(20):
+        rows.set_epoch(epoch)
+        own = rows.batches.rows_of(rows[0])[0]
+        others += int((rows.collate([rows[0]])["tastes"].argmax(1).numpy() != own).sum())
+    # Of 80 tastes drawn from four things, a quarter are the own ones by chance.
+    assert (others > 40) if strays else (others == 0)
+
+
 def test_a_killed_training_goes_on_as_the_whole_one_would_have(tmp_path):
     whole = train(tmp_path / "whole")
     with pytest.raises(Killed):
