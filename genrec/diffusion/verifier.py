@@ -26,6 +26,8 @@ from genrec.workspace import storage_errors
 
 FOLDER = "verifier"
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+# Of the least squares that read tastes, for each picture.
+PENALTY = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,48 +38,55 @@ class Verifier:
         values: of each detail, such as ``{"colour": ("blue", "red")}``.
         mean, spread: of unit palette vectors, shape (81,), float32.
         weights: of each detail, shape (values, 82), float32; the last column is added.
+        shares: the same, by which a taste is read: least squares, so that what they say of a mean
+            is the mean of what they say of each.
     """
 
     values: Mapping[str, tuple[str, ...]]
     mean: np.ndarray
     spread: np.ndarray
     weights: Mapping[str, np.ndarray]
+    shares: Mapping[str, np.ndarray]
 
     @staticmethod
-    def fit(pictures: Sequence[np.ndarray], details: Mapping[str, Sequence[str]]) -> Verifier:
+    def fit(
+        pictures: Sequence[np.ndarray],
+        details: Mapping[str, Sequence[str]],
+        *,
+        vectors: np.ndarray | None = None,
+        vector_details: Mapping[str, Sequence[str]] | None = None,
+    ) -> Verifier:
         """Learns from pictures as the model's own decoder leaves them.
 
         Args:
             pictures: each (height, width, 3), uint8.
             details: of each picture its value, by the detail's name; empty says nothing of it.
+            vectors: palette vectors of the items' own pictures, which tastes are means of, shape
+                (items, 81); by default those of ``pictures``.
+            vector_details: the same as ``details`` of each vector.
 
         Raises:
             InputError: no detail has two values that can be told apart.
         """
-        from sklearn.linear_model import LogisticRegression
-
-        vectors = _unit(np.stack([palette_vector(pixels) for pixels in pictures]))
-        mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
+        read = _unit(np.stack([palette_vector(pixels) for pixels in pictures]))
+        mean, spread = read.mean(axis=0), read.std(axis=0)
         # A number in which nearly nothing differs is not blown up.
         spread = np.maximum(spread, max(0.1 * float(spread.max()), 1e-6))
-        read = (vectors - mean) / spread
-        values, weights = {}, {}
+        read = (read - mean) / spread
+        chosen = read if vectors is None else (_unit(vectors) - mean) / spread
+        values, weights, shares = {}, {}, {}
         for name, said in details.items():
-            known = np.array([bool(one) for one in said])
-            shown = np.array(said)[known]
-            if len(set(shown.tolist())) < 2:
+            if len(set(said) - {""}) < 2:
                 continue
-            model = LogisticRegression(max_iter=2000).fit(read[known], shown)
-            rows = np.concatenate([model.coef_, model.intercept_[:, None]], axis=1)
-            # Of two values scikit-learn keeps the difference alone.
-            rows = np.concatenate([-rows, rows]) / 2 if len(rows) == 1 else rows
-            values[name] = tuple(str(value) for value in model.classes_)
-            weights[name] = rows.astype(np.float32)
+            values[name], weights[name] = _classes(read, said)
+            shown = said if vector_details is None else vector_details[name]
+            shares[name] = _shares(chosen, shown, values[name])
         if not values:
             raise InputError(
                 "There is nothing to tell pictures apart by: no detail has two values."
             )
-        return Verifier(values, mean.astype(np.float32), spread.astype(np.float32), weights)
+        mean, spread = mean.astype(np.float32), spread.astype(np.float32)
+        return Verifier(values, mean, spread, weights, shares)
 
     def scores(self, pixels: np.ndarray, job: PictureJob) -> np.ndarray:
         """How surely a picture is what was asked for, by detail, 0 to 1, shape (details,).
@@ -91,7 +100,7 @@ class Verifier:
         seen = self._read(palette_vector(pixels))
         liked = None
         if job.taste is not None and job.intensity and job.taste.shape == self.mean.shape:
-            liked = self._read(job.taste)
+            liked = self._liked(job.taste)
         for name in self.values:
             named = [place for place, one in enumerate(self._patterns[name]) if one.search(words)]
             if len(named) == 1:
@@ -101,6 +110,11 @@ class Verifier:
             else:
                 found.append(1.0)
         return np.array(found)
+
+    def _liked(self, taste: np.ndarray) -> dict[str, np.ndarray]:
+        """Of each detail the share of each value among what was chosen, above 0."""
+        read = np.append((taste - self.mean) / self.spread, 1.0)
+        return {name: np.maximum(rows @ read, 1e-6) for name, rows in self.shares.items()}
 
     def _read(self, vector: np.ndarray) -> dict[str, np.ndarray]:
         """Of each detail the probability of each value."""
@@ -124,6 +138,7 @@ class Verifier:
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             tensors = {f"weights.{name}": rows for name, rows in self.weights.items()}
+            tensors |= {f"shares.{name}": rows for name, rows in self.shares.items()}
             tensors |= {"mean": self.mean, "spread": self.spread}
             # safetensors writes bytes in the order in which they lie.
             ordered = {name: np.ascontiguousarray(one) for name, one in tensors.items()}
@@ -143,17 +158,19 @@ class Verifier:
             values = {str(name): tuple(map(str, each)) for name, each in said.items()}
             stored = load_file(folder / _WEIGHTS)
             weights = {name: stored[f"weights.{name}"] for name in values}
+            shares = {name: stored[f"shares.{name}"] for name in values}
             shapes = {
                 "mean": (stored["mean"].shape, (DIMENSIONS,)),
                 "spread": (stored["spread"].shape, (DIMENSIONS,)),
                 **{
                     name: (rows.shape, (len(values[name]), DIMENSIONS + 1))
-                    for name, rows in weights.items()
+                    for each in (weights, shares)
+                    for name, rows in each.items()
                 },
             }
             if odd := {name: one for name, (one, other) in shapes.items() if one != other}:
                 raise ValueError(f"shapes {odd} do not fit")
-            return cls(values, stored["mean"], stored["spread"], weights)
+            return cls(values, stored["mean"], stored["spread"], weights, shares)
         except (
             OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError,
         ) as error:  # fmt: skip
@@ -161,6 +178,28 @@ class Verifier:
                 f"{folder} holds no verifier that can be read: {str(error).splitlines()[0]} "
                 "Fit it again, or take best_of: 1."
             ) from error
+
+
+def _classes(read: np.ndarray, said: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Values, and rows whose logits tell which of them a picture shows."""
+    from sklearn.linear_model import LogisticRegression
+
+    known = np.array([bool(one) for one in said])
+    model = LogisticRegression(max_iter=2000).fit(read[known], np.array(said)[known])
+    rows = np.concatenate([model.coef_, model.intercept_[:, None]], axis=1)
+    # Of two values scikit-learn keeps the difference alone.
+    rows = np.concatenate([-rows, rows]) / 2 if len(rows) == 1 else rows
+    return tuple(str(value) for value in model.classes_), rows.astype(np.float32)
+
+
+def _shares(chosen: np.ndarray, said: Sequence[str], values: tuple[str, ...]) -> np.ndarray:
+    """Rows that say of a mean of vectors the share of each value among them."""
+    from sklearn.linear_model import Ridge
+
+    known = np.array([bool(one) for one in said])
+    shown = np.array(said)[known][:, None] == np.array(values)
+    line = Ridge(alpha=PENALTY * len(shown)).fit(chosen[known], shown.astype(np.float64))
+    return np.column_stack([line.coef_, line.intercept_]).astype(np.float32)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -63,10 +63,20 @@ def pretrain(run: Run, dataset: Dataset) -> Judgement:
             if not stage.reused:
                 things, shown = _things(dataset, described, train, options, stage)
                 vae = load_vae(run.workspace.open("autoencoder"))
+                seen = train[vectors.mask[train]]
+                verifier = fit_verifier(
+                    vae,
+                    things.pixels,
+                    shown,
+                    options.details,
+                    vectors=vectors.vectors[seen],
+                    described=[described[item] for item in seen],
+                )
                 with run.write(VERIFIER) as folder:
-                    fit_verifier(vae, things.pixels, shown, options.details).save(folder)
+                    verifier.save(folder)
             stage.note = f"reads {', '.join(options.details)}: {run.path(VERIFIER)}"
-    run.key("report", run.keys[ARTEFACT], options.judged, options.guidance, options.best_of)
+    judged = run.keys[VERIFIER if options.details else ARTEFACT]
+    run.key("report", judged, options.judged, options.guidance, options.best_of)
     with run.stage("Judge pictures") as stage:
         stage.reused = run.is_current("report")
         if not stage.reused:

@@ -33,7 +33,7 @@ STAGE_VERSIONS = {
     "copywriter": 1,
     "autoencoder": 1,
     "product_diffusion": 1,
-    "verifier": 1,
+    "verifier": 3,
     "class_images": 1,
     "image_lora": 1,
     "preference": 2,

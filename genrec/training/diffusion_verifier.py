@@ -17,14 +17,22 @@ NOISE = (0.0, 0.2)
 
 
 def fit_verifier(
-    vae: Any, pixels: Sequence[np.ndarray], described: Sequence[Described], details: Sequence[str]
+    vae: Any,
+    pixels: Sequence[np.ndarray],
+    shown: Sequence[Described],
+    details: Sequence[str],
+    *,
+    vectors: np.ndarray,
+    described: Sequence[Described],
 ) -> Verifier:
     """Reads details off pictures as the autoencoder decodes them, which is how it will meet them.
 
     Args:
         pixels: for each bucket its pictures, shape (pictures, 3, height, width), uint8.
-        described: of each picture, bucket by bucket.
+        shown: by each picture, bucket by bucket.
         details: names of their details.
+        vectors: of the items' pictures as they are in the catalogue, which tastes are made of.
+        described: of each vector.
 
     Raises:
         InputError: no detail has two values.
@@ -32,11 +40,16 @@ def fit_verifier(
     decoded = [
         picture for noise in NOISE for part in pixels for picture in _decoded(vae, part, noise)
     ]
-    said = {
-        name: [one.details[place] for one in described] * len(NOISE)
-        for place, name in enumerate(details)
-    }
-    return Verifier.fit(decoded, said)
+    return Verifier.fit(
+        decoded,
+        {name: values * len(NOISE) for name, values in _by_name(shown, details).items()},
+        vectors=vectors,
+        vector_details=_by_name(described, details),
+    )
+
+
+def _by_name(described: Sequence[Described], details: Sequence[str]) -> dict[str, list[str]]:
+    return {name: [one.details[place] for one in described] for place, name in enumerate(details)}
 
 
 @torch.inference_mode()

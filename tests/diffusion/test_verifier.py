@@ -15,6 +15,11 @@ LOOKS = [(colour, pattern) for colour in list(COLOURS)[:3] for pattern in PATTER
 JOB = PictureJob("a mug", seed=0)
 
 
+def taste_of(*pictures):
+    vectors = np.stack([palette_vector(one) for one in pictures])
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0)
+
+
 def mug(colour, pattern, seed):
     return np.asarray(draw("mug", colour, pattern, seed=seed, side=64))
 
@@ -37,7 +42,7 @@ def test_it_reads_what_new_pictures_show(verifier):
 
 def test_a_taste_counts_for_what_the_words_leave_open(verifier):
     first, second = LOOKS[0], LOOKS[-1]
-    taste = np.mean([palette_vector(mug(*first, seed)) for seed in (50, 51, 52)], axis=0)
+    taste = taste_of(*(mug(*first, seed) for seed in (50, 51, 52)))
     own, other = (
         verifier.scores(mug(*look, 80), replace(JOB, taste=taste)) for look in (first, second)
     )
@@ -47,9 +52,20 @@ def test_a_taste_counts_for_what_the_words_leave_open(verifier):
     assert verifier.scores(mug(second[0], first[1], 80), told).min() > 0.9
 
 
+def test_of_a_mixed_taste_the_commonest_value_fits_best(verifier):
+    colours = [colour for colour, _ in LOOKS[:: len(PATTERNS)]]
+    for pattern in PATTERNS:
+        others = [one for one in PATTERNS if one != pattern]
+        shown = [mug(colour, pattern, 60) for colour in colours]
+        shown += [mug(colours[0], one, 61) for one in others[:2]]
+        job = replace(JOB, taste=taste_of(*shown))
+        fits = {one: verifier.scores(mug(colours[0], one, 70), job)[1] for one in PATTERNS}
+        assert max(fits, key=fits.__getitem__) == pattern
+
+
 def test_without_words_and_taste_everything_fits(verifier):
     assert verifier.scores(mug(*LOOKS[0], 1), JOB).tolist() == [1.0, 1.0]
-    taste = palette_vector(mug(*LOOKS[0], 1))
+    taste = taste_of(mug(*LOOKS[0], 1))
     untold = replace(JOB, taste=taste, intensity=0.0)
     assert verifier.scores(mug(*LOOKS[5], 1), untold).tolist() == [1.0, 1.0]
 
