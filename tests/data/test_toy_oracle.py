@@ -33,3 +33,13 @@ def test_noise_is_nothing_to_be_sure_of():
 
 def test_an_empty_wall_is_no_product():
     assert not read_picture(np.full((64, 64, 3), 240, np.uint8)).sure
+
+
+@pytest.mark.parametrize("kind", list(SHAPES))
+def test_checks_whose_columns_are_fainter_than_their_rows_are_checks(kind):
+    checks, stripes = (
+        np.asarray(draw(kind, "blue", pattern, seed=3).resize((64, 64)), float)
+        for pattern in ("checks", "stripes")
+    )
+    mixed = (0.75 * checks + 0.25 * stripes).round().astype(np.uint8)
+    assert read_picture(mixed).pattern == "checks"
