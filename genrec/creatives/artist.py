@@ -154,7 +154,7 @@ class Artist:
     def job(self, wish: Wish, *, attempt: int = 0) -> PictureJob:
         """What the painter is asked for."""
         from genrec.diffusion.picture import PictureJob, seed_again
-        from genrec.diffusion.words import personal_prompt, prompt_of
+        from genrec.diffusion.words import personal_prompt, scene_prompt
 
         options = self.options
         width, height = paint_size(self.side, wish.size)
@@ -162,7 +162,7 @@ class Artist:
         if options.words and wish.profile is not None and options.intensity:
             words = personal_prompt(self.prompts, options.scene, wish.profile)
         return PictureJob(
-            prompt=prompt_of(self.prompts, options.scene),
+            prompt=scene_prompt(self.prompts, options.scene),
             seed=seed_again(wish.seed, attempt * self.options.best_of),
             negative=options.negative,
             width=width,

@@ -71,7 +71,7 @@ class PictureOptions:
     logo: str = ""
     fonts: str = ""
     file: str = PNG
-    scene: str = "scene"
+    scene: str = "an empty scene"
     negative: str = ""
     steps: int = 8
     guidance: float = 1.0

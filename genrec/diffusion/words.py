@@ -1,4 +1,4 @@
-"""Prompts of pictures, with and without a user's words. Knows profiles only by what they offer."""
+"""Prompts of backgrounds, with and without a user's words. Knows profiles only by what they offer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from genrec.prompting import PromptLibrary
 
-PLAIN, PERSONAL = "image/show_product", "image/show_product_to_somebody"
+PLAIN, PERSONAL = "image/show_scene", "image/show_scene_to_somebody"
 KINDS = ("like", "favourite", "loyalty")
 _BREAKING = re.compile(r"[\s,;:|<>(){}\[\]\\]+")
 
@@ -36,16 +36,14 @@ def liked_words(profile: HasTraits, *, most: int = 4, longest: int = 40) -> list
     return list(found)[:most]
 
 
-def prompt_of(prompts: PromptLibrary, product: str, *, scene: str = "") -> str:
+def scene_prompt(prompts: PromptLibrary, scene: str) -> str:
     """The prompt that is the same for everybody."""
-    return prompts.render(PLAIN, product=product, scene=scene)
+    return prompts.render(PLAIN, scene=scene)
 
 
 def personal_prompt(
-    prompts: PromptLibrary, product: str, profile: HasTraits, *, scene: str = "", most: int = 4
+    prompts: PromptLibrary, scene: str, profile: HasTraits, *, most: int = 4
 ) -> str:
     """The prompt with a user's words in it; empty where the profile says nothing of likes."""
     likes = liked_words(profile, most=most)
-    if not likes:
-        return ""
-    return prompts.render(PERSONAL, product=product, scene=scene, likes=likes)
+    return prompts.render(PERSONAL, scene=scene, likes=likes) if likes else ""

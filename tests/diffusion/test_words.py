@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.diffusion.words import liked_words, personal_prompt, prompt_of
+from genrec.diffusion.words import liked_words, personal_prompt, scene_prompt
 from genrec.prompting import PromptLibrary
 
 
@@ -29,20 +29,20 @@ def prompts():
 
 def test_the_prompt_for_everybody_begins_the_one_for_somebody(prompts):
     profile = Profile(Liking("Blue"), Liking("Stripes"), Liking("7 days", "rhythm"))
-    plain = prompt_of(prompts, "red mug", scene="a kitchen")
-    own = personal_prompt(prompts, "red mug", profile, scene="a kitchen")
-    assert plain == "red mug, a kitchen, product photograph"
+    plain = scene_prompt(prompts, "an empty kitchen")
+    own = personal_prompt(prompts, "an empty kitchen", profile)
+    assert plain == "an empty kitchen, photograph"
     assert own == f"{plain}, in the taste of somebody who likes blue, stripes"
 
 
 def test_without_likes_there_is_no_personal_prompt(prompts):
-    assert personal_prompt(prompts, "red mug", Profile(Liking("7", "rhythm"))) == ""
+    assert personal_prompt(prompts, "a kitchen", Profile(Liking("7", "rhythm"))) == ""
 
 
 def test_likes_are_data_without_signs_that_weigh_or_divide_prompts(prompts):
     evil = Profile(Liking("{{ 7 * 7 }} (blue:1.9), <lora:x>\n| BREAK"), Liking("Blue"))
-    own = personal_prompt(prompts, "red mug", evil)
-    likes = own.removeprefix("red mug, product photograph, in the taste of somebody who likes ")
+    own = personal_prompt(prompts, "a kitchen", evil)
+    likes = own.removeprefix("a kitchen, photograph, in the taste of somebody who likes ")
     assert "49" not in likes
     assert not set("{}()<>:|\n") & set(likes)
     assert likes.count(",") == 1
