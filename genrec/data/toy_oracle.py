@@ -29,8 +29,8 @@ SIDE = 80
 # Steps of colour, of 255, from the wall or table that are seen as a product.
 _SEEN = 26.0
 _SHIFT = 3
-# Share of the variance of brightness that rows, or rows and columns, explain in a pattern; and that
-# columns explain beside rows: at most .013 of stripes and at least .316 of checks, clean or blurred.
+# Share of the variance of brightness that rows, or rows and columns, explain in a pattern; and what
+# columns add to rows: at most .013 in stripes and at least .316 in checks, clean or blurred.
 _ROWS, _BOTH, _COLUMNS = 0.60, 0.68, 0.15
 # Spread of the paleness of cloth below which it is plain.
 _PLAIN = 0.13

@@ -1,4 +1,4 @@
-"""Prompts of backgrounds, with and without a user's words. Knows profiles only by what they offer."""
+"""Prompts of backgrounds, with and without a user's words. Knows profiles by what they offer."""
 
 from __future__ import annotations
 
