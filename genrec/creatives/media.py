@@ -23,7 +23,7 @@ from genrec.data.catalog import Item
 from genrec.errors import ConfigError
 
 # Raised when the same job comes to give other pixels, so that no cache serves the old ones.
-MEDIA_VERSION = 2
+MEDIA_VERSION = 3
 PICTURE, FILM = "picture", "film"
 # Packages whose versions may move a pixel.
 _DRAWING = {PICTURE: ("pillow", "resvg-py", "uharfbuzz"), FILM: ("pillow", "resvg-py", "av")}

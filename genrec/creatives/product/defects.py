@@ -99,7 +99,7 @@ def _found(locked: Locked, cutout: CutOut, limits: Limits, *, stands: bool) -> I
     if difference < limits.apart:
         words = f"along half of its outline it differs from the background by {difference:.3f}"
         yield Defect("indistinct", words, difference, limits.apart)
-    excess = _halo(lab, locked, mask)
+    excess = _halo(lab, locked, mask, _old_ground(cutout))
     if excess > limits.halo:
         yield Defect("halo", f"its edge stands out by {excess:.3f}", excess, limits.halo)
     restless = _restless(behind[..., 0], ring | _ring(mask, 2, max(8, _side(locked) // 6)))
@@ -181,8 +181,24 @@ def _along_outline(lab: np.ndarray, behind: np.ndarray, mask: np.ndarray) -> flo
     return float(np.median(np.sqrt(((lab[rows, columns] - other) ** 2).sum(axis=1))))
 
 
-def _halo(lab: np.ndarray, locked: Locked, mask: np.ndarray) -> float:
-    """How far edge pixels lie outside of what a mix of both sides could be, upper decile."""
+def _old_ground(cutout: CutOut) -> float | None:
+    """Lightness of what stood around the product in its photo; None where there is no photo."""
+    if cutout.photo is None or cutout.photo.shape[:2] != cutout.alpha.shape:
+        return None
+    around = cutout.photo[cutout.alpha == 0]
+    if not len(around):
+        return None
+    few = around[:: max(1, len(around) // 4096)]
+    return float(np.median(oklab(few[None])[..., 0]))
+
+
+def _halo(lab: np.ndarray, locked: Locked, mask: np.ndarray, ground: float | None) -> float:
+    """How far edge pixels lie outside of what a mix of both sides could be, upper decile.
+
+    Args:
+        ground: lightness of the product's old background. What shines through an edge is that, so
+            a dark rim of a product that stood on white is its own.
+    """
     ndimage = images()
     band = locked.feather_mask
     inside = locked.product_mask
@@ -191,14 +207,18 @@ def _halo(lab: np.ndarray, locked: Locked, mask: np.ndarray) -> float:
         return 0.0
     rows, columns = np.nonzero(band)
     sides = []
+    # Lightness is what the eye sees as a rim; shading within a product changes it slowly.
+    light = lab[..., 0]
     for one in (inside, outside):
         nearest = ndimage.distance_transform_edt(~one, return_distances=False, return_indices=True)
-        sides.append(lab[nearest[0][rows, columns], nearest[1][rows, columns]])
-    low, high = np.minimum(*sides), np.maximum(*sides)
-    edge = lab[rows, columns]
-    excess = np.maximum(np.maximum(low - edge, edge - high), 0)
-    # Lightness is what the eye sees as a rim; shading within a product changes it slowly.
-    return float(np.quantile(excess[:, 0], 0.9))
+        sides.append(light[nearest[0][rows, columns], nearest[1][rows, columns]])
+    edge = light[rows, columns]
+    lighter = np.maximum(edge - np.maximum(*sides), 0)
+    darker = np.maximum(np.minimum(*sides) - edge, 0)
+    excess = np.maximum(lighter, darker)
+    if ground is not None:
+        excess = np.where(ground >= sides[0], lighter, darker)
+    return float(np.quantile(excess, 0.9))
 
 
 def _restless(lightness: np.ndarray, where: np.ndarray) -> float:

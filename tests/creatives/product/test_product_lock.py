@@ -246,6 +246,22 @@ def test_a_cut_whose_edge_fails_on_the_plain_ground_too_gives_way_to_the_whole_p
     assert made.notes[-1] == told
 
 
+@pytest.mark.parametrize(("ground", "rim"), [(250, 40), (5, 230)])
+def test_a_rim_of_the_products_own_is_no_halo_and_the_old_ground_is(ground, rim):
+    box = (70, 80, 170, 180)
+    shape = disc(soft=1)
+    edge = (shape.alpha > 0) & ~ndimage.binary_erosion(shape.alpha > 250, iterations=3)
+
+    def cut(colour):
+        pixels = np.full((80, 80, 3), 140, np.uint8)
+        pixels[edge] = colour
+        photo = np.where(shape.alpha[..., None] > 0, pixels, np.uint8(ground))
+        return CutOut(pixels, shape.alpha, "plain background", 1.0, (), photo)
+
+    assert "halo" not in found(cut(rim), wall(), box)
+    assert "halo" in found(cut(ground), wall(colour=(110, 120, 130)), box)
+
+
 @pytest.mark.parametrize("colour", [(255, 255, 255), (250, 235, 215), (200, 230, 255)])
 def test_white_words_are_read_on_the_plain_ground_of_a_pale_product(colour):
     pale = np.full((60, 60, 3), colour, np.uint8)
