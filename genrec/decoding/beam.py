@@ -87,7 +87,19 @@ def beam_search(
 
 
 def _search(backbone: Scorer, prompts: Sequence[Sequence[int]], frontier: Frontier) -> Beams:
-    tree = Prefilled(backbone, prompts)
+    return taken_down(backbone, Prefilled(backbone, prompts), frontier)
+
+
+class Tree(Protocol):
+    """Prompts and the beams after them; ``hidden`` is the state after each live beam."""
+
+    hidden: Tensor
+
+    def grow(self, tokens: Tensor, parents: Tensor, *, last: bool) -> None: ...
+
+
+def taken_down(backbone: Scorer, tree: Tree, frontier: Frontier) -> Beams:
+    """The items that a frontier finds when it goes through all levels of its trie."""
     head = backbone.head_rows()
     while True:
         level = frontier.level
@@ -189,10 +201,14 @@ class Prefilled:
 
 
 def left_padded(
-    prompts: Sequence[Sequence[int]], device: torch.device
+    prompts: Sequence[Sequence[int]], device: torch.device, *, least: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Token ids, which of them are real, and their positions, each of shape (prompts, tokens)."""
-    longest = max(map(len, prompts))
+    """Token ids, which of them are real, and their positions, each of shape (prompts, tokens).
+
+    Args:
+        least: tokens in each row at least.
+    """
+    longest = max(least, *map(len, prompts))
     ids = torch.zeros(len(prompts), longest, dtype=torch.long)
     real = torch.zeros(len(prompts), longest, dtype=torch.bool)
     for row, prompt in enumerate(prompts):

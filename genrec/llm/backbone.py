@@ -255,6 +255,11 @@ class Backbone(nn.Module):
         return hasattr(base(self.model).config.get_text_config(), "layer_types")
 
     @property
+    def layers(self) -> int:
+        """Of the decoder."""
+        return int(base(self.model).config.get_text_config().num_hidden_layers)
+
+    @property
     def width(self) -> int:
         """Of hidden states and input embeddings."""
         return int(base(self.model).get_input_embeddings().weight.shape[1])

@@ -31,26 +31,37 @@ BACKENDS = Registry(
 
 
 def open_here(
-    run: str | Path | Workspace, catalog: Catalog, **options: object
+    run: str | Path | Workspace, catalog: Catalog, *, static: bool = False, **options: object
 ) -> GenerativeRecommender | OnePassRecommender:
     """The recommender of a finished run, on transformers.
 
+    Args:
+        static: passes of fixed size, which a GPU replays (``genrec.decoding.static``).
+
     Raises:
         ArtefactError: the run has no whole recommender.
-        ConfigError: options were given; it has none.
+        ConfigError: an option that there is not, or that does not fit the run.
     """
     if options:
         raise ConfigError(
-            f"The back-end 'transformers' has no option '{next(iter(options))}'. Leave it out."
+            f"The back-end 'transformers' has no option '{next(iter(options))}'; there is "
+            "'static'. Leave it out."
         )
+    if not isinstance(static, bool):
+        raise ConfigError(f"static is {static!r}; it is true or false.")
     import torch
 
+    from genrec.decoding.static import StaticSearch
     from genrec.recommenders.generative import GenerativeRecommender
     from genrec.recommenders.one_pass import ABOUT, OnePassRecommender
 
     folder = Workspace.of(run).open("recommender")
     recommender: GenerativeRecommender | OnePassRecommender
     if (folder / ABOUT).exists():
+        if static:
+            raise ConfigError(
+                "This run predicts all codes in one pass and searches no beams. Leave 'static' out."
+            )
         recommender = OnePassRecommender.load(folder, catalog)
         if torch.cuda.is_available():
             recommender.network.cuda()
@@ -58,4 +69,6 @@ def open_here(
     recommender = GenerativeRecommender.load(folder, catalog)
     if torch.cuda.is_available():
         recommender.backbone.cuda()
+    if static:
+        recommender.search = StaticSearch(recommender.backbone)
     return recommender

@@ -1,0 +1,90 @@
+"""Passes of fixed size against the search whose cache grows."""
+
+import numpy as np
+import pytest
+import torch
+
+from genrec.decoding import static
+from genrec.decoding.beam import beam_search
+from genrec.decoding.options import DecodeConfig
+from genrec.decoding.static import StaticSearch
+from genrec.decoding.trie import Trie
+from genrec.errors import ConfigError
+from tests.decoding.test_beam import PROMPTS, backbone_of
+from tests.small import small_index
+
+
+def same(one, other):
+    assert one.items.tolist() == other.items.tolist()
+    np.testing.assert_allclose(one.scores, other.scores, atol=2e-5)
+
+
+def prompts_of(count, seed=0):
+    generator = np.random.default_rng(seed)
+    lengths = generator.integers(1, 150, size=count)
+    return [generator.integers(1, 90, size=length).tolist() for length in lengths]
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_it_finds_what_beam_search_finds(family, attention):
+    backbone, trie = backbone_of(family, attention), Trie.build(small_index().codes)
+    search = StaticSearch(backbone)
+    for beams in (1, 5, len(small_index())):
+        same(search(PROMPTS, trie, beams=beams), beam_search(backbone, PROMPTS, trie, beams=beams))
+
+
+@pytest.mark.parametrize("strategy", ["best", "diverse", "sample"])
+def test_many_users_one_after_another_share_its_passes(strategy):
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    config, search = DecodeConfig(strategy=strategy), StaticSearch(backbone, most_users=4)
+    allowed = np.arange(len(small_index())) % 3 > 0
+    for seed in range(3):
+        prompts = prompts_of(11, seed)
+        options = {"beams": 6, "allowed": allowed, "config": config}
+        same(search(prompts, trie, **options), beam_search(backbone, prompts, trie, **options))
+
+
+def test_all_items_at_once_and_more_beams_than_one_pass_takes(monkeypatch):
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    search, exact = StaticSearch(backbone), DecodeConfig(exact=True)
+    whole = beam_search(backbone, PROMPTS, trie, beams=7, config=exact)
+    same(search(PROMPTS, trie, beams=7, config=exact), whole)
+    monkeypatch.setattr(static, "QUERIES", 5)
+    same(search(PROMPTS, trie, beams=7, config=exact), whole)
+
+
+def test_the_shape_used_longest_ago_goes():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    search = StaticSearch(backbone, kept=2)
+    for beams in (2, 3, 2, 4):
+        search(PROMPTS[:1], trie, beams=beams)
+    assert [shape[2] for shape in search._passes] == [2, 4]
+
+
+def test_passes_write_over_the_same_memory():
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    search = StaticSearch(backbone)
+
+    def places():
+        search(prompts_of(1, seed=5), trie, beams=4)
+        (passes,) = search._passes.values()
+        layers = passes.step.cache.layers
+        return [x.data_ptr() for layer in layers for x in (layer.keys, layer.values)]
+
+    assert places() == places()
+
+
+@pytest.mark.parametrize("family", ["gemma2", "mistral window"])
+def test_windows_are_refused(family):
+    with pytest.raises(ConfigError, match="looks back through a window"):
+        StaticSearch(backbone_of(family))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="passes are captured on a GPU alone")
+def test_captured_passes_find_the_same():
+    backbone, trie = backbone_of("llama").cuda(), Trie.build(small_index().codes)
+    search = StaticSearch(backbone)
+    for seed in range(3):
+        prompts = prompts_of(3, seed)
+        same(search(prompts, trie, beams=6), beam_search(backbone, prompts, trie, beams=6))
