@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# uvloop hands batches over with fewer turns of the loop; there is none for Windows.
+LOOP = "asyncio" if sys.platform == "win32" else "uvloop"
 # Seconds for what waits when the server could not start.
 _SLACK = 5.0
 
@@ -60,7 +63,7 @@ def check_packages() -> None:
     """
     from importlib.util import find_spec
 
-    for package in ("fastapi", "httptools", "uvicorn", "prometheus_client"):
+    for package in ("fastapi", "httptools", "uvicorn", "prometheus_client", LOOP):
         if find_spec(package) is None:
             raise MissingExtra(package.replace("_", "-"), "serve", "The HTTP service")
 
@@ -102,8 +105,7 @@ def run_server(app: FastAPI, service: Service, config: ServeConfig) -> None:
         app,
         host=config.host,
         port=config.port,
-        # Whatever else is installed: uvloop does not share signals with handlers of its own.
-        loop="asyncio",
+        loop=LOOP,
         http="httptools",
         ws="none",
         lifespan="on",
