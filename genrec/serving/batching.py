@@ -7,6 +7,7 @@ positions and its filter already compiled, so nothing in a batch can be wrong bu
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -54,7 +55,8 @@ class Batcher:
 
     Args:
         max_batch: requests in one batch at most.
-        max_wait_ms: how long the first of a batch waits for others.
+        max_wait_ms: how long after a batch the next one waits for as many as were in the service
+            then: clients who ask again at once. Nothing waits for company that nothing foretells.
         queue: requests that may wait; those under way do not count.
         watch: is told the size of each batch and the seconds that it took.
     """
@@ -63,7 +65,7 @@ class Batcher:
         self,
         *,
         max_batch: int = 32,
-        max_wait_ms: float = 5.0,
+        max_wait_ms: float = 15.0,
         queue: int = 256,
         watch: Callable[[int, float], None] | None = None,
     ) -> None:
@@ -73,6 +75,8 @@ class Batcher:
         self._changed = threading.Condition()
         self._closing = False
         self._seconds = 0.1
+        # When the last batch ended, and how many requests were in the service then.
+        self._ended, self._busy = -math.inf, 0
         self._worker = threading.Thread(target=self._work, name="genrec-batches", daemon=True)
         self._worker.start()
 
@@ -147,12 +151,19 @@ class Batcher:
                 job.answer.cancel()
             if job.answer.set_running_or_notify_cancel():
                 groups.setdefault(id(job.recommender), []).append(job)
-        for group in groups.values():
-            _compute(group)
+        found = [pair for group in groups.values() for pair in _computed(group)]
         if groups:
-            seconds = time.monotonic() - started
+            self._ended = time.monotonic()
+            size, seconds = sum(map(len, groups.values())), self._ended - started
             self._seconds = 0.8 * self._seconds + 0.2 * seconds
-            self.watch(sum(map(len, groups.values())), seconds)
+            # Before anybody is answered, so that none who asks again is counted twice.
+            self._busy = size + len(self._waiting)
+            self.watch(size, seconds)
+        for job, answer in found:
+            try:
+                job.answer.set_result(answer)
+            except (InvalidStateError, CancelledError):
+                continue
 
     def _next(self) -> list[Job] | None:
         with self._changed:
@@ -160,9 +171,9 @@ class Batcher:
                 if self._closing:
                     return None
                 self._changed.wait()
-            until = self._waiting[0].queued + self.max_wait
-            while len(self._waiting) < self.max_batch and not self._closing:
-                left = until - time.monotonic()
+            enough = min(self.max_batch, self._busy)
+            while len(self._waiting) < enough and not self._closing:
+                left = self._ended + self.max_wait - time.monotonic()
                 if left <= 0:
                     break
                 self._changed.wait(left)
@@ -170,7 +181,8 @@ class Batcher:
             return [self._waiting.popleft() for _ in range(size)]
 
 
-def _compute(jobs: Sequence[Job]) -> None:
+def _computed(jobs: Sequence[Job]) -> list[tuple[Job, Answer]]:
+    """Jobs of one recommender with their answers; those that failed are told so."""
     recommender = jobs[0].recommender
     try:
         answers = recommender.recommend_many([job.request for job in jobs])
@@ -178,16 +190,10 @@ def _compute(jobs: Sequence[Job]) -> None:
         if len(jobs) == 1:
             log.exception("A request could not be computed")
             _fail(jobs[0], error)
-            return
+            return []
         # One of them may be at fault; its neighbours are not.
-        for job in jobs:
-            _compute([job])
-        return
-    for job, answer in zip(jobs, answers, strict=True):
-        try:
-            job.answer.set_result(answer)
-        except (InvalidStateError, CancelledError):
-            continue
+        return [pair for job in jobs for pair in _computed([job])]
+    return list(zip(jobs, answers, strict=True))
 
 
 def _fail(job: Job, error: BaseException) -> None:

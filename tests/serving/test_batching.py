@@ -58,15 +58,39 @@ REQUESTS = st.lists(
 @settings(max_examples=30, deadline=None)
 @given(REQUESTS)
 def test_requests_with_different_rules_get_together_what_each_gets_alone(requests):
-    recommender = loaded(Cooccurrence).recommender
+    recommender, busy = loaded(Cooccurrence).recommender, Held.train(priced_shop())
     sizes = []
-    batcher = Batcher(max_wait_ms=50, max_batch=len(requests), watch=lambda n, _: sizes.append(n))
+    batcher = Batcher(max_batch=len(requests), watch=lambda n, _: sizes.append(n))
+    batcher.submit(busy, ask(), timeout=10)
+    assert busy.entered.wait(5)
     jobs = [batcher.submit(recommender, request, timeout=10) for request in requests]
+    busy.release.set()
     answers = [job.answer.result(10) for job in jobs]
     assert batcher.close(5)
-    assert sum(sizes) == len(requests)
+    assert sizes == [1, len(requests)]
     for request, answer in zip(requests, answers, strict=True):
         assert ids(answer) == ids(recommender.recommend_many([request])[0])
+
+
+def test_nothing_waits_for_company_that_nothing_foretells(batcher_of):
+    batcher = batcher_of(max_wait_ms=60_000)
+    for _ in range(3):
+        job = batcher.submit(loaded(Popular).recommender, ask(), timeout=30)
+        assert len(job.answer.result(10)) == 3
+
+
+def test_clients_who_ask_again_are_waited_for(batcher_of, held):
+    sizes, recommender = [], loaded(Popular).recommender
+    batcher = batcher_of(max_wait_ms=60_000, watch=lambda n, _: sizes.append(n))
+    jobs = [batcher.submit(held, ask(), timeout=90)]
+    assert held.entered.wait(5)
+    jobs += [batcher.submit(held, ask(), timeout=90) for _ in range(2)]
+    held.release.set()
+    jobs[0].answer.result(5)
+    # Two wait, and the third, who was answered, is foretold.
+    again = batcher.submit(recommender, ask(), timeout=90)
+    assert all(len(job.answer.result(5)) == 3 for job in [*jobs, again])
+    assert sizes == [1, 3]
 
 
 def test_what_comes_while_a_batch_runs_is_the_next_batch(batcher_of, held):
@@ -139,7 +163,7 @@ class Choosy(Popular):
 
 def test_a_request_that_fails_does_not_fail_its_neighbours(batcher_of):
     recommender = Choosy.train(priced_shop())
-    batcher = batcher_of(max_wait_ms=100, max_batch=3)
+    batcher = batcher_of(max_batch=3)
     first, bad, last = (
         batcher.submit(recommender, ask(items), timeout=10) for items in ([1], [3], [2])
     )
@@ -150,7 +174,7 @@ def test_a_request_that_fails_does_not_fail_its_neighbours(batcher_of):
 
 def test_each_request_is_answered_by_the_recommender_that_it_came_with(batcher_of):
     popular, near = loaded(Popular).recommender, loaded(Cooccurrence).recommender
-    batcher = batcher_of(max_wait_ms=100, max_batch=6)
+    batcher = batcher_of(max_batch=6)
     jobs = [(one, batcher.submit(one, ask([2]), timeout=10)) for one in [popular, near] * 3]
     for recommender, job in jobs:
         assert ids(job.answer.result(5)) == ids(recommender.recommend_many([ask([2])])[0])
