@@ -25,8 +25,8 @@ def serve_command(
     ] = "",
     max_batch: Annotated[int, typer.Option(help="Requests computed together.", min=1)] = 32,
     max_wait_ms: Annotated[
-        float, typer.Option(help="How long a batch waits for the clients of the last.", min=0)
-    ] = 15.0,
+        float, typer.Option(help="How long a batch waits for one more client.", min=0)
+    ] = 25.0,
     queue: Annotated[int, typer.Option(help="Requests that may wait; more get 429.", min=1)] = 256,
     timeout: Annotated[float, typer.Option(help="Seconds until a request gets 504.")] = 30.0,
     drain: Annotated[float, typer.Option(help="Seconds to finish after a SIGTERM.")] = 20.0,

@@ -55,8 +55,9 @@ class Batcher:
 
     Args:
         max_batch: requests in one batch at most.
-        max_wait_ms: how long after a batch the next one waits for as many as were in the service
-            then: clients who ask again at once. Nothing waits for company that nothing foretells.
+        max_wait_ms: a batch waits for as many as were in the service when the last one ended,
+            since clients ask again, until none has come for so long. Nothing waits for company
+            that nothing foretells.
         queue: requests that may wait; those under way do not count.
         watch: is told the size of each batch and the seconds that it took.
     """
@@ -65,7 +66,7 @@ class Batcher:
         self,
         *,
         max_batch: int = 32,
-        max_wait_ms: float = 15.0,
+        max_wait_ms: float = 25.0,
         queue: int = 256,
         watch: Callable[[int, float], None] | None = None,
     ) -> None:
@@ -171,14 +172,19 @@ class Batcher:
                 if self._closing:
                     return None
                 self._changed.wait()
-            enough = min(self.max_batch, self._busy)
-            while len(self._waiting) < enough and not self._closing:
-                left = self._ended + self.max_wait - time.monotonic()
-                if left <= 0:
-                    break
-                self._changed.wait(left)
+            if self._waiting[0].queued < self._ended + self.max_wait:
+                self._wait_for(min(self.max_batch, self._busy))
             size = min(self.max_batch, len(self._waiting))
             return [self._waiting.popleft() for _ in range(size)]
+
+    def _wait_for(self, enough: int) -> None:
+        """Waits until so many are there, as long as they keep coming."""
+        while 0 < len(self._waiting) < enough and not self._closing:
+            last = max(self._ended, self._waiting[-1].queued)
+            left = last + self.max_wait - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(left)
 
 
 def _computed(jobs: Sequence[Job]) -> list[tuple[Job, Answer]]:

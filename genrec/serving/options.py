@@ -15,7 +15,7 @@ class ServeConfig:
 
     Attributes:
         max_batch: requests that are computed together at most.
-        max_wait_ms: how long after a batch the next waits for the clients of the last.
+        max_wait_ms: how long a batch waits for one more of the last one's clients.
         queue: requests that may wait; more are answered 429.
         timeout: seconds until a request is answered 504.
         drain: seconds that requests under way get after a SIGTERM.
@@ -29,7 +29,7 @@ class ServeConfig:
     host: str = "127.0.0.1"
     port: int = 8000
     max_batch: int = 32
-    max_wait_ms: float = 15.0
+    max_wait_ms: float = 25.0
     queue: int = 256
     timeout: float = 30.0
     drain: float = 20.0
