@@ -134,7 +134,8 @@ def _reload(service: Service) -> None:
 
     def work() -> None:
         try:
-            service.reload()
+            # What changed after another reload began would be missed by it.
+            service.reload(wait=True)
         except RequestProblem as problem:
             log.error("%s", problem.message)
 

@@ -247,8 +247,11 @@ class Service:
                 409, "event_conflict", str(error).partition("\n")[0], error.problems
             ) from error
 
-    def reload(self, folder: str | None = None) -> tuple[str, str]:
+    def reload(self, folder: str | None = None, *, wait: bool = False) -> tuple[str, str]:
         """Loads a model, verifies it and puts it into service.
+
+        Args:
+            wait: for the end of another reload, rather than being refused.
 
         Returns:
             The version before and the one now.
@@ -260,7 +263,7 @@ class Service:
         if self._load is None:
             raise RequestProblem(501, "no_reload", "This service was started without a run folder.")
         load = self._load
-        if not self._reloading.acquire(blocking=False):
+        if not self._reloading.acquire(blocking=wait):
             raise RequestProblem(
                 409, "reload_under_way", "Another reload is under way. Wait for its end."
             )

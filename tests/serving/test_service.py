@@ -132,6 +132,29 @@ def test_after_a_swap_the_old_model_leaves_the_memory(tmp_path):
         assert service.current.version == "new"
 
 
+def test_another_reload_is_refused_or_waited_for(tmp_path):
+    begun, go_on = threading.Event(), threading.Event()
+    versions = iter(["second", "third"])
+
+    def load(_):
+        begun.set()
+        assert go_on.wait(10)
+        return loaded(version=next(versions))
+
+    with in_service(tmp_path, loaded(version="first"), load=load) as service:
+        first = threading.Thread(target=service.reload)
+        first.start()
+        assert begun.wait(10)
+        with pytest.raises(RequestProblem, match="Another reload is under way"):
+            service.reload()
+        second = threading.Thread(target=service.reload, kwargs={"wait": True})
+        second.start()
+        go_on.set()
+        first.join(10)
+        second.join(10)
+        assert service.current.version == "third"
+
+
 def bad_model(kind):
     model = loaded(version="bad")
     if kind == "other catalogue":
