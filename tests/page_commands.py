@@ -123,7 +123,7 @@ OTHERS = {
 NOT_RUN = {
     "genrec serve runs/quickstart": _SERVES,
     "genrec serve runs/quickstart --host 0.0.0.0 --keys keys.json": _SERVES,
-    "genrec serve runs/quickstart --max-batch 64 --max-wait-ms 10 --queue 512 --timeout 5": _SERVES,
+    "genrec serve runs/quickstart --max-batch 64 --max-wait-ms 40 --queue 512 --timeout 5": _SERVES,
     "genrec serve runs/content-next-item --no-auth": _SERVES,
     "genrec ads review ads/cushions --serve": _SERVES,
     "genrec mcp runs/quickstart": _MCP,
