@@ -33,8 +33,8 @@ from typing import Any
 
 import httpx
 
+from benchmarks.cases.served_shop import BRANDS, CATEGORIES, dataset, make_run
 from benchmarks.harness import arguments, report
-from benchmarks.server import BRANDS, CATEGORIES, dataset, make_run
 
 SHOPPERS, TURNS = 200, 20
 KILLED_SHOPPERS, KILLED_TURNS = 40, 8

@@ -18,14 +18,11 @@ import contextlib
 import json
 import os
 import random
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,108 +30,27 @@ from typing import Any
 
 import httpx
 import numpy as np
-import polars as pl
 
+from benchmarks.cases.served_shop import (
+    BRANDS,
+    CATEGORIES,
+    ITEMS,
+    USERS,
+    catalog,
+    dataset,
+    make_run,
+    served,
+)
+from benchmarks.cases.wire import Wire
 from benchmarks.harness import arguments, report
-from genrec.data.catalog import Catalog
-from genrec.data.dataset import Dataset
-from genrec.data.storage import write_dataset
-from genrec.recipe import Recipe
-from genrec.recommenders.generative import GenerativeRecommender
-from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.serving.keys import KeyFile
 from genrec.serving.service import Loaded
 from genrec.stages.loaded import open_run
 from genrec.stages.recommend import history_of
-from genrec.workspace import Workspace
 
-ITEMS, USERS, CLIENTS, LONGEST = 3000, 500, 32, 20
-CATEGORIES = [f"category {n}" for n in range(12)]
-BRANDS = [f"brand {n}" for n in range(40)]
+CLIENTS, LONGEST = 32, 20
 # How far the score of an item may move with the shape of its batch, in float32.
 TOLERANCE = 1e-3
-
-
-def catalog() -> Catalog:
-    """Items with what filters ask for."""
-    draw = np.random.default_rng(0)
-    return Catalog(
-        pl.DataFrame(
-            {
-                "item_id": [f"p{n}" for n in range(ITEMS)],
-                "title": [f"Product {n}" for n in range(ITEMS)],
-                "price": np.round(draw.lognormal(2.5, 0.8, ITEMS), 2),
-                "category": draw.choice(CATEGORIES, ITEMS),
-                "brand": draw.choice(BRANDS, ITEMS),
-                "in_stock": draw.random(ITEMS) < 0.8,
-            }
-        )
-    )
-
-
-def dataset() -> Dataset:
-    """Users who stay in the neighbourhood of an item."""
-    draw = np.random.default_rng(1)
-    lengths = draw.integers(3, 15, USERS)
-    users = np.repeat(np.arange(USERS), lengths)
-    starts = np.repeat(draw.integers(0, ITEMS, USERS), lengths)
-    items = (starts + draw.integers(0, 50, len(users))) % ITEMS
-    events = pl.DataFrame(
-        {
-            "user": users.astype(np.uint32),
-            "item": items.astype(np.uint32),
-            "time": np.arange(len(users), dtype=np.int64),
-        }
-    )
-    names = np.array([f"u{n}" for n in range(USERS)], dtype=object)
-    return Dataset("synthetic", catalog(), names, events)
-
-
-def make_run(folder: Path, data: Dataset, steps: int) -> None:
-    """A run's folder with a model that was trained for a few steps."""
-    vectors = np.random.default_rng(2).normal(size=(ITEMS, 16)).astype(np.float32)
-    index = SemanticIdTokenizer(levels=3, codebook_size=32).fit(data.catalog, vectors)
-    options: dict[str, Any] = {
-        "adapt": "full",
-        "learning_rate": 3e-3,
-        "batch_size": 8,
-        "row_tokens": 256,
-    }
-    recommender = GenerativeRecommender.train("tiny", data, index, steps=steps, **options)
-    workspace = Workspace(folder)
-    recipe = Recipe.parse({"name": "server", "data": {"source": "tables"}})
-    workspace.record("recipe", recipe.model_dump(mode="json"))
-    with workspace.write("dataset", "synthetic") as place:
-        write_dataset(data, place)
-    with workspace.write("recommender", f"{steps} steps") as place:
-        recommender.write(place)
-
-
-@contextlib.contextmanager
-def served(run: Path, keys: Path, *words: str) -> Iterator[tuple[str, int]]:
-    """``genrec serve`` as a process: its address and number."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "genrec.cli.main", "serve", str(run), "--port", str(port)]
-    log = run / "server.log"
-    with log.open("w") as written:
-        process = subprocess.Popen(
-            [*command, "--keys", str(keys), *words], stdout=written, stderr=written
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            if process.poll() is not None:
-                raise RuntimeError(log.read_text())
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{address}/readyz").status_code == 200:
-                    break
-            time.sleep(0.2)
-        yield address, process.pid
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 @dataclass
@@ -200,53 +116,6 @@ MALFORMED: list[tuple[bytes, dict[str, str], int]] = [
     (b'{"history": [], "where": {"price": {"below": 0}}}', JSON, 422),
     (b'{"user": "a stranger"}', JSON, 404),
 ]
-
-
-class Wire:
-    """A client's one connection, kept open: as little work as can be beside the server's own.
-
-    Args:
-        address: of the server, ``http://HOST:PORT``.
-        key: that each request shows.
-    """
-
-    def __init__(self, address: str, key: str) -> None:
-        self._host, _, port = address.removeprefix("http://").partition(":")
-        self._port, self._key = int(port), key
-        self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def post(
-        self, content: bytes, headers: dict[str, str], path: str = "/v1/recommend"
-    ) -> tuple[int, bytes]:
-        """Status and body of the answer.
-
-        Raises:
-            OSError, EOFError: the connection broke.
-        """
-        if self._open is None:
-            self._open = await asyncio.open_connection(self._host, self._port)
-        reader, writer = self._open
-        told = {"Host": self._host, "Authorization": f"Bearer {self._key}", **headers}
-        told["Content-Length"] = str(len(content))
-        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
-        try:
-            writer.write(f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + content)
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            size = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-            body = await reader.readexactly(size)
-        except BaseException:
-            # Also of a client that leaves: what comes yet is the answer to another question.
-            self.close()
-            raise
-        if b"connection: close" in head:
-            self.close()
-        return int(head.split(b" ", 2)[1]), body
-
-    def close(self) -> None:
-        """Leaves."""
-        if self._open is not None:
-            self._open[1].close()
-            self._open = None
 
 
 @dataclass

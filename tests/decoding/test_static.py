@@ -14,7 +14,7 @@ from tests.decoding.test_beam import PROMPTS, backbone_of
 from tests.small import small_index
 
 
-def same(one, other):
+def assert_same(one, other):
     assert one.items.tolist() == other.items.tolist()
     np.testing.assert_allclose(one.scores, other.scores, atol=2e-5)
 
@@ -31,7 +31,9 @@ def test_it_finds_what_beam_search_finds(family, attention):
     backbone, trie = backbone_of(family, attention), Trie.build(small_index().codes)
     search = StaticSearch(backbone)
     for beams in (1, 5, len(small_index())):
-        same(search(PROMPTS, trie, beams=beams), beam_search(backbone, PROMPTS, trie, beams=beams))
+        assert_same(
+            search(PROMPTS, trie, beams=beams), beam_search(backbone, PROMPTS, trie, beams=beams)
+        )
 
 
 @pytest.mark.parametrize("strategy", ["best", "diverse", "sample"])
@@ -42,16 +44,18 @@ def test_many_users_one_after_another_share_its_passes(strategy):
     for seed in range(3):
         prompts = prompts_of(11, seed)
         options = {"beams": 6, "allowed": allowed, "config": config}
-        same(search(prompts, trie, **options), beam_search(backbone, prompts, trie, **options))
+        assert_same(
+            search(prompts, trie, **options), beam_search(backbone, prompts, trie, **options)
+        )
 
 
 def test_all_items_at_once_and_more_beams_than_one_pass_takes(monkeypatch):
     backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
     search, exact = StaticSearch(backbone), DecodeConfig(exact=True)
     whole = beam_search(backbone, PROMPTS, trie, beams=7, config=exact)
-    same(search(PROMPTS, trie, beams=7, config=exact), whole)
+    assert_same(search(PROMPTS, trie, beams=7, config=exact), whole)
     monkeypatch.setattr(static, "QUERIES", 5)
-    same(search(PROMPTS, trie, beams=7, config=exact), whole)
+    assert_same(search(PROMPTS, trie, beams=7, config=exact), whole)
 
 
 def test_the_shape_used_longest_ago_goes():
@@ -87,4 +91,4 @@ def test_captured_passes_find_the_same():
     search = StaticSearch(backbone)
     for seed in range(3):
         prompts = prompts_of(3, seed)
-        same(search(prompts, trie, beams=6), beam_search(backbone, prompts, trie, beams=6))
+        assert_same(search(prompts, trie, beams=6), beam_search(backbone, prompts, trie, beams=6))
