@@ -128,7 +128,7 @@ def adapted(
         if config.adapt == "mixture":
             for name in domains:
                 wrapped.add_adapter(adapter_name(name), _lora(base(model), config, None))
-            activate_all(wrapped, domains)
+            train_all(wrapped, domains)
     return _with_float32_rows(wrapped)
 
 
@@ -144,9 +144,15 @@ def _without_tower(model: Any) -> Any:
     return model
 
 
-def activate_all(model: Any, domains: Sequence[str]) -> None:
-    """Lets the adapter for all and those of the domains act and train together."""
-    model.base_model.set_adapter([SHARED, *map(adapter_name, domains)])
+def train_all(model: Any, domains: Sequence[str]) -> None:
+    """Lets the domains' adapters train beside the one for all; ``Mixture`` lets them act."""
+    model.base_model.set_adapter([SHARED])
+    own = tuple(map(adapter_name, domains))
+    for module in model.modules():
+        for name in own:
+            for half in (getattr(module, "lora_A", {}), getattr(module, "lora_B", {})):
+                if name in half:
+                    half[name].requires_grad_(requires_grad=True)
 
 
 def adapter_name(domain: str) -> str:
@@ -324,7 +330,7 @@ def read_model(folder: Path, config: BackboneConfig, *, quantized: bool = True) 
     for name in map(adapter_name, about["domains"]):
         _read_adapter(model, name, folder / ADAPTER / name)
     if about["domains"]:
-        activate_all(model, about["domains"])
+        train_all(model, about["domains"])
     return _with_stored_rows(model, folder), text_tokenizer
 
 
@@ -366,7 +372,7 @@ def merged(model: Any, scales: dict[str, float] | None = None) -> Any:
     """A plain copy of the model with its adapters merged in.
 
     Args:
-        scales: how much of each adapter; all of the active ones if left out.
+        scales: how much of each adapter of a mixture; if left out, what all domains share.
     """
     if not hasattr(model, "peft_config"):
         return model

@@ -1,18 +1,19 @@
 """A mixture of adapters: how much of each acts on each token, decided by the row's domain.
 
-peft adds up the adapters that are active, alike for every row of a batch. Hooks on the adapters'
-second matrices weigh them here, so that rows of several domains stand in one pack.
+peft adds up the adapters that are active, alike for every row of a batch, one after the other. Here
+the domains' stand side by side as one wide adapter in each layer, and each token weighs its ranks:
+rows of several domains stand in one pack, and one more domain costs its ranks alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from genrec.llm.adapt import SHARED, adapter_name
 
@@ -38,11 +39,11 @@ class Mixture(nn.Module):
         self.gate = nn.Parameter(own * (_OWN - _OTHER) + _OTHER) if learned else None
         self.register_buffer("own", own, persistent=False)
         self._weights: Tensor | None = None
-        adapters = {adapter_name(name): number for number, name in enumerate(names)}
-        for module in model.modules():
-            for name, up in getattr(module, "lora_B", {}).items():
-                if name in adapters:
-                    up.register_forward_hook(partial(self._weigh, adapters[name]))
+        self._acting: list[int] = []
+        self._adapters = [adapter_name(name) for name in names]
+        for layer in model.modules():
+            if self._adapters[0] in getattr(layer, "lora_B", {}):
+                layer.register_forward_hook(self._add)
 
     def table(self) -> Tensor:
         """The weight of each adapter in each domain, shape (domains, adapters), in 0 to 1."""
@@ -65,12 +66,24 @@ class Mixture(nn.Module):
         """
         known = (domains >= 0).float()[..., None]
         self._weights = self.table()[domains.clamp(min=0)] * known
+        self._acting = list(range(len(self.names)))
+        if not torch.is_grad_enabled():
+            # In training all take part, so that each has a gradient in every process.
+            acts = self._weights.flatten(0, -2).any(0)
+            self._acting = acts.nonzero().flatten().tolist()
         try:
             yield
         finally:
             self._weights = None
 
-    def _weigh(self, adapter: int, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-        if self._weights is None:
-            return output * 0.0
-        return output * self._weights[..., adapter, None].to(output.dtype)
+    def _add(self, layer: Any, inputs: Any, output: Tensor) -> Tensor:
+        if self._weights is None or not self._acting or layer.disable_adapters:
+            return output
+        names = [self._adapters[number] for number in self._acting]
+        # (ranks of all, in) and (out, ranks of all): one wide adapter.
+        down = torch.cat([layer.lora_A[name].weight for name in names])
+        up = torch.cat([layer.lora_B[name].weight * layer.scaling[name] for name in names], dim=1)
+        kept = layer.lora_dropout[names[0]](inputs[0].to(down.dtype))
+        lowered = functional.linear(kept, down).unflatten(-1, (len(names), -1))
+        weighed = lowered * self._weights[..., self._acting, None].to(lowered.dtype)
+        return output + functional.linear(weighed.flatten(-2), up).to(output.dtype)

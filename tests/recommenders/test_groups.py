@@ -9,7 +9,6 @@ from genrec.data.catalog import Catalog
 from genrec.data.sequences import History, Sequences
 from genrec.errors import ArtefactError, ConfigError
 from genrec.llm.backbone import Backbone
-from genrec.llm.mixture import Mixture
 from genrec.llm.options import BackboneConfig
 from genrec.recommenders.generative import soft_prefixes
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups, plain_names
@@ -125,42 +124,6 @@ def test_one_training_row_in_ten_is_written_for_nobody(written):
     assert alone == [number for number in bakers if number % UNGROUPED == 0]
     counts = [len(rows.row(number, 0).tokens) for number in range(len(rows.spans))]
     assert counts == rows.token_counts.tolist()
-
-
-class Adapters(torch.nn.Module):
-    """One layer with a shared adapter and two of domains, as peft names them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        names = ["default", "for-a", "for-b"]
-        self.lora_B = torch.nn.ModuleDict({n: torch.nn.Linear(2, 2, bias=False) for n in names})
-
-    def forward(self, x):
-        return torch.stack([up(x) for up in self.lora_B.values()])
-
-
-def test_each_row_of_a_pack_has_its_own_domain_s_adapter():
-    model = Adapters()
-    plain = model(torch.ones(1, 4, 2))
-    mixture = Mixture(model, ["a", "b"], learned=False)
-    with mixture.applied(torch.tensor([[0, 1, -1, 1]])):
-        found = model(torch.ones(1, 4, 2))
-    shares = torch.tensor([[1, 1, 1, 1], [1, 0, 0, 0], [0, 1, 0, 1]])[:, None, :, None]
-    torch.testing.assert_close(found, plain * shares)
-    torch.testing.assert_close(model(torch.ones(1, 4, 2))[1:], plain[1:] * 0)
-
-
-def test_a_learned_gate_starts_near_the_own_adapter_and_learns():
-    model = Adapters()
-    mixture = Mixture(model, ["a", "b"], learned=True)
-    assert mixture.scales(0) == pytest.approx(
-        {"default": 1, "for-a": 0.88, "for-b": 0.12}, abs=0.01
-    )
-    assert mixture.scales(NO_GROUP) == {"default": 1, "for-a": 0, "for-b": 0}
-    with mixture.applied(torch.tensor([[1]])):
-        model(torch.ones(1, 1, 2)).sum().backward()
-    assert mixture.gate.grad[1].abs().min() > 0
-    assert mixture.gate.grad[0].abs().max() == 0
 
 
 def test_a_batch_of_several_domains_ranks_as_each_history_alone(tmp_path):
