@@ -49,6 +49,7 @@ ADAPTATIONS: dict[str, list[str]] = {
     "lora_last6": ["llm.adapt=lora", "llm.lora_layers=last-6"],
     "mixture": ["llm.adapt=mixture", "prompt.group_by=income"],
 }
+NAMES = {"recall": "recall10", "ndcg": "ndcg10", "ndcg_interval": "ndcg10_interval"}
 QUICK = ("frozen", "prompt", "lora", "qlora")
 # Beauty by codes alone: the LLM of a hybrid has never read a code in a history.
 BEAUTY = HERE / "beauty-codes"
@@ -233,7 +234,7 @@ def transfer(*, quick: bool) -> Figures:
     if quick:
         return not_measured("transfer", "--quick trains nothing on Beauty")
     run_recipe(Recipe.load("beauty-codes"), Workspace(BEAUTY), until="train")
-    found: dict[str, Any] = {}
+    found: Figures = {}
     for name in ("untouched", *TRANSFERS):
         folder, identity = HERE / "transfer" / name, [SHORT, TRANSFERS.get(name)]
         measured = kept(folder, identity)
@@ -242,8 +243,19 @@ def transfer(*, quick: bool) -> Figures:
             measured = in_child("benchmarks.adaptation", *words, timeout=7200)
             keep(folder, identity, measured)
         print(f"{name}: {measured}", file=sys.stderr)
-        found[name] = measured
-    return {"transfer": found}
+        found[f"toys_{name}"] = measured
+    return found
+
+
+def flat(found: Figures) -> Figures:
+    """Figures of each way by names of their own."""
+    figures: Figures = {}
+    for name, measured in found.items():
+        if isinstance(measured, dict) and "ndcg" in measured:
+            figures |= {f"{name}_{NAMES.get(key, key)}": one for key, one in measured.items()}
+        else:
+            figures[name] = measured
+    return figures
 
 
 def main() -> None:
@@ -261,9 +273,10 @@ def main() -> None:
             print(json.dumps(side_by_side(quick=False)))
         case rest:
             quick = rest == ["--quick"]
+            found = {**side_by_side(quick=quick), **transfer(quick=quick)}
             report(
-                {**transfer(quick=quick), "adaptations": side_by_side(quick=quick)},
-                adaptations=f"{STEPS} steps of 8 rows of 256 tokens in bf16, {TEST_USERS} test users",
+                flat(found),
+                adaptations=f"{STEPS} steps of 8 rows of 256 tokens, bf16, {TEST_USERS} test users",
                 transfer="300 steps of 32 rows of 256 tokens, 5,000 test users of Toys",
             )
 
