@@ -63,7 +63,8 @@ class Verifier:
             details: of each picture its value, by the detail's name; empty says nothing of it.
             vectors: palette vectors of the items' own pictures, which tastes are means of, shape
                 (items, 81); by default those of ``pictures``.
-            vector_details: the same as ``details`` of each vector.
+            vector_details: the same as ``details`` of each vector; of a detail that is not
+                there, or nowhere known, the pictures say what it looks like.
 
         Raises:
             InputError: no detail has two values that can be told apart.
@@ -79,8 +80,10 @@ class Verifier:
             if len(set(said) - {""}) < 2:
                 continue
             values[name], weights[name] = _classes(read, said)
-            shown = said if vector_details is None else vector_details[name]
-            shares[name] = _shares(chosen, shown, values[name])
+            shown = said if vector_details is None else vector_details.get(name, ())
+            # Where nothing is known of what tastes are means of, the pictures themselves must do.
+            own = (chosen, shown) if any(shown) else (read, said)
+            shares[name] = _shares(*own, values[name])
         if not values:
             raise InputError(
                 "There is nothing to tell pictures apart by: no detail has two values."

@@ -92,6 +92,21 @@ def test_details_of_two_values_and_unknown_ones_are_learned_from():
     assert learned.scores(mug("blue", "plain", 9), job)[0] < 0.1
 
 
+@pytest.mark.parametrize("known", [{}, {"colour": ["", ""]}])
+def test_tastes_of_items_of_which_a_detail_is_unknown_are_read_by_the_pictures(known):
+    pictures = [mug(colour, "plain", seed) for seed in range(4) for colour in ("red", "blue")]
+    learned = Verifier.fit(
+        pictures,
+        {"colour": ["red", "blue"] * 4},
+        vectors=np.stack([palette_vector(one) for one in pictures[:2]]),
+        vector_details=known,
+    )
+    likes_red = replace(JOB, taste=taste_of(mug("red", "plain", 9)), intensity=1.0)
+    red, blue = (learned.scores(mug(c, "plain", 8), likes_red)[0] for c in ("red", "blue"))
+    assert red > 0.9
+    assert blue < 0.1
+
+
 def test_where_nothing_differs_there_is_nothing_to_learn():
     with pytest.raises(InputError, match="no detail has two values"):
         Verifier.fit([mug(*LOOKS[0], 1)] * 3, {"colour": ["red"] * 3})
