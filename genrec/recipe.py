@@ -219,6 +219,13 @@ class Recipe(BaseModel):
                 f"{self.train.steps}: the LLM behind the new rows would never learn. Take fewer; "
                 "if that is what you want, take llm.adapt: frozen"
             )
+        if self.pretrain is not None or self.finetune is not None:
+            problems += [
+                f"train.{name} is {getattr(self.train, name)}, and pretrain and finetune train no "
+                "rows of new tokens. Leave it out"
+                for name in ("warm_rows_steps", "rows_learning_rate")
+                if getattr(self.train, name)
+            ]
         if self.preference is not None:
             if self.one_pass is not None:
                 problems.append(

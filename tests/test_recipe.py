@@ -132,6 +132,14 @@ def test_a_warm_up_as_long_as_the_training_is_refused():
     assert Recipe.load("toy-shop", ["train.steps=51", "train.warm_rows_steps=50"])
 
 
+@pytest.mark.parametrize("name", ["pretrain/toy-shop", "finetune/copywriter"])
+def test_rows_of_new_tokens_are_no_matter_of_other_trainings(name):
+    with pytest.raises(ConfigError) as caught:
+        Recipe.load(name, ["train.warm_rows_steps=1", "train.rows_learning_rate=1e-2"])
+    assert "train.warm_rows_steps is 1" in str(caught.value)
+    assert "train.rows_learning_rate is 0.01" in str(caught.value)
+
+
 def test_names_where_a_list_is_meant_are_answered_by_the_list():
     said = r"evaluate.against: it is 'popular,sasrec' and must be a list: \[popular,sasrec\]"
     with pytest.raises(ConfigError, match=said):

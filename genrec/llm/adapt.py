@@ -244,6 +244,11 @@ def trained_rows(head: nn.Module) -> torch.Tensor | None:
     return rows[SHARED] if rows is not None and SHARED in rows else None
 
 
+def row_parameters(model: Any) -> list[nn.Parameter]:
+    """Rows of tokens that peft trains apart from their tables, a tied head's once."""
+    return [one for name, one in model.named_parameters() if "trainable_tokens_delta" in name]
+
+
 def keep_rows_alone(model: Any, rows: Sequence[int]) -> None:
     """Drops the gradients of all that trains but the rows of these tokens."""
     whole = base(model)

@@ -242,6 +242,11 @@ class Backbone(nn.Module):
         adapt.keep_rows_alone(self.model, [*self.token_ids.tolist(), *extra])
 
     @property
+    def new_rows(self) -> list[nn.Parameter]:
+        """Rows of new tokens that train apart from their tables; none if all trains."""
+        return adapt.row_parameters(self.model)
+
+    @property
     def sliding_window(self) -> int | None:
         """Tokens that some layer looks back at most; ``None`` when all see everything."""
         config = base(self.model).config.get_text_config()

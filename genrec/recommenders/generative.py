@@ -219,6 +219,7 @@ class GenerativeRecommender(Recommender):
                 on_validation=on_validation,
                 progress=progress,
                 warm=self.backbone.learn_new_rows_alone,
+                new_rows=self.backbone.new_rows,
                 job=f"{job} {self.prompt.template_hash} {asdict(chosen)}",
             )
 

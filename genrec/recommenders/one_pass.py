@@ -300,6 +300,11 @@ def check_options(config: GenerativeConfig) -> None:
         problems.append(
             f"packing.normalise is {config.sft.normalise}; codes come all at once, take level"
         )
+    problems += [
+        f"train.{name} is {getattr(config.fit, name)}; it trains no rows apart, take 0"
+        for name in ("warm_rows_steps", "rows_learning_rate")
+        if getattr(config.fit, name)
+    ]
     if config.tasks.beside:
         problems.append(f"tasks has {', '.join(config.tasks.beside)}; it learns next_item alone")
     if problems:

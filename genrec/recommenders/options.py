@@ -287,6 +287,14 @@ class GenerativeConfig:
                 f"train.warm_rows_steps is {self.fit.warm_rows_steps} and llm.lora_rows false: no "
                 "rows would learn in these steps. Take warm_rows_steps: 0."
             )
+        if self.fit.rows_learning_rate and (
+            self.backbone.adapt == "full" or not self.backbone.lora_rows
+        ):
+            raise ConfigError(
+                f"train.rows_learning_rate is {self.fit.rows_learning_rate}, and no rows train "
+                f"apart from the rest: llm.adapt is {self.backbone.adapt}, llm.lora_rows "
+                f"{str(self.backbone.lora_rows).lower()}. Take rows_learning_rate: 0."
+            )
         if self.hybrid and self.hybrid.table and self.backbone.pictures:
             raise ConfigError(
                 f"llm.pictures is {self.backbone.pictures} in a hybrid, whose histories are read "

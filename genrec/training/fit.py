@@ -10,7 +10,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -101,6 +101,7 @@ def fit(
     job: str = "",
     targets: Targets | None = None,
     warm: Callable[[], None] | None = None,
+    new_rows: Collection[nn.Parameter] = (),
     times: int = 1,
     fp16: bool = False,
     whole_batches: bool = False,
@@ -125,6 +126,7 @@ def fit(
             See ``parts_of`` for a loss of several means.
         warm: called after the gradients of each of the first ``warm_rows_steps`` steps, to drop
             those of what is not to learn yet.
+        new_rows: parameters that learn by ``rows_learning_rate``.
         times: steps that each batch is given for, one after the other.
         fp16: compute in float16, with the loss scaled up; on a GPU alone.
         whole_batches: each row is a whole batch, of which ``collate`` takes the part of its own
@@ -157,10 +159,11 @@ def fit(
     learner = Learner(model, loss)
     zero = not company.alone and wants_zero(config.max_grad_norm)
     shards = zero or (not company.alone and wants_sharding())
-    if shards and warm is not None and config.warm_rows_steps:
+    apart = [name for name in ("warm_rows_steps", "rows_learning_rate") if getattr(config, name)]
+    if shards and warm is not None and apart:
         raise ConfigError(
-            f"warm_rows_steps is {config.warm_rows_steps} in a training whose gradients are shared "
-            "out, where single rows cannot be told apart. Set it to 0, or launch with DDP."
+            f"{' and '.join(apart)} set in a training whose gradients are shared out, where rows "
+            "cannot be told apart. Set them to 0, or launch with DDP."
         )
     if shards and fp16:
         raise ConfigError(
@@ -204,6 +207,7 @@ def fit(
             identity=identity,
             targets=targets,
             warm=warm,
+            new_rows=new_rows,
             times=times,
             whole_batches=whole_batches,
         )

@@ -18,6 +18,8 @@ class FitConfig:
         steps: optimiser steps at most.
         batch_size: rows per step.
         learning_rate: peak rate of AdamW.
+        rows_learning_rate: peak rate of the rows of new tokens, which start as nothing and have
+            further to go than an LLM that knows language; 0 takes ``learning_rate``.
         warmup_steps: steps over which the rate rises from 0.
         schedule: ``cosine``, ``linear`` (both fall to 0) or ``constant``, after the warm-up.
         weight_decay: decoupled; biases and norms are left out.
@@ -37,6 +39,7 @@ class FitConfig:
     steps: int = 1000
     batch_size: int = 16
     learning_rate: float = 1e-3
+    rows_learning_rate: float = 0.0
     warmup_steps: int = 0
     schedule: str = "cosine"
     weight_decay: float = 0.0
@@ -65,6 +68,10 @@ class FitConfig:
             problems.append(f"schedule is '{self.schedule}'; choose {', '.join(SCHEDULES)}")
         if not self.learning_rate > 0:
             problems.append(f"learning_rate is {self.learning_rate}; it must be above 0")
+        if not self.rows_learning_rate >= 0:
+            problems.append(
+                f"rows_learning_rate is {self.rows_learning_rate}; it must not be below 0"
+            )
         if problems:
             raise ConfigError("The training options do not fit: " + "; ".join(problems))
 

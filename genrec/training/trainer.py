@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,7 @@ class CheckpointingTrainer(Trainer):
         identity: dict[str, Any],
         targets: Targets | None,
         warm: Callable[[], None] | None,
+        new_rows: Collection[nn.Parameter],
         times: int,
         whole_batches: bool,
         **kwargs: Any,
@@ -145,7 +146,7 @@ class CheckpointingTrainer(Trainer):
         super().__init__(**kwargs)
         self.times, self.whole_batches = times, whole_batches
         self.watcher, self.identity = watcher, identity
-        self.targets, self.warm = targets, warm
+        self.targets, self.warm, self.new_rows = targets, warm, new_rows
         # Our loss is already a mean over the batch; the stock code must not rescale it.
         self.model_accepts_loss_kwargs = False
 
@@ -190,6 +191,8 @@ class CheckpointingTrainer(Trainer):
         fresh = self.optimizer is None
         optimizer = super().create_optimizer(*args, **kwargs)
         if fresh:
+            if rate := self.watcher.config.rows_learning_rate:
+                _learn_apart(optimizer, self.new_rows, rate)
             self._groups = [list(group["params"]) for group in optimizer.param_groups]
         return optimizer
 
@@ -295,3 +298,13 @@ class CheckpointingTrainer(Trainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             load_random_state(Path(checkpoint), self.args.process_index)
+
+
+def _learn_apart(optimizer: Any, parameters: Collection[nn.Parameter], rate: float) -> None:
+    """Gives these parameters a rate of their own, before anything is learned."""
+    chosen = set(map(id, parameters))
+    for group in list(optimizer.param_groups):
+        own = [one for one in group["params"] if id(one) in chosen]
+        group["params"] = [one for one in group["params"] if id(one) not in chosen]
+        if own:
+            optimizer.add_param_group({**group, "params": own, "lr": rate})

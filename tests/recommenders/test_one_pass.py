@@ -226,11 +226,13 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
         ({"adapt": "prompt"}, "llm.adapt"),
         ({"adapt": "mixture", "group_by": "user_id"}, "group_by"),
         ({"strategy": "diverse"}, "strategy"),
+        ({"steps": 2, "warm_rows_steps": 1}, "train.warm_rows_steps"),
+        ({"adapt": "lora", "rows_learning_rate": 1e-2}, "train.rows_learning_rate"),
     ],
 )
 def test_what_only_ordered_generation_can_do_is_refused(tmp_path, options, named):
     with pytest.raises(ConfigError, match=named):
-        small_one_pass(tmp_path, steps=1, **options)
+        small_one_pass(tmp_path, **{"steps": 1, **options})
 
 
 @pytest.mark.parametrize("options", [{"temperature": 0}, {"dropout": 1.0}, {"neighbours": 0}])

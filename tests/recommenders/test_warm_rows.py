@@ -74,3 +74,39 @@ def test_an_adapter_waits_until_the_rows_are_warm(tmp_path):
     assert moved > 1e-4
     with pytest.raises(ConfigError, match="lora_rows"):
         small_recommender(tmp_path, warm_rows_steps=2, adapt="lora", lora_rows=False)
+
+
+def test_rows_may_learn_at_a_rate_of_their_own(tmp_path):
+    options = {"adapt": "lora", "steps": 1, "learning_rate": 1e-3}
+    _, slow = trained_weights(tmp_path / "b", **options)
+    _, fast = trained_weights(tmp_path / "c", **options, rows_learning_rate=1e-2)
+    _, start = trained_weights(tmp_path / "d", **{**options, "learning_rate": 1e-12})
+    for name in slow:
+        far = (slow[name] - start[name]).abs().max(), (fast[name] - start[name]).abs().max()
+        if "trainable_tokens_delta" in name:
+            # The first step of AdamW is as long as its rate.
+            assert float(far[1] / far[0]) == pytest.approx(10, rel=0.01)
+        else:
+            assert far[0] == far[1]
+
+
+def test_a_run_stopped_with_two_rates_ends_as_one_that_was_not(tmp_path):
+    options = {"steps": 4, "adapt": "lora", "rows_learning_rate": 1e-2, "checkpoint_every": 2}
+    _, whole = trained_weights(tmp_path / "a", **options)
+
+    def stopping(step, _steps, _loss):
+        if step == 3:
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        trained_weights(tmp_path / "b", progress=stopping, **options)
+    _, resumed = trained_weights(tmp_path / "b", **options)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+@pytest.mark.parametrize("options", [{}, {"adapt": "lora", "lora_rows": False}])
+def test_a_rate_of_rows_that_do_not_train_apart_is_refused(tmp_path, options):
+    with pytest.raises(ConfigError, match="no rows train apart"):
+        small_recommender(tmp_path, rows_learning_rate=1e-2, **options)
+    with pytest.raises(ConfigError, match="rows_learning_rate is -1"):
+        small_recommender(tmp_path, adapt="lora", rows_learning_rate=-1.0)
