@@ -38,10 +38,12 @@ TEST_USERS = 500
 STEPS = 120
 # The same rows for all; a rate for each kind, since new rows alone take larger steps than a base.
 SHARED = [f"train.steps={STEPS}", "train.warmup_steps=12", "train.bf16=true"]
+ROWS = "train.rows_learning_rate=3e-3"
 ADAPTATIONS: dict[str, list[str]] = {
     "frozen": ["llm.adapt=frozen", "train.learning_rate=3e-3"],
     "prompt": ["llm.adapt=prompt", "train.learning_rate=3e-3"],
     "lora": ["llm.adapt=lora"],
+    "lora_fast_rows": ["llm.adapt=lora", ROWS],
     "qlora": ["llm.adapt=qlora"],
     "full": ["llm.adapt=full", "train.learning_rate=3e-4"],
     "dora": ["llm.adapt=dora"],

@@ -328,6 +328,7 @@ def _trained_on(
             recipe.train,
             steps=options.steps,
             learning_rate=recipe.train.learning_rate * options.rate,
+            rows_learning_rate=recipe.train.rows_learning_rate * options.rate,
             warmup_steps=min(recipe.train.warmup_steps, options.steps // 10),
             warm_rows_steps=0,
             validate_every=0,
