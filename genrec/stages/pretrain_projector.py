@@ -30,6 +30,7 @@ from genrec.training.naming import (
     SeeingLLM,
     chosen_names,
     said_names,
+    start_from_words,
     train_projector,
 )
 from genrec.training.pretrain_options import ProjectorConfig
@@ -87,9 +88,11 @@ def _join_and_train(run: Run, dataset: Dataset, texts: list[str], stage: Stage) 
         llm, prompt, pictures = _opened(joined, dataset, options)
         known = pictures.known
         train, _ = hold_out(catalog.ids, options.held_out, seed=options.split_seed)
-        rows = [prompt.row(item, texts[item]) for item in train if known[item] and texts[item]]
-        if not rows:
+        taught = [item for item in train if known[item] and texts[item]]
+        if not taught:
             raise InputError("No item has both a picture and a text to say of it.")
+        start_from_words(llm, prompt, taught, texts, seed=run.recipe.train.seed)
+        rows = [prompt.row(item, texts[item]) for item in taught]
         fitted = train_projector(
             llm,
             rows,

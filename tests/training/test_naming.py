@@ -4,13 +4,14 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from genrec.errors import ConfigError
-from genrec.llm.pictures import PictureTokens
+from genrec.llm.pictures import FIRST_ID, PictureTokens
 from genrec.training.naming import (
     NamingPrompt,
     SeeingLLM,
     chosen_names,
     collate_namings,
     said_names,
+    start_from_words,
     train_projector,
 )
 from genrec.training.options import FitConfig
@@ -73,6 +74,29 @@ def test_colours_are_named_after_training_and_not_when_another_picture_is_shown(
     assert (other == 0).sum() <= 2
     said = said_names(llm, prompt, [6])
     assert isinstance(said[0], np.ndarray)
+
+
+def nearest_word(llm, prompt, items):
+    """Of each item the colour whose word its picture's tokens lie nearest to, on average."""
+    table = llm.model.get_input_embeddings().weight
+    words = torch.stack([table[prompt.said(colour)[:-1]].mean(0) for colour in COLOURS])
+    ids = torch.stack([torch.from_numpy(prompt.asked(item)) for item in items])
+    shown = ids[ids >= FIRST_ID].view(len(ids), -1)
+    with torch.no_grad():
+        seen = llm.pictures.embed(llm.model, shown, torch.float32).mean(1)
+        return torch.cdist(seen, words).argmin(1).tolist()
+
+
+def test_a_projector_starts_where_the_words_of_unseen_pictures_are(folder, tmp_path):
+    llm, prompt = opened(folder, tmp_path)
+    unseen = range(6, 12)
+    assert nearest_word(llm, prompt, unseen) != list(range(6))
+    frozen = {name: p.clone() for name, p in llm.named_parameters() if not p.requires_grad}
+    start_from_words(llm, prompt, range(6), [*COLOURS, *[""] * 6], seed=0)
+    assert nearest_word(llm, prompt, unseen) == list(range(6))
+    for name, parameter in llm.named_parameters():
+        if name in frozen:
+            torch.testing.assert_close(parameter, frozen[name], rtol=0, atol=0)
 
 
 def test_a_model_that_brings_its_projector_is_not_trained_so(tmp_path):
