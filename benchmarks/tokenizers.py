@@ -36,6 +36,7 @@ ONE_PASS = [
     "prompt.template=recommend/continue_history",
     "packing.row_tokens=128",
     "packing.label_smoothing=0",
+    "packing.normalise=level",
     "train.batch_size=8",
     "train.steps=12000",
     "train.schedule=constant",
