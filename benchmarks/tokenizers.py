@@ -2,9 +2,9 @@
 
 Protocol ``tiger14``: trained on all but each user's last two items, the number of steps chosen on
 the last but one, nothing filtered. Everything but the section ``semantic_ids`` is the recipe
-``beauty-codes``; ``one_pass`` has options of its own, below. ``kept``
-is the share of an item's nearest ten vectors with its first code, ``bought_next`` that of items
-that follow each other in training.
+``beauty-codes``; ``one_pass`` is the recipe ``beauty-one-pass``. ``kept`` is the share of an item's
+nearest ten vectors with its first code, ``bought_next`` that of items that follow each other in
+training.
 
 Costs about 12 minutes a training on a quiet core, an hour for ``one_pass``. Trainings lie in
 ``runs/tokenizers`` and go on from there. ``--only`` takes some; ``--quick`` builds the IDs and
@@ -28,27 +28,12 @@ from genrec.workspace import Workspace
 RUNS = Path(__file__).parent.parent / "runs" / "tokenizers"
 COLLABORATIVE = "semantic_ids.collaborative={signal: pmi, weight: 0.3}"
 OPQ = ["semantic_ids.quantizer=opq", "semantic_ids.levels=16"]
-ONE_PASS = [
-    *OPQ,
-    COLLABORATIVE,
-    "one_pass.temperature=0.05",
-    "one_pass.dropout=0.3",
-    "prompt.template=recommend/continue_history",
-    "packing.row_tokens=128",
-    "packing.label_smoothing=0",
-    "packing.normalise=level",
-    "train.batch_size=8",
-    "train.steps=12000",
-    "train.schedule=constant",
-    "train.validate_every=600",
-    "train.patience=4",
-    "train.checkpoint_every=600",
-]
+ONE_PASS = "beauty-one-pass"
 TRAINED = {
     "residual_kmeans": [],
     "rq_vae": ["semantic_ids.quantizer=rq-vae", "semantic_ids.rqvae.epochs=40"],
     "collaborative": [COLLABORATIVE],
-    "one_pass": ONE_PASS,
+    "one_pass": [],
 }
 IDS_ONLY = {
     "opq16": OPQ,
@@ -69,7 +54,8 @@ class _Watch(Observer):
 def measured(name: str, overrides: list[str], *, quick: bool) -> tuple[Figures, dict[str, Any]]:
     """Figures of one way to make IDs, and where they come from."""
     workspace = Workspace(RUNS / name)
-    recipe = Recipe.load("beauty-codes", [*overrides, "evaluate.against=[popular]"])
+    base = ONE_PASS if name == "one_pass" else "beauty-codes"
+    recipe = Recipe.load(base, [*overrides, "evaluate.against=[popular]"])
     only_ids = quick or name in IDS_ONLY
     outcome = run_recipe(recipe, workspace, _Watch(), until="build_ids" if only_ids else "")
     quality = quality_of([workspace.folder])[str(workspace.folder)]

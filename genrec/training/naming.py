@@ -154,7 +154,7 @@ def start_from_words(
         shown: items to learn from.
         texts: of all items.
     """
-    join = projector(llm.model)
+    join: Any = projector(llm.model)
     drawn = np.random.default_rng(seed).permutation(np.asarray(shown))[:MOST_FOR_START]
     table = llm.model.get_input_embeddings().weight
     words = torch.stack([table[prompt.said(texts[item])[:-1]].float().mean(0) for item in drawn])
