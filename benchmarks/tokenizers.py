@@ -6,7 +6,7 @@ the last but one, nothing filtered. Everything but the section ``semantic_ids`` 
 nearest ten vectors with its first code, ``bought_next`` that of items that follow each other in
 training.
 
-Costs about 12 minutes a training on a quiet core, an hour for ``one_pass``. Trainings lie in
+Costs about 12 minutes a training on a quiet core, forty for ``one_pass``. Trainings lie in
 ``runs/tokenizers`` and go on from there. ``--only`` takes some; ``--quick`` builds the IDs and
 trains nothing.
 """

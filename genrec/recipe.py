@@ -226,6 +226,11 @@ class Recipe(BaseModel):
                 for name in ("warm_rows_steps", "rows_learning_rate")
                 if getattr(self.train, name)
             ]
+        else:
+            try:
+                _ = self.generative
+            except ConfigError as error:
+                problems.append(str(error))
         if self.preference is not None:
             if self.one_pass is not None:
                 problems.append(

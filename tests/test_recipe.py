@@ -140,6 +140,13 @@ def test_rows_of_new_tokens_are_no_matter_of_other_trainings(name):
     assert "train.rows_learning_rate is 0.01" in str(caught.value)
 
 
+def test_options_of_the_recommender_that_do_not_fit_are_told_together():
+    with pytest.raises(ConfigError) as caught:
+        Recipe.load("toy-shop", ["train.rows_learning_rate=1e-2", "prompt.group_by=kind"])
+    for said in ("rows_learning_rate is 0.01", "group_by is 'kind'"):
+        assert said in str(caught.value)
+
+
 def test_names_where_a_list_is_meant_are_answered_by_the_list():
     said = r"evaluate.against: it is 'popular,sasrec' and must be a list: \[popular,sasrec\]"
     with pytest.raises(ConfigError, match=said):

@@ -63,8 +63,8 @@ class Verifier:
             details: of each picture its value, by the detail's name; empty says nothing of it.
             vectors: palette vectors of the items' own pictures, which tastes are means of, shape
                 (items, 81); by default those of ``pictures``.
-            vector_details: the same as ``details`` of each vector; of a detail that is not
-                there, or nowhere known, the pictures say what it looks like.
+            vector_details: the same as ``details`` of each vector; of a detail of
+                which it has less than two values, the pictures say what it looks like.
 
         Raises:
             InputError: no detail has two values that can be told apart.
@@ -81,8 +81,9 @@ class Verifier:
                 continue
             values[name], weights[name] = _classes(read, said)
             shown = said if vector_details is None else vector_details.get(name, ())
-            # Where nothing is known of what tastes are means of, the pictures themselves must do.
-            own = (chosen, shown) if any(shown) else (read, said)
+            # Where too little is known of what tastes are means of, the pictures must do.
+            told = len(set(shown) & set(values[name])) > 1
+            own = (chosen, shown) if told else (read, said)
             shares[name] = _shares(*own, values[name])
         if not values:
             raise InputError(

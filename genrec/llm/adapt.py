@@ -124,10 +124,12 @@ def adapted(
     trained = _token_tables(model, rows) if config.lora_rows else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
+        # Of the bare model: names of layers to adapt are no more found in one that is wrapped.
+        own = {name: _lora(model, config, None) for name in domains}
         wrapped = get_peft_model(model, _lora(model, config, trained))
         if config.adapt == "mixture":
-            for name in domains:
-                wrapped.add_adapter(adapter_name(name), _lora(base(model), config, None))
+            for name, options in own.items():
+                wrapped.add_adapter(adapter_name(name), options)
             train_all(wrapped, domains)
     return _with_float32_rows(wrapped)
 

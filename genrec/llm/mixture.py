@@ -69,7 +69,7 @@ class Mixture(nn.Module):
         self._acting = list(range(len(self.names)))
         if not torch.is_grad_enabled():
             # In training all take part, so that each has a gradient in every process.
-            acts = self._weights.flatten(0, -2).any(0)
+            acts = self._weights.reshape(-1, len(self.names)).any(0)
             self._acting = acts.nonzero().flatten().tolist()
         try:
             yield
@@ -84,6 +84,11 @@ class Mixture(nn.Module):
         down = torch.cat([layer.lora_A[name].weight for name in names])
         up = torch.cat([layer.lora_B[name].weight * layer.scaling[name] for name in names], dim=1)
         kept = layer.lora_dropout[names[0]](inputs[0].to(down.dtype))
-        lowered = functional.linear(kept, down).unflatten(-1, (len(names), -1))
-        weighed = lowered * self._weights[..., self._acting, None].to(lowered.dtype)
-        return output + functional.linear(weighed.flatten(-2), up).to(output.dtype)
+        lowered = functional.linear(kept, down)
+        ranks = [
+            number
+            for number, name in zip(self._acting, names, strict=True)
+            for _ in range(layer.r[name])
+        ]
+        weighed = lowered * self._weights[..., ranks].to(lowered.dtype)
+        return output + functional.linear(weighed, up).to(output.dtype)

@@ -18,7 +18,7 @@ from genrec.data.dataset import Dataset, Holdout
 from genrec.data.reading import reading
 from genrec.data.sequences import Sequences
 from genrec.decoding.batches import Search
-from genrec.decoding.beam import beam_search
+from genrec.decoding.beam import beam_search, last_states
 from genrec.decoding.folded import FoldedTrie
 from genrec.decoding.options import DecodeConfig
 from genrec.decoding.trie import Trie
@@ -26,6 +26,7 @@ from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError
 from genrec.llm.adapt import in_use
 from genrec.llm.backbone import Backbone
+from genrec.llm.item_table import ItemTable
 from genrec.llm.options import BackboneConfig
 from genrec.llm.origin import base_content
 from genrec.llm.side_features import SideFeatures
@@ -35,7 +36,7 @@ from genrec.recommenders.history_prompt import HistoryPrompt, packed_windows
 from genrec.recommenders.hybrid import Hybrid, item_table
 from genrec.recommenders.options import GenerativeConfig
 from genrec.recommenders.tasks.mix import LearntTasks, training_rows
-from genrec.semantic_ids.index import SemanticIndex
+from genrec.semantic_ids.index import SemanticIndex, code_words
 from genrec.training.fit import Batch, FitResult, checkpoint_folder, fit
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.packing import PackedRows, collate_packed, target_counts
@@ -242,7 +243,24 @@ class GenerativeRecommender(Recommender):
         if self.hybrid is None:
             return self._generated(histories, prompts, n, rules, progress)
         generated = self._generated(histories, prompts, max(n, self.beams), rules, progress)
-        return self.hybrid.rank(self.backbone, prompts, histories, generated, n, rules)
+        return self.hybrid.rank(self, prompts, histories, generated, n, rules)
+
+    @property
+    def item_table(self) -> ItemTable | None:
+        """Vectors of whole items, which states are compared with; ``None`` if there are none."""
+        return self.backbone.items
+
+    def states(self, prompts: Sequence[Sequence[int]], histories: Sequences) -> torch.Tensor:
+        """The state after each history's prompt, as the adapters of its domain make it.
+
+        Returns:
+            Shape (histories, hidden size), float32.
+        """
+        found = torch.zeros(len(histories), self.backbone.width, device=self.backbone.device)
+        for group, rows in self._by_domain(histories):
+            with self.backbone.in_domains(torch.tensor([[group]])):
+                found[rows] = last_states(self.backbone, [prompts[int(row)] for row in rows])
+        return found
 
     def _generated(
         self,
@@ -293,7 +311,7 @@ class GenerativeRecommender(Recommender):
             width = max(self.beams, 1)
             return self._generated(histories, prompts(histories), width, rules)
 
-        return self.hybrid.tune(self.backbone, prompts, generated, cases)
+        return self.hybrid.tune(self, prompts, generated, cases)
 
     def _by_domain(self, histories: Sequences) -> list[tuple[int, np.ndarray]]:
         """Histories that the same adapters of a mixture answer, with their domain."""
@@ -382,17 +400,3 @@ def soft_prefixes(config: GenerativeConfig, groups: HistoryGroups) -> dict[str, 
 def _loss(model: Any, batch: Batch, *, config: SftConfig, trie: Trie) -> torch.Tensor:
     with model.in_domains(batch["groups"]):
         return sft_loss(model, batch, config, trie)
-
-
-def code_words(index: SemanticIndex, catalog: Catalog, each: int = 20) -> list[list[str]]:
-    """For each semantic-ID token, its word, or titles of at most ``each`` items that carry it."""
-    titles = catalog.table["title"].to_list()
-    words: list[list[str]] = [[] for _ in range(sum(index.codebook_sizes))]
-    for row, tokens in enumerate(index.token_numbers.tolist()):
-        for token in tokens:
-            if len(words[token]) < each:
-                words[token].append(titles[row])
-    if index.words:
-        named = [index.word(token) for token in range(len(words))]
-        words = [[name] if name else held for name, held in zip(named, words, strict=True)]
-    return words

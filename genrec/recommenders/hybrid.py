@@ -23,7 +23,6 @@ from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset, Holdout
 from genrec.data.sequences import Sequences
-from genrec.decoding.beam import Scorer, last_states
 from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError
 from genrec.llm.item_table import ItemTable
@@ -49,10 +48,13 @@ TUNING_CELLS = 50_000_000
 Weights = tuple[float, float, float, float]
 
 
-class DenseBackbone(Scorer, Protocol):
-    """What a hybrid needs of a backbone."""
+class Reader(Protocol):
+    """What a hybrid needs of the recommender that it is part of."""
 
-    items: ItemTable | None
+    @property
+    def item_table(self) -> ItemTable | None: ...
+
+    def states(self, prompts: Sequence[Sequence[int]], histories: Sequences) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Hybrid:
 
     def signals(
         self,
-        backbone: DenseBackbone,
+        reader: Reader,
         prompts: Sequence[Sequence[int]],
         histories: Sequences,
         generated: Ranking,
@@ -150,11 +152,11 @@ class Hybrid:
         Args:
             prompts: of the histories, likewise ``generated``.
         """
-        table = backbone.items
+        table = reader.item_table
         new = torch.zeros(self.items, dtype=torch.bool) if table is None else ~table.trained.cpu()
         dense = torch.zeros(len(histories), self.items)
         if table is not None:
-            dense = self._dense(table, last_states(backbone, prompts), histories)
+            dense = self._dense(table, reader.states(prompts, histories), histories)
         codes = torch.from_numpy(_spread(generated, self.items))
         follow = None
         if self.transitions is not None:
@@ -173,7 +175,7 @@ class Hybrid:
 
     def rank(
         self,
-        backbone: DenseBackbone,
+        reader: Reader,
         prompts: Sequence[Sequence[int]],
         histories: Sequences,
         generated: Ranking,
@@ -185,7 +187,7 @@ class Hybrid:
         scores = np.full((len(histories), n), -np.inf, np.float32)
         for rows in parts(len(histories), rules.items):
             found = self.signals(
-                backbone,
+                reader,
                 [prompts[row] for row in rows],
                 histories.take(rows),
                 Ranking(generated.items[rows], generated.scores[rows]),
@@ -197,7 +199,7 @@ class Hybrid:
 
     def tune(
         self,
-        backbone: DenseBackbone,
+        reader: Reader,
         prompts: Callable[[Sequences], Sequence[Sequence[int]]],
         generated: Callable[[Sequences], Ranking],
         cases: Holdout,
@@ -221,7 +223,7 @@ class Hybrid:
         def reached(tried: Sequence[Weights]) -> dict[Weights, float]:
             totals = dict.fromkeys(tried, 0.0)
             for prompt, ranking, share in known:
-                found = self.signals(backbone, prompt, share.histories, ranking)
+                found = self.signals(reader, prompt, share.histories, ranking)
                 for weights in tried:
                     totals[weights] += ndcg_sum(found.fused(*weights), share.targets)
             return {weights: total / max(1, len(cases)) for weights, total in totals.items()}
@@ -234,14 +236,14 @@ class Hybrid:
             return figures[best]
 
         follows = GRID if self.transitions is not None else (0.0,)
-        generates = GRID if backbone.items is not None else (1.0,)
+        generates = GRID if reader.item_table is not None else (1.0,)
         best = choose([(one, other, 0.0, 0.0) for one in generates for other in follows])
         if any(chosen_again(share) for share in shares):
             best = choose([(self.generate, self.follow, 0.0, habit) for habit in HABITS])
             if self.habit:
                 beside = [(one, other, 0.0, self.habit) for one in generates for other in follows]
                 best = choose(beside)
-        table = backbone.items
+        table = reader.item_table
         if not self.config.new_item_cost or table is None or bool(table.trained.all()):
             return best
         shown = reached([(self.generate, self.follow, bonus, self.habit) for bonus in BONUSES])

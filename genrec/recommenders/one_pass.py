@@ -27,11 +27,10 @@ from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
 from genrec.llm.origin import base_content
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
-from genrec.recommenders.generative import code_words
 from genrec.recommenders.history_prompt import HistoryPrompt, packed_windows
 from genrec.recommenders.one_pass_network import OnePassNetwork
 from genrec.recommenders.options import GenerativeConfig, OnePassConfig
-from genrec.semantic_ids.index import SemanticIndex
+from genrec.semantic_ids.index import SemanticIndex, code_words
 from genrec.training.fit import Batch, FitResult, checkpoint_folder, fit
 from genrec.training.options import FitConfig, SftConfig
 from genrec.training.packing import PackedRows, collate_packed, target_count

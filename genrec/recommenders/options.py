@@ -9,7 +9,7 @@ from typing import Any
 
 from genrec.decoding.options import DecodeConfig
 from genrec.errors import ConfigError, nearest
-from genrec.llm.options import SIDE_FEATURES, BackboneConfig, ItemTableConfig
+from genrec.llm.options import SIDE_FEATURES, WITH_LORA, BackboneConfig, ItemTableConfig
 from genrec.training.options import FitConfig, SftConfig
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -271,41 +271,48 @@ class GenerativeConfig:
     tasks: TaskConfig = field(default_factory=TaskConfig)
 
     def __post_init__(self) -> None:
-        if self.prompt.group_by and self.backbone.adapt not in ("prompt", "mixture"):
-            raise ConfigError(
+        problems = []
+        adapt, fit = self.backbone.adapt, self.fit
+        rows_stay = adapt in WITH_LORA and not self.backbone.lora_rows
+        if self.prompt.group_by and adapt not in ("prompt", "mixture"):
+            problems.append(
                 f"prompt.group_by is '{self.prompt.group_by}', which says nothing to adapt: "
-                f"{self.backbone.adapt}. Take adapt: prompt or mixture, or leave it out."
+                f"{adapt}. Take adapt: prompt or mixture, or leave it out."
             )
-        if self.fit.warm_rows_steps and self.fit.weight_decay and self.backbone.adapt == "full":
-            raise ConfigError(
-                f"train.warm_rows_steps is {self.fit.warm_rows_steps} and train.weight_decay "
-                f"{self.fit.weight_decay}, which would shrink the rows that are to stay as they "
-                "are. Take weight_decay: 0, or adapt: lora."
+        if fit.warm_rows_steps and fit.weight_decay and adapt == "full":
+            problems.append(
+                f"train.warm_rows_steps is {fit.warm_rows_steps} and train.weight_decay "
+                f"{fit.weight_decay}, which would shrink the rows that are to stay as they are. "
+                "Take weight_decay: 0, or adapt: lora."
             )
-        if self.fit.warm_rows_steps and not self.backbone.lora_rows:
-            raise ConfigError(
-                f"train.warm_rows_steps is {self.fit.warm_rows_steps} and llm.lora_rows false: no "
-                "rows would learn in these steps. Take warm_rows_steps: 0."
+        if fit.warm_rows_steps and rows_stay:
+            problems.append(
+                f"train.warm_rows_steps is {fit.warm_rows_steps} and llm.lora_rows false: no rows "
+                "would learn in these steps. Take warm_rows_steps: 0, or lora_rows: true."
             )
-        if self.fit.rows_learning_rate and (
-            self.backbone.adapt == "full" or not self.backbone.lora_rows
-        ):
-            raise ConfigError(
-                f"train.rows_learning_rate is {self.fit.rows_learning_rate}, and no rows train "
-                f"apart from the rest: llm.adapt is {self.backbone.adapt}, llm.lora_rows "
-                f"{str(self.backbone.lora_rows).lower()}. Take rows_learning_rate: 0."
+        if fit.rows_learning_rate and rows_stay:
+            problems.append(
+                f"train.rows_learning_rate is {fit.rows_learning_rate} and llm.lora_rows false: no "
+                "rows learn. Take rows_learning_rate: 0, or lora_rows: true."
+            )
+        if fit.rows_learning_rate and adapt == "full":
+            problems.append(
+                f"train.rows_learning_rate is {fit.rows_learning_rate} and llm.adapt full, where "
+                "rows learn with all else. Take rows_learning_rate: 0, or adapt: lora."
             )
         if self.hybrid and self.hybrid.table and self.backbone.pictures:
-            raise ConfigError(
+            problems.append(
                 f"llm.pictures is {self.backbone.pictures} in a hybrid, whose histories are read "
                 "item by item. Put the pictures into the item vectors (encode.image) instead, or "
                 "learn no whole items (hybrid.table: null)."
             )
         if self.hybrid and self.decode.strategy == "sample":
-            raise ConfigError(
+            problems.append(
                 "decode.strategy is sample in a hybrid, which weighs log-probabilities of codes "
                 "and no noise of a draw. Take best or diverse, or leave the hybrid out."
             )
+        if problems:
+            raise ConfigError("\n".join(problems))
 
     def with_options(self, **options: Any) -> GenerativeConfig:
         """A copy with options set by their bare names, wherever they live.

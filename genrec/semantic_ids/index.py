@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from genrec.data.catalog import Catalog
 from genrec.data.reading import reading
 from genrec.errors import InputError
 from genrec.workspace import open_artefact, write_artefact
@@ -196,3 +197,17 @@ class SemanticIndex:
     def __repr__(self) -> str:
         sizes = "x".join(str(size) for size in self.codebook_sizes)
         return f"SemanticIndex({len(self):,} items; {sizes})"
+
+
+def code_words(index: SemanticIndex, catalog: Catalog, each: int = 20) -> list[list[str]]:
+    """For each semantic-ID token, its word, or titles of at most ``each`` items that carry it."""
+    titles = catalog.table["title"].to_list()
+    words: list[list[str]] = [[] for _ in range(sum(index.codebook_sizes))]
+    for row, tokens in enumerate(index.token_numbers.tolist()):
+        for token in tokens:
+            if len(words[token]) < each:
+                words[token].append(titles[row])
+    if index.words:
+        named = [index.word(token) for token in range(len(words))]
+        words = [[name] if name else held for name, held in zip(named, words, strict=True)]
+    return words

@@ -148,23 +148,37 @@ def start_from_words(
 
     The projector's second layer is set by ridge regression, from what the first, random, makes of
     a picture's tokens to the mean embedding of the words. A frozen LLM then sees something that it
-    knows, and learns in a fraction of the steps.
+    knows, and learns in a fraction of the steps. With nothing to learn from, it stays as it is.
 
     Args:
-        shown: items to learn from.
+        shown: items to learn from; those without words or with broken vectors are passed over.
         texts: of all items.
     """
     join: Any = projector(llm.model)
+    embed = llm.model.get_input_embeddings()
     drawn = np.random.default_rng(seed).permutation(np.asarray(shown))[:MOST_FOR_START]
-    table = llm.model.get_input_embeddings().weight
-    words = torch.stack([table[prompt.said(texts[item])[:-1]].float().mean(0) for item in drawn])
-    kept = llm.pictures.tokens[drawn].to(join.linear_1.weight)
-    middle = join.act(join.linear_1(kept)).flatten(0, 1).double()
-    wanted = words.repeat_interleave(kept.shape[1], dim=0).double()
-    mean, mean_word = middle.mean(0), wanted.mean(0)
-    inner = (middle - mean).T @ (middle - mean)
-    ridge = RIDGE * inner.diagonal().mean() * torch.eye(len(inner), device=inner.device)
-    weight = torch.linalg.solve(inner + ridge, (middle - mean).T @ (wanted - mean_word)).T
+    sums: list[Tensor] | None = None
+    for item in drawn:
+        kept = llm.pictures.tokens[item].to(join.linear_1.weight)
+        ids = torch.as_tensor(prompt.said(texts[item])[:-1], device=kept.device)
+        if not len(ids) or not kept.isfinite().all():
+            continue
+        middle = join.act(join.linear_1(kept)).double()
+        # As the LLM takes them in, which may not be as its table holds them.
+        word = embed(ids).double().mean(0)
+        seen = middle.sum(0)
+        inner, outer = middle.T @ middle, torch.outer(seen, word)
+        own = [torch.full_like(word[:1], len(middle)), seen, word * len(middle), inner, outer]
+        sums = own if sums is None else [a.add_(b) for a, b in zip(sums, own, strict=True)]
+    if sums is None:
+        return
+    count, seen, word, inner, outer = sums
+    mean, mean_word = seen / count, word / count
+    inner = inner - count * torch.outer(mean, mean)
+    # All pictures may be alike, and then the mean word is all that can be said.
+    strength = max(RIDGE * float(inner.diagonal().mean()), 1e-6)
+    ridge = strength * torch.eye(len(inner), device=inner.device)
+    weight = torch.linalg.solve(inner + ridge, outer - count * torch.outer(mean, mean_word)).T
     join.linear_2.weight.copy_(weight)
     join.linear_2.bias.copy_(mean_word - weight @ mean)
 

@@ -18,8 +18,8 @@ class FitConfig:
         steps: optimiser steps at most.
         batch_size: rows per step.
         learning_rate: peak rate of AdamW.
-        rows_learning_rate: peak rate of the rows of new tokens, which start as nothing and have
-            further to go than an LLM that knows language; 0 takes ``learning_rate``.
+        rows_learning_rate: peak rate of the rows of new tokens, which have further to go than an
+            LLM that knows language; 0 takes ``learning_rate``.
         warmup_steps: steps over which the rate rises from 0.
         schedule: ``cosine``, ``linear`` (both fall to 0) or ``constant``, after the warm-up.
         weight_decay: decoupled; biases and norms are left out.

@@ -92,7 +92,16 @@ def test_details_of_two_values_and_unknown_ones_are_learned_from():
     assert learned.scores(mug("blue", "plain", 9), job)[0] < 0.1
 
 
-@pytest.mark.parametrize("known", [{}, {"colour": ["", ""]}])
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},
+        {"colour": ["", ""]},
+        {"colour": ["red", ""]},
+        {"colour": ["Red", "Blue"]},
+        {"colour": ["red", "red"]},
+    ],
+)
 def test_tastes_of_items_of_which_a_detail_is_unknown_are_read_by_the_pictures(known):
     pictures = [mug(colour, "plain", seed) for seed in range(4) for colour in ("red", "blue")]
     learned = Verifier.fit(

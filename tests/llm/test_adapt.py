@@ -147,6 +147,22 @@ def test_layers_that_the_llm_does_not_have_are_refused(layers):
         BackboneConfig(lora_layers=layers).layer_ranks(6)
 
 
+def test_a_mixture_may_have_a_rank_for_every_layer():
+    config = BackboneConfig(name="tiny", adapt="mixture", lora_layers="first-1:4,last-2:2")
+    backbone = Backbone.create(config, ["<a_0>"], (1,), domains=["x", "y"])
+    ranks = {
+        (name.split("layers.")[1][0], adapter): module.r[adapter]
+        for name, module in backbone.model.named_modules()
+        if name.endswith("q_proj") and hasattr(module, "r")
+        for adapter in ("default", "for-x", "for-y")
+    }
+    assert ranks == {
+        (layer, adapter): rank
+        for layer, rank in (("0", 4), ("1", 2), ("2", 2))
+        for adapter in ("default", "for-x", "for-y")
+    }
+
+
 def test_a_layer_s_rank_keeps_the_adapter_s_scale(llm):
     backbone = trained(llm, steps=1, lora_layers="first-1:2,last-1").backbone
     found = {

@@ -82,6 +82,25 @@ def test_a_learned_gate_starts_near_the_own_adapter_and_learns():
     assert mixture.gate.grad[0].abs().max() == 0
 
 
+@pytest.mark.parametrize("gradients", [True, False])
+def test_adapters_of_unlike_ranks_act_with_their_own(gradients):
+    torch.manual_seed(0)
+    ranks = {"default": 2, "for-a": 1, "for-b": 4, "for-c": 3}
+    configs = {
+        name: LoraConfig(r=rank, lora_alpha=3, target_modules=["linear0"], init_lora_weights=False)
+        for name, rank in ranks.items()
+    }
+    body = nn.Sequential(OrderedDict(linear0=nn.Linear(WIDTH, WIDTH)))
+    model = get_peft_model(body, configs["default"])
+    for name in ("for-a", "for-b", "for-c"):
+        model.add_adapter(name, configs[name])
+    mixture = Mixture(model, ["a", "b", "c"], learned=True)
+    x = torch.randn(1, 2, WIDTH)
+    with torch.set_grad_enabled(gradients), mixture.applied(torch.tensor(2)):
+        found = model(x)
+    torch.testing.assert_close(found, by_hand(model, x, mixture.scales(2)))
+
+
 def kept_for_gradients(domains):
     """Numbers that a training step over 512 tokens keeps for its gradients."""
     names = [f"d{number}" for number in range(domains)]

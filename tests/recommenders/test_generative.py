@@ -8,8 +8,9 @@ from genrec.data.sequences import Sequences
 from genrec.decoding.options import DecodeConfig
 from genrec.errors import ArtefactError, ConfigError
 from genrec.llm.presets import SCRATCH, byte_tokenizer, scratch_model
-from genrec.recommenders.generative import GenerativeRecommender, code_words
+from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.options import GenerativeConfig
+from genrec.semantic_ids.index import code_words
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from genrec.training.options import SftConfig
 from tests.contracts.recommender import ITEMS, RecommenderContract, shop

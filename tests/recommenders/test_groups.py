@@ -7,14 +7,16 @@ import torch
 
 from genrec.data.catalog import Catalog
 from genrec.data.sequences import History, Sequences
+from genrec.decoding.beam import last_states
 from genrec.errors import ArtefactError, ConfigError
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import BackboneConfig
-from genrec.recommenders.generative import soft_prefixes
+from genrec.recommenders.generative import GenerativeRecommender, soft_prefixes
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups, plain_names
 from genrec.recommenders.history_prompt import UNGROUPED, HistoryPrompt, HistoryRows
 from genrec.recommenders.options import GenerativeConfig, PromptConfig
 from tests.small import ITEMS, small_catalog, small_dataset, small_index, small_recommender
+from tests.small_hybrid import hybrid_of
 
 
 def shop():
@@ -128,8 +130,6 @@ def test_one_training_row_in_ten_is_written_for_nobody(written):
 
 def test_a_batch_of_several_domains_ranks_as_each_history_alone(tmp_path):
     dataset = shop()
-    from genrec.recommenders.generative import GenerativeRecommender
-
     recommender = GenerativeRecommender.train(
         "tiny",
         dataset,
@@ -152,6 +152,31 @@ def test_a_batch_of_several_domains_ranks_as_each_history_alone(tmp_path):
     assert recommender.rank(histories, 1, allowed=allowed).items[:, 0].tolist() == [3, 5, 7, 9]
     with pytest.raises(ConfigError, match="beauty, toys"):
         recommender.backbone.export_merged(tmp_path)
+
+
+def test_whole_items_are_ranked_by_what_the_adapters_of_the_domain_make_of_a_history(tmp_path):
+    recommender = hybrid_of(
+        shop(),
+        small_index(),
+        tmp_path,
+        steps=6,
+        adapt="mixture",
+        group_by="domain",
+        learning_rate=1e-2,
+    )
+    backbone, hybrid = recommender.backbone.eval(), recommender.hybrid
+    histories = Sequences.of([[0, 1], [ITEMS - 1], []])
+    prompts = [recommender.prompt.tokens(history) for history in histories]
+    found = hybrid.signals(recommender, prompts, histories, recommender.rank(histories, 5)).dense
+    for row, domain in enumerate([0, 1, NO_GROUP]):
+        with backbone.in_domains(torch.tensor([[domain]])):
+            own = last_states(backbone, [prompts[row]])
+        wanted = hybrid._dense(backbone.items, own, histories.take([row]))
+        torch.testing.assert_close(found[row], wanted[0], atol=1e-4, rtol=0)
+        plain = hybrid._dense(
+            backbone.items, last_states(backbone, [prompts[row]]), histories.take([row])
+        )
+        assert (domain == NO_GROUP) == torch.allclose(plain, wanted, atol=1e-3)
 
 
 def test_recommenders_without_groups_write_none(tmp_path):

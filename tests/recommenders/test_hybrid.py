@@ -321,7 +321,7 @@ def test_without_a_table_codes_and_counts_are_weighed_alone(tmp_path):
     hybrid, both.hybrid = both.hybrid, None
     generated = both.rank(histories, both.beams)
     both.hybrid = hybrid
-    signals = hybrid.signals(both.backbone, [], histories, generated)
+    signals = hybrid.signals(both, [], histories, generated)
     assert not signals.dense.any()
     best = top_n(signals.fused(1.0, 0.4, 0.0, 0.5).numpy(), 5)
     assert np.array_equal(both.rank(histories, 5).items, best.items)

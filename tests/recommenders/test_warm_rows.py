@@ -104,9 +104,24 @@ def test_a_run_stopped_with_two_rates_ends_as_one_that_was_not(tmp_path):
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-@pytest.mark.parametrize("options", [{}, {"adapt": "lora", "lora_rows": False}])
-def test_a_rate_of_rows_that_do_not_train_apart_is_refused(tmp_path, options):
-    with pytest.raises(ConfigError, match="no rows train apart"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "llm.adapt full, where rows learn with all else"),
+        ({"adapt": "lora", "lora_rows": False}, "llm.lora_rows false: no rows learn"),
+    ],
+)
+def test_a_rate_of_rows_that_do_not_train_apart_is_refused(tmp_path, options, said):
+    with pytest.raises(ConfigError, match=said):
         small_recommender(tmp_path, rows_learning_rate=1e-2, **options)
     with pytest.raises(ConfigError, match="rows_learning_rate is -1"):
         small_recommender(tmp_path, adapt="lora", rows_learning_rate=-1.0)
+
+
+@pytest.mark.parametrize("adapt", ["frozen", "prompt"])
+def test_rows_that_alone_train_have_their_rate_whatever_is_said_of_lora(tmp_path, adapt):
+    both = {"adapt": adapt, "lora_rows": False, "steps": 1, "learning_rate": 1e-12}
+    _, before = trained_weights(tmp_path / "a", **both)
+    _, fast = trained_weights(tmp_path / "b", **both, rows_learning_rate=1e-2)
+    (rows,) = [name for name in before if "trainable_tokens_delta" in name]
+    assert (fast[rows] - before[rows]).abs().max() > 1e-3

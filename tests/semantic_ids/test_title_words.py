@@ -52,7 +52,7 @@ def test_the_index_keeps_its_words_on_disk(tmp_path):
 
 
 def test_an_llms_tokens_start_from_the_words_that_they_stand_for():
-    from genrec.recommenders.generative import code_words
+    from genrec.semantic_ids.index import code_words
 
     index = SemanticIndex(
         ["0", "1"], np.array([[1], [0]], np.int32), (3,), words=[["", "shampoo", "comb"]]

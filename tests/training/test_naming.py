@@ -5,6 +5,7 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from genrec.errors import ConfigError
 from genrec.llm.pictures import FIRST_ID, PictureTokens
+from genrec.llm.sight import projector
 from genrec.training.naming import (
     NamingPrompt,
     SeeingLLM,
@@ -97,6 +98,41 @@ def test_a_projector_starts_where_the_words_of_unseen_pictures_are(folder, tmp_p
     for name, parameter in llm.named_parameters():
         if name in frozen:
             torch.testing.assert_close(parameter, frozen[name], rtol=0, atol=0)
+
+
+def test_a_start_takes_words_as_the_llm_takes_them_in(folder, tmp_path):
+    llm, prompt = opened(folder, tmp_path)
+    texts = [*COLOURS, *[""] * 6]
+    shown = torch.from_numpy(np.stack([prompt.asked(item) for item in range(6)]))
+    shown = shown[shown >= FIRST_ID].view(6, -1)
+
+    def size():
+        with torch.no_grad():
+            return llm.pictures.embed(llm.model, shown, torch.float32).norm(dim=-1).mean()
+
+    start_from_words(llm, prompt, range(6), texts, seed=0)
+    plain = size()
+    # Gemma's kind of table, whose rows are scaled when they are looked up.
+    llm.model.get_input_embeddings().register_forward_hook(lambda *args: args[2] * 5)
+    start_from_words(llm, prompt, range(6), texts, seed=0)
+    assert size() == pytest.approx(5 * float(plain), rel=0.05)
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 2, 3], [4], []])
+def test_what_says_nothing_is_left_out_of_a_start(folder, tmp_path, kept):
+    llm, prompt = opened(folder, tmp_path)
+    before = [each.clone() for each in projector(llm.model).parameters()]
+    llm.pictures.tokens[5] = torch.inf
+    # A tokenizer may have no token for a text.
+    said = {text: prompt.said(text) for text in COLOURS}
+    silent = np.array(prompt._end, np.int64)
+    prompt.said = lambda text: said.get(text, silent)
+    texts = [colour if item in kept else "" for item, colour in enumerate(COLOURS)]
+    start_from_words(llm, prompt, range(6), texts, seed=0)
+    after = list(projector(llm.model).parameters())
+    assert all(bool(each.isfinite().all()) for each in after)
+    changed = any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert changed == bool(kept)
 
 
 def test_a_model_that_brings_its_projector_is_not_trained_so(tmp_path):
