@@ -1,7 +1,8 @@
 """Beam search under a trie: the prompt is computed once, beams are a tree in the query axis.
 
 At each step the live beams of a user are W more query positions of the same sequence. A 4-D mask
-lets each see the prompt and its own ancestors, so the cache is neither copied nor reordered. The
+lets each see the prompt and its own ancestors, so the cache is neither copied nor reordered. Where
+the trie has few branches left, all of them go into one pass, and further levels need none. The
 score of an item is the sum over levels of log p(code), normalised over the codes of the level or,
 where the trie says so, over those that the catalogue has there.
 """
@@ -9,6 +10,7 @@ where the trie says so, over those that the catalogue has there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,12 +20,15 @@ from transformers import DynamicCache
 
 from genrec.decoding.batches import Allowed, Progress, search_in_batches
 from genrec.decoding.folded import FoldedTrie
-from genrec.decoding.frontier import Beams, Frontier
+from genrec.decoding.frontier import Ahead, Beams, Frontier
 from genrec.decoding.options import DecodeConfig
 from genrec.decoding.trie import Trie
 
 # Beams in one forward pass; more go in several, so that exact scoring needs little memory.
 QUERIES = 1024
+# A further pass costs as much as so many tokens more in one: it reads all weights once more, and
+# on a GPU it is mostly launches.
+PASS_CPU, PASS_GPU = 64, 512
 
 
 class Scorer(Protocol):
@@ -91,32 +96,70 @@ def _search(backbone: Scorer, prompts: Sequence[Sequence[int]], frontier: Fronti
 
 
 class Tree(Protocol):
-    """Prompts and the beams after them; ``hidden`` is the state after each live beam."""
+    """Prompts and the beams after them.
+
+    Attributes:
+        hidden: the state after each live beam.
+        pass_tokens: how many tokens more in one pass cost as much as a further pass does; 0 where
+            nothing can be computed ahead.
+    """
 
     hidden: Tensor
+    pass_tokens: int
 
-    def grow(self, tokens: Tensor, parents: Tensor, *, last: bool) -> None: ...
+    def grow(
+        self, tokens: Tensor, parents: Tensor, *, last: bool, ahead: Sequence[Branches] = ()
+    ) -> None: ...
+
+    def take(self, places: Tensor) -> None: ...
+
+
+@dataclass(frozen=True)
+class Branches:
+    """Tokens that beams may grow by later: of each the former token or beam that it goes on from.
+
+    Attributes:
+        tokens: shape (users, branches); likewise ``parents``.
+    """
+
+    tokens: Tensor
+    parents: Tensor
 
 
 def taken_down(backbone: Scorer, tree: Tree, frontier: Frontier) -> Beams:
     """The items that a frontier finds when it goes through all levels of its trie."""
     head = backbone.head_rows()
+    ahead: list[Ahead] = []
+
+    def tokens_of(codes: Tensor, level: int) -> Tensor:
+        return backbone.token_ids[codes + sum(backbone.codebook_sizes[:level])]
+
     while True:
         level = frontier.level
         logits = backbone.level_logits(tree.hidden, level, head)
         frontier.advance(torch.log_softmax(logits, dim=-1))
         if frontier.done:
             return frontier.finish()
-        offset = sum(backbone.codebook_sizes[:level])
+        if ahead:
+            tree.take(ahead.pop(0).places(frontier.nodes))
+            continue
+        ahead = frontier.ahead(tree.pass_tokens, QUERIES) if tree.pass_tokens else []
         tree.grow(
-            backbone.token_ids[frontier.codes + offset],
+            tokens_of(frontier.codes, level),
             frontier.parents,
             last=level + 2 == frontier.trie.levels,
+            ahead=[
+                Branches(tokens_of(one.codes, below), one.parents)
+                for below, one in enumerate(ahead, level + 1)
+            ],
         )
 
 
 class Prefilled:
-    """Prompts and the beams after them, in one cache. Prompts are padded on the left.
+    """Prompts and the beams after them, in one cache.
+
+    What all prompts begin with, such as an instruction, is computed once for all where that pays;
+    the rest is padded on the left.
 
     Attributes:
         hidden: the state after each live beam, shape (users, width, hidden size).
@@ -124,37 +167,98 @@ class Prefilled:
 
     def __init__(self, backbone: Scorer, prompts: Sequence[Sequence[int]]) -> None:
         self.backbone, device = backbone, backbone.device
+        self.pass_tokens = PASS_CPU if device.type == "cpu" else PASS_GPU
         users = len(prompts)
-        ids, self.real, self.positions = left_padded(prompts, device)
-        self.lengths = self.positions[:, -1:] + 1
         # Layers of the plain kind for every layer: a sliding cache would drop what beams need.
         self.cache = DynamicCache()
+        start = self._shared(prompts)
+        ids, real, positions = left_padded([prompt[start:] for prompt in prompts], device)
+        positions = positions + start
+        self.real, self.positions = real, positions
+        if start:
+            before = torch.arange(start, device=device).expand(users, -1)
+            self.positions = torch.cat([before, positions], dim=1)
+            self.real = torch.cat([torch.ones_like(before, dtype=torch.bool), real], dim=1)
+        self.lengths = positions[:, -1:] + 1
         output = backbone.hidden_states(
             input_ids=ids,
             attention_mask=self.real.long(),
-            position_ids=self.positions,
+            position_ids=positions,
             past_key_values=self.cache,
             use_cache=True,
         )
         self.hidden = output.last_hidden_state[:, -1:]
         self.depth = 0
+        self._ahead: list[tuple[Tensor, Tensor]] = []
         # visible[u, w, c]: whether beam w of user u may see the beam token in cache column c.
         self.visible = torch.zeros(users, 1, 0, dtype=torch.bool, device=device)
         self.column_depths = torch.zeros(0, dtype=torch.long, device=device)
 
-    def grow(self, tokens: Tensor, parents: Tensor, *, last: bool) -> None:
+    def _shared(self, prompts: Sequence[Sequence[int]]) -> int:
+        """Computes what all prompts begin with, if that pays; returns its number of tokens."""
+        start = common_start(prompts)
+        pays = start * (len(prompts) - 1) > self.pass_tokens
+        # A window counts columns, and padding would stand between the start and the rest.
+        if not pays or self.backbone.sliding_window is not None:
+            return 0
+        ids = torch.tensor([list(prompts[0][:start])], device=self.backbone.device)
+        self.backbone.hidden_states(input_ids=ids, past_key_values=self.cache, use_cache=True)
+        self.cache.batch_repeat_interleave(len(prompts))
+        return start
+
+    def grow(
+        self, tokens: Tensor, parents: Tensor, *, last: bool, ahead: Sequence[Branches] = ()
+    ) -> None:
         """Adds one token to each beam.
 
         Args:
             tokens: shape (users, width).
             parents: the former beam that each goes on from, shape (users, width).
             last: whether no beam will grow from these.
+            ahead: what each may grow by after them, level by level, to be computed with them.
         """
-        users, width = tokens.shape
         columns = self.visible.shape[2]
-        inherited = self.visible.gather(1, parents[..., None].expand(-1, -1, columns))
-        own = torch.eye(width, dtype=torch.bool, device=tokens.device).expand(users, -1, -1)
-        hidden = []
+        rows = self.visible.gather(1, parents[..., None].expand(-1, -1, columns))
+        if tokens.shape[1] > QUERIES:
+            self._grow_in_parts(tokens, rows, last=last)
+            return
+        every = [tokens, *(one.tokens for one in ahead)]
+        widths = [each.shape[1] for each in every]
+        rows = torch.nn.functional.pad(rows, (0, sum(widths)))
+        seen, start = [], columns
+        for number, width in enumerate(widths):
+            if number:
+                above = ahead[number - 1].parents[..., None].expand(-1, -1, rows.shape[2])
+                rows = rows.gather(1, above)
+            rows[:, :, start : start + width] |= self._own(width)
+            seen.append(rows)
+            start += width
+        depths = torch.arange(len(widths), device=tokens.device) + self.depth
+        own = depths.repeat_interleave(torch.tensor(widths, device=tokens.device))
+        self.column_depths = torch.cat([self.column_depths, own])
+        hidden = self._forward(
+            torch.cat(every, dim=1), torch.cat(seen, dim=1), self.column_depths, own
+        )
+        states = hidden.split(widths, dim=1)
+        self._ahead = list(zip(states[1:], seen[1:], strict=True))
+        self.hidden, self.visible = states[0], seen[0]
+        self.depth += 1
+
+    def take(self, places: Tensor) -> None:
+        """Goes on from tokens that were computed ahead, those of the next level.
+
+        Args:
+            places: of each beam's token among them, shape (users, width).
+        """
+        hidden, visible = self._ahead.pop(0)
+        wide = places[..., None]
+        self.hidden = hidden.gather(1, wide.expand(-1, -1, hidden.shape[2]))
+        self.visible = visible.gather(1, wide.expand(-1, -1, visible.shape[2]))
+        self.depth += 1
+
+    def _grow_in_parts(self, tokens: Tensor, inherited: Tensor, *, last: bool) -> None:
+        width, columns = tokens.shape[1], inherited.shape[2]
+        own, hidden = self._own(width).expand(len(tokens), -1, -1), []
         for start in range(0, width, QUERIES):
             part = slice(start, min(start + QUERIES, width))
             first = start if last else 0
@@ -162,33 +266,42 @@ class Prefilled:
             depths = torch.nn.functional.pad(
                 self.column_depths, (0, part.stop - first), value=self.depth
             )
-            hidden.append(self._forward(tokens[:, part], visible, depths))
+            here = depths.new_full((part.stop - part.start,), self.depth)
+            hidden.append(self._forward(tokens[:, part], visible, depths, here))
             if last and part.stop < width:
                 self.cache.crop(self.real.shape[1] + columns)
-        self.hidden = hidden[0] if len(hidden) == 1 else torch.cat(hidden, dim=1)
+        self.hidden = torch.cat(hidden, dim=1)
         self.visible = torch.cat([inherited, own], dim=2)
         self.column_depths = torch.nn.functional.pad(
             self.column_depths, (0, width), value=self.depth
         )
         self.depth += 1
 
-    def _forward(self, tokens: Tensor, visible: Tensor, depths: Tensor) -> Tensor:
+    def _own(self, width: int) -> Tensor:
+        return torch.eye(width, dtype=torch.bool, device=self.backbone.device)
+
+    def _forward(self, tokens: Tensor, visible: Tensor, columns: Tensor, own: Tensor) -> Tensor:
+        """Hidden states of tokens behind the prompts.
+
+        Args:
+            visible: which columns behind the prompts each sees, shape (users, tokens, columns).
+            columns: how many tokens behind the prompt each column is, shape (columns,).
+            own: the same of the tokens.
+        """
         width = tokens.shape[1]
         seen = torch.cat([self.real[:, None, :].expand(-1, width, -1), visible], dim=2)
         backbone, mask = self.backbone, self._additive(seen)
-        window = backbone.sliding_window
+        window, here = backbone.sliding_window, self.lengths + own
         if window is not None:
-            here = self.lengths + self.depth
-            beam_positions = self.lengths + depths
-            positions = torch.cat([self.positions, beam_positions], dim=1)
-            near = (here - positions < window)[:, None, :]
+            positions = torch.cat([self.positions, self.lengths + columns], dim=1)
+            near = here[:, :, None] - positions[:, None, :] < window
             sliding = self._additive(seen & near)
             both = {"full_attention": mask, "sliding_attention": sliding}
             mask = both if backbone.mixes_windows else sliding
         output = backbone.hidden_states(
             input_ids=tokens,
             attention_mask=mask,
-            position_ids=(self.lengths + self.depth).expand(-1, width),
+            position_ids=here,
             past_key_values=self.cache,
             use_cache=True,
         )
@@ -198,6 +311,14 @@ class Prefilled:
         dtype = self.hidden.dtype
         mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
         return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
+
+
+def common_start(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with, short of the last of any."""
+    first, last = min(prompts, key=list), max(prompts, key=list)
+    most = min(map(len, prompts)) - 1
+    same = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return min(most, next(same, most))
 
 
 def left_padded(

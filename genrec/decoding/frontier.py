@@ -14,6 +14,7 @@ from genrec.decoding.folded import FoldedRules, FoldedTrie
 from genrec.decoding.options import DecodeConfig
 
 NEVER = float("-inf")
+MANY = 16
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,25 @@ class Beams:
 
     items: Tensor
     scores: Tensor
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """All nodes that the beams of a batch of users may come to at one depth.
+
+    Attributes:
+        nodes: shape (users, nodes), int64; -1 where a user has fewer.
+        codes: the last code of each.
+        parents: the beam that each is a child of; or, one depth further down, the node before it.
+    """
+
+    nodes: Tensor
+    codes: Tensor
+    parents: Tensor
+
+    def places(self, nodes: Tensor) -> Tensor:
+        """Where some of the nodes stand; anywhere for others."""
+        return (nodes[:, :, None] == self.nodes[:, None, :]).int().argmax(dim=2)
 
 
 class Frontier:
@@ -91,11 +111,7 @@ class Frontier:
         if self.normalise == "legal":
             of_all = gain.masked_fill(~exists, NEVER).logsumexp(dim=2, keepdim=True)
             gain = gain - of_all.clamp(min=torch.finfo(gain.dtype).min)  # dead beams have nothing
-        if self.rules is not None:
-            is_open = self.rules.open(self.level, child)
-            if is_open is not None:
-                exists &= is_open
-            self.rules.close(self.level, self.nodes, exists)
+        self._keep_open(self.level, self.nodes, child, exists)
         scored = (self.scores[..., None] + gain).masked_fill_(~exists, NEVER)
         order = local = drawn = scored
         if self.config.strategy == "diverse":
@@ -116,6 +132,56 @@ class Frontier:
         self.codes = code.flatten(1).gather(1, best)
         self.alive = self.scores > NEVER
         self.level += 1
+
+    def _keep_open(self, level: int, nodes: Tensor, child: Tensor, exists: Tensor) -> None:
+        """Strikes what rules forbid from the children of nodes of a depth, in place."""
+        if self.rules is not None:
+            is_open = self.rules.open(level, child)
+            if is_open is not None:
+                exists &= is_open
+            self.rules.close(level, nodes, exists)
+
+    def ahead(self, worth: int, most: int) -> list[Ahead]:
+        """What the beams may come to, level by level, as far down as it is worth to look.
+
+        Where branches are few, all of them can be computed together with the beams that they
+        grow from, and later levels need no pass of their own. The last level is never among them:
+        no state after a whole item is needed.
+
+        Args:
+            worth: nodes of a level, of all users together, that may be computed and not chosen.
+                Where many times as many are computed anyway, a pass saved is next to nothing.
+            most: nodes of one user in all, its beams among them.
+        """
+        found: list[Ahead] = []
+        nodes, alive = self.nodes, self.alive
+        users, computed = nodes.shape
+        for level in range(self.level, self.trie.levels - 1):
+            child, code, exists = self.trie.children(level, nodes)
+            exists &= alive[..., None]
+            self._keep_open(level, nodes, child, exists)
+            there = exists.flatten(1)
+            widest = int(there.sum(dim=1).max())
+            computed += widest
+            if (
+                not widest
+                or users * (widest - self.beams) > worth
+                or users * computed > MANY * worth
+                or computed > most
+            ):
+                break
+            # The open ones first, in their order.
+            order = there.int().sort(dim=1, descending=True, stable=True).indices[:, :widest]
+            alive = there.gather(1, order)
+            nodes = child.flatten(1).gather(1, order)
+            found.append(
+                Ahead(
+                    torch.where(alive, nodes, -1),
+                    code.flatten(1).gather(1, order),
+                    order // child.shape[2],
+                )
+            )
+        return found
 
     def finish(self) -> Beams:
         """The items, after the last level."""

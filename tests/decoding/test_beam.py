@@ -55,9 +55,9 @@ FAMILIES = {
 PROMPTS = [[1, 5, 9], [1, 7], [1, 20, 30, 40, 50, 60, 70]]
 
 
-def backbone_of(family: str, attention: str = "sdpa") -> Backbone:
+def backbone_of(family: str, attention: str = "sdpa", levels: int = 3) -> Backbone:
     model_class, config_class, extra = FAMILIES[family]
-    index = small_index()
+    index = small_index(levels)
     tokenizer = byte_tokenizer()
     tokenizer.add_tokens([*index.token_names, "<basket>"], special_tokens=True)
     torch.manual_seed(0)
@@ -227,11 +227,12 @@ def test_only_the_last_beams_are_known_to_be_the_last(monkeypatch):
     backbone, index = backbone_of("llama"), small_index()
     told, grow = [], Prefilled.grow
 
-    def noted(self, tokens, parents, *, last):
+    def noted(self, tokens, parents, *, last, ahead):
         told.append(last)
-        grow(self, tokens, parents, last=last)
+        grow(self, tokens, parents, last=last, ahead=ahead)
 
     monkeypatch.setattr(Prefilled, "grow", noted)
+    monkeypatch.setattr(beam, "PASS_CPU", 0)
     beam_search(backbone, PROMPTS, Trie.build(index.codes), beams=5)
     # Nothing is computed after the last code.
     assert told == [False] * (index.codes.shape[1] - 2) + [True]
@@ -294,6 +295,44 @@ def test_prompts_go_one_at_a_time_where_there_are_more_beams_than_a_pass_takes(
     backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
     beam_search(backbone, PROMPTS, trie, beams=4, batch_size=3)
     assert seen == users
+
+
+ALIKE = [[1, 5, 9, 8], [1, 5, 9], [1, 5, 9, 30, 40, 50, 60, 70]]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_all_prompts_begin_with_is_computed_once(family, monkeypatch):
+    monkeypatch.setattr(beam, "PASS_CPU", 3)
+    backbone, trie = backbone_of(family), Trie.build(small_index().codes)
+    forward, seen = backbone.hidden_states, []
+
+    def counted(**inputs):
+        seen.append(tuple(inputs["input_ids"].shape))
+        return forward(**inputs)
+
+    monkeypatch.setattr(backbone, "hidden_states", counted)
+    together = beam_search(backbone, ALIKE, trie, beams=6)
+    # Two tokens of three prompts, since the second ends with the third token.
+    whole = backbone.sliding_window is not None
+    assert seen[:2] == ([(3, 8), (3, 6)] if whole else [(1, 2), (3, 6)])
+    for row, prompt in enumerate(ALIKE):
+        alone = beam_search(backbone, [prompt], trie, beams=6)
+        assert together.items[row].tolist() == alone.items[0].tolist()
+        np.testing.assert_allclose(together.scores[row], alone.scores[0], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "start"),
+    [
+        (ALIKE, 2),
+        ([[1, 2, 3]] * 2, 2),
+        ([[7], [7, 8]], 0),
+        ([[1, 2, 3, 4], [1, 9, 3, 4]], 1),
+        ([[4, 5, 6]], 2),
+    ],
+)
+def test_the_common_start_leaves_each_prompt_a_token(prompts, start):
+    assert beam.common_start(prompts) == start
 
 
 def test_left_padding_keeps_tokens_and_positions():
