@@ -218,7 +218,7 @@ def speed(backbone: Backbone) -> Figures:
                 "floor": lambda: floor(backbone, prompt, beams),  # noqa: B023
                 "copied": lambda: cache_copied(backbone, trie, prompt, beams),  # noqa: B023
             },
-            repeats=3,
+            repeats=5,
         )
         print(f"{beams} beams: {times}", file=sys.stderr)
         found[f"speedup_{beams}_beams"] = round(times["generate"] / times["ours"], 1)
