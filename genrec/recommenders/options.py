@@ -279,6 +279,11 @@ class GenerativeConfig:
                 f"prompt.group_by is '{self.prompt.group_by}', which says nothing to adapt: "
                 f"{adapt}. Take adapt: prompt or mixture, or leave it out."
             )
+        if adapt == "mixture" and not self.prompt.group_by:
+            problems.append(
+                "llm.adapt is mixture, but there are no groups. Name a column of the users or of "
+                "the catalogue in prompt.group_by."
+            )
         if fit.warm_rows_steps and fit.weight_decay and adapt == "full":
             problems.append(
                 f"train.warm_rows_steps is {fit.warm_rows_steps} and train.weight_decay "

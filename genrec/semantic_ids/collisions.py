@@ -79,8 +79,8 @@ def reassign(
         free = _prefix_with_room(tuple(codes[row, :-1].tolist()), used, codebook_sizes)
         if free is None:
             raise InputError(
-                f"More than {np.prod(codebook_sizes[1:]):,} items share their first code. "
-                "Raise codebook_size or levels."
+                f"More than {int(np.prod(codebook_sizes[1:])):,} items share their first code. "
+                "Raise codebook_size or levels, or take collisions: append."
             )
         room = used.setdefault(free, set())
         last = next(int(c) for c in np.argsort(distances[row], kind="stable") if int(c) not in room)

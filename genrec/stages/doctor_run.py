@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from genrec.seals import SEAL, Seal, format_of, package_versions
 from genrec.shipped import RECIPES, shipped_names
 from genrec.stages.doctor import Check, declared, fix_of, packages, weights
 from genrec.stages.profile import data_with
-from genrec.stages.run_folder import differences, said
+from genrec.stages.run_folder import differences, ids_differ, said
 from genrec.versions import POINTER, Versions
 from genrec.workspace import LOCK, Workspace, open_artefact, seal_of
 
@@ -124,6 +125,15 @@ def _belongs(workspace: Workspace) -> Iterator[Check]:
             "Train again: run the recipe into this folder",
             needed=True,
         )
+    with suppress(ArtefactError):
+        if ids_differ(workspace):
+            yield Check(
+                "recommender and semantic IDs",
+                ok=False,
+                found="the IDs are others than it was trained on",
+                fix="Train again: run the recipe into this folder",
+                needed=True,
+            )
     start = workspace.path("recommender") / "start_from.json"
     if start.is_file():
         said = json.loads(start.read_text())
@@ -166,9 +176,10 @@ def _recipe(stored: Mapping[str, Any]) -> Iterator[Check]:
         fix = "See docs/upgrading.md, or use the genrec that made the run"
         yield Check("recipe", ok=False, found=str(error), fix=fix, needed=True)
         return
-    # A recipe in a folder of recipes is called by both, and says its own part alone.
+    # A recipe in a folder of recipes is called by both, and says its own part alone; another
+    # folder may have one that is called alike and says another name.
     called = (one for one in shipped_names(RECIPES) if one.rpartition("/")[2] == recipe.name)
-    name = next(called, "")
+    name = next((one for one in called if Recipe.load(one).name == recipe.name), "")
     if not name:
         yield Check("recipe", ok=True, found=f"{recipe.name}, of your own")
         return

@@ -15,7 +15,23 @@ from typing import Any
 
 from genrec.errors import ArtefactError, ConfigError
 from genrec.recipe import Recipe
+from genrec.semantic_ids.index import SemanticIndex
 from genrec.workspace import Workspace
+
+
+def ids_differ(workspace: Workspace) -> bool:
+    """Whether a run's semantic IDs are others than those that its recommender was trained on.
+
+    They are where a run with other options ended between the two, by a refusal or a stop.
+
+    Raises:
+        ArtefactError: one of them cannot be read.
+    """
+    both = [workspace.path(name) for name in ("semantic_ids", "recommender")]
+    if not all((folder / "codes.parquet").is_file() for folder in both):
+        return False
+    here, trained_on = map(SemanticIndex.read, both)
+    return here.fingerprint != trained_on.fingerprint
 
 
 def check_recipe(recipe: Recipe, workspace: Workspace) -> None:

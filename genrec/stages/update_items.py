@@ -13,7 +13,7 @@ from genrec.data.growth import Growth
 from genrec.data.left_out import LEFT_OUT, write_left_out
 from genrec.encoders.base import ItemVectors, Progress
 from genrec.encoders.modalities import encode_modalities, joined
-from genrec.errors import ConfigError
+from genrec.errors import ArtefactError, ConfigError
 from genrec.evaluation.drift import Fit
 from genrec.semantic_ids.index import SemanticIndex
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
@@ -21,6 +21,7 @@ from genrec.stages.collaborate import FUSED, FUSION, evidence_of, fused_as_befor
 from genrec.stages.fused_growth import Fuser
 from genrec.stages.prepare import stored_modalities
 from genrec.stages.run import Run
+from genrec.stages.run_folder import ids_differ
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,11 @@ def grown_ids(run: Run, growth: Growth, vectors: GrownVectors) -> GrownIds:
         run: of the version in use.
     """
     source = run.workspace.open("semantic_ids")
+    if ids_differ(run.workspace):
+        raise ArtefactError(
+            f"{source} holds other semantic IDs than those that the recommender was trained on: a "
+            "run into this folder ended between the two. Run the recipe again into it."
+        )
     tokenizer, index = SemanticIdTokenizer.load(source)
     made_of = int(run.workspace.about("semantic_ids").get("made_of", len(index)))
     # Nobody has chosen the new items, so a collaborative part is foretold.

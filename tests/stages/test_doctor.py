@@ -18,7 +18,7 @@ from genrec.stages.doctor import _of_metadata, declared, examine, packages
 from genrec.stages.doctor_run import examine_run
 from genrec.versions import Versions
 from genrec.workspace import Workspace, write_artefact
-from tests.small import small_dataset
+from tests.small import small_dataset, small_index
 
 
 def named(checks):
@@ -152,6 +152,23 @@ def test_a_recipe_that_changed_since_is_told_option_by_option(run):
     assert "train.steps: 3 here, 200 in the recipe" in check.found
     assert "data.options.items: 40 here, left out in the recipe" in check.found
     assert not check.needed
+
+
+def test_a_recipe_in_a_folder_that_is_called_alike_is_not_the_run_s(run):
+    Workspace(run).record("recipe", Recipe.load("toy-shop").model_dump(mode="json"))
+    assert named(examine_run(run))["recipe"].found == "toy-shop, as it is shipped"
+
+
+def test_ids_that_the_recommender_was_not_trained_on_are_a_problem(run):
+    workspace = Workspace(run)
+    for name, index in (("semantic_ids", small_index()), ("recommender", small_index())):
+        with workspace.write(name, "k") as folder:
+            index.write(folder)
+    assert "recommender and semantic IDs" not in named(examine_run(run))
+    with workspace.write("semantic_ids", "other") as folder:
+        small_index(4).write(folder)
+    check = named(examine_run(run))["recommender and semantic IDs"]
+    assert check.needed and not check.ok
 
 
 def test_a_recipe_that_this_genrec_cannot_read_is_a_problem(run):

@@ -29,7 +29,7 @@ from genrec.stages.update import roll_back, update
 from genrec.versions import POINTER, Versions
 from genrec.workspace import Workspace
 from tests.own_process import python
-from tests.small import ITEMS, next_item
+from tests.small import ITEMS, next_item, small_index
 
 QUICK = ("update.steps=2", "update.cases=12")
 SCHEMA = ["user_id", "item_id", "time"]
@@ -197,6 +197,14 @@ def test_a_run_that_trains_another_model_is_refused_and_left_as_it_is(shop):
     with pytest.raises(ConfigError, match="section 'pretrain'"):
         updated(shop)
     assert contents(shop / "run") == before
+
+
+def test_ids_that_the_recommender_was_not_trained_on_are_refused(shop):
+    """As a run leaves them that builds other IDs and is refused or stopped before it trains."""
+    with Workspace(shop / "run").write("semantic_ids", "other") as folder:
+        small_index().write(folder)
+    with pytest.raises(ArtefactError, match="other semantic IDs than those"):
+        updated(shop)
 
 
 def test_unknown_options_and_versions_are_refused(shop):
