@@ -28,7 +28,8 @@ from genrec.workspace import Workspace
 RUNS = Path(__file__).parent.parent / "runs" / "tokenizers"
 COLLABORATIVE = "semantic_ids.collaborative={signal: pmi, weight: 0.3}"
 OPQ = ["semantic_ids.quantizer=opq", "semantic_ids.levels=16"]
-ONE_PASS = "beauty-one-pass"
+# The recipes of those that are more than other IDs.
+OF_THEIR_OWN = {"one_pass": "beauty-one-pass"}
 TRAINED = {
     "residual_kmeans": [],
     "rq_vae": ["semantic_ids.quantizer=rq-vae", "semantic_ids.rqvae.epochs=40"],
@@ -54,7 +55,7 @@ class _Watch(Observer):
 def measured(name: str, overrides: list[str], *, quick: bool) -> tuple[Figures, dict[str, Any]]:
     """Figures of one way to make IDs, and where they come from."""
     workspace = Workspace(RUNS / name)
-    base = ONE_PASS if name == "one_pass" else "beauty-codes"
+    base = OF_THEIR_OWN.get(name, "beauty-codes")
     recipe = Recipe.load(base, [*overrides, "evaluate.against=[popular]"])
     only_ids = quick or name in IDS_ONLY
     outcome = run_recipe(recipe, workspace, _Watch(), until="build_ids" if only_ids else "")

@@ -96,22 +96,12 @@ def _search(backbone: Scorer, prompts: Sequence[Sequence[int]], frontier: Fronti
 
 
 class Tree(Protocol):
-    """Prompts and the beams after them.
-
-    Attributes:
-        hidden: the state after each live beam.
-        pass_tokens: how many tokens more in one pass cost as much as a further pass does; 0 where
-            nothing can be computed ahead.
-    """
+    """Prompts and the beams after them; ``hidden`` is the state after each live beam."""
 
     hidden: Tensor
-    pass_tokens: int
 
-    def grow(
-        self, tokens: Tensor, parents: Tensor, *, last: bool, ahead: Sequence[Branches] = ()
-    ) -> None: ...
-
-    def take(self, places: Tensor) -> None: ...
+    def follow(self, frontier: Frontier) -> None:
+        """Goes on by the codes that a frontier chose last."""
 
 
 @dataclass(frozen=True)
@@ -129,30 +119,17 @@ class Branches:
 def taken_down(backbone: Scorer, tree: Tree, frontier: Frontier) -> Beams:
     """The items that a frontier finds when it goes through all levels of its trie."""
     head = backbone.head_rows()
-    ahead: list[Ahead] = []
-
-    def tokens_of(codes: Tensor, level: int) -> Tensor:
-        return backbone.token_ids[codes + sum(backbone.codebook_sizes[:level])]
-
     while True:
-        level = frontier.level
-        logits = backbone.level_logits(tree.hidden, level, head)
+        logits = backbone.level_logits(tree.hidden, frontier.level, head)
         frontier.advance(torch.log_softmax(logits, dim=-1))
         if frontier.done:
             return frontier.finish()
-        if ahead:
-            tree.take(ahead.pop(0).places(frontier.nodes))
-            continue
-        ahead = frontier.ahead(tree.pass_tokens, QUERIES) if tree.pass_tokens else []
-        tree.grow(
-            tokens_of(frontier.codes, level),
-            frontier.parents,
-            last=level + 2 == frontier.trie.levels,
-            ahead=[
-                Branches(tokens_of(one.codes, below), one.parents)
-                for below, one in enumerate(ahead, level + 1)
-            ],
-        )
+        tree.follow(frontier)
+
+
+def tokens_at(backbone: Scorer, level: int, codes: Tensor) -> Tensor:
+    """Token ids of codes of a level, shaped as they are."""
+    return backbone.token_ids[codes + sum(backbone.codebook_sizes[:level])]
 
 
 class Prefilled:
@@ -167,6 +144,7 @@ class Prefilled:
 
     def __init__(self, backbone: Scorer, prompts: Sequence[Sequence[int]]) -> None:
         self.backbone, device = backbone, backbone.device
+        # How many tokens more in one pass cost as much as a further pass does.
         self.pass_tokens = PASS_CPU if device.type == "cpu" else PASS_GPU
         users = len(prompts)
         # Layers of the plain kind for every layer: a sliding cache would drop what beams need.
@@ -189,7 +167,9 @@ class Prefilled:
         )
         self.hidden = output.last_hidden_state[:, -1:]
         self.depth = 0
+        # What is computed of levels that are not chosen yet, and which nodes it is of.
         self._ahead: list[tuple[Tensor, Tensor]] = []
+        self._nodes_ahead: list[Ahead] = []
         # visible[u, w, c]: whether beam w of user u may see the beam token in cache column c.
         self.visible = torch.zeros(users, 1, 0, dtype=torch.bool, device=device)
         self.column_depths = torch.zeros(0, dtype=torch.long, device=device)
@@ -205,6 +185,22 @@ class Prefilled:
         self.backbone.hidden_states(input_ids=ids, past_key_values=self.cache, use_cache=True)
         self.cache.batch_repeat_interleave(len(prompts))
         return start
+
+    def follow(self, frontier: Frontier) -> None:
+        """See ``Tree``; takes what was computed ahead, and looks ahead where there is nothing."""
+        if self._nodes_ahead:
+            self.take(self._nodes_ahead.pop(0).places(frontier.nodes))
+            return
+        self._nodes_ahead = frontier.ahead(self.pass_tokens, QUERIES)
+        self.grow(
+            tokens_at(self.backbone, frontier.level - 1, frontier.codes),
+            frontier.parents,
+            last=frontier.level + 1 == frontier.trie.levels,
+            ahead=[
+                Branches(tokens_at(self.backbone, level, one.codes), one.parents)
+                for level, one in enumerate(self._nodes_ahead, frontier.level)
+            ],
+        )
 
     def grow(
         self, tokens: Tensor, parents: Tensor, *, last: bool, ahead: Sequence[Branches] = ()

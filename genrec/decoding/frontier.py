@@ -14,6 +14,7 @@ from genrec.decoding.folded import FoldedRules, FoldedTrie
 from genrec.decoding.options import DecodeConfig
 
 NEVER = float("-inf")
+# So many times the tokens that a pass costs are computed anyway: one pass more hardly counts.
 MANY = 16
 
 

@@ -18,7 +18,7 @@ from transformers import Cache
 from transformers.cache_utils import StaticLayer
 
 from genrec.decoding.batches import Allowed, Progress, search_in_batches
-from genrec.decoding.beam import QUERIES, Branches, Prefilled, left_padded, taken_down
+from genrec.decoding.beam import QUERIES, Prefilled, left_padded, taken_down, tokens_at
 from genrec.decoding.folded import FoldedTrie
 from genrec.decoding.frontier import Beams, Frontier
 from genrec.decoding.options import DecodeConfig
@@ -109,9 +109,6 @@ class StaticTree:
         hidden: the state after each live beam, shape (users, width, hidden size).
     """
 
-    # Passes of one size have no room for branches.
-    pass_tokens = 0
-
     def __init__(self, passes: _Passes, prompts: Sequence[Sequence[int]]) -> None:
         self.passes, self.users, device = passes, len(prompts), passes.device
         # Rows beyond the users are the last one's again, and not looked at.
@@ -127,11 +124,13 @@ class StaticTree:
         shape = (self.users, 1, passes.columns - passes.length)
         self.visible = torch.zeros(shape, dtype=torch.bool, device=device)
 
-    def grow(
-        self, tokens: Tensor, parents: Tensor, *, last: bool, ahead: Sequence[Branches] = ()
-    ) -> None:
+    def follow(self, frontier: Frontier) -> None:
+        """See ``Tree``; passes of one size have no room for what may come later."""
+        tokens = tokens_at(self.passes.backbone, frontier.level - 1, frontier.codes)
+        self.grow(tokens, frontier.parents, last=frontier.level + 1 == frontier.trie.levels)
+
+    def grow(self, tokens: Tensor, parents: Tensor, *, last: bool) -> None:
         """Adds one token to each beam; arguments as of ``Prefilled.grow``."""
-        assert not ahead
         passes, width = self.passes, tokens.shape[1]
         columns = self.visible.shape[2]
         visible = self.visible.gather(1, parents[..., None].expand(-1, -1, columns))
@@ -152,10 +151,6 @@ class StaticTree:
             self.visible = visible
             self.depth += 1
 
-    def take(self, places: Tensor) -> None:
-        """Nothing is computed ahead."""
-        raise NotImplementedError
-
 
 class _Passes:
     """Two passes over one cache: prompts, and one level of beams."""
@@ -165,7 +160,7 @@ class _Passes:
     ) -> None:
         self.users, self.length, self.width = users, length, width
         self.columns = length + width * (levels - 1)
-        self.device = backbone.device
+        self.backbone, self.device = backbone, backbone.device
         layers = range(backbone.layers)
         cache = Cache(layers=[StaticLayer(max_cache_len=self.columns) for _ in layers])
         self.prefill = _Pass(backbone, cache, users, length, self.columns, first=True)
