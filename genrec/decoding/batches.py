@@ -60,6 +60,7 @@ def search_in_batches(
     items = torch.full((len(prompts), beams), -1)
     # Said outright: loading a model elsewhere may change the default for a while.
     scores = torch.full((len(prompts), beams), NEVER, dtype=torch.float32)
+    states: Tensor | None = None
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
     if width > queries:
         batch_size = 1
@@ -77,9 +78,13 @@ def search_in_batches(
         found = advance(part, frontier)
         items[rows] = found.items[:, :beams].cpu()
         scores[rows] = found.scores[:, :beams].cpu()
+        if found.states is not None:
+            if states is None:
+                states = found.states.new_zeros(len(prompts), found.states.shape[1])
+            states[rows] = found.states
         if progress is not None:
             progress(start + len(rows), len(order))
-    return Beams(items, scores)
+    return Beams(items, scores, states)
 
 
 def rules_from(allowed: Any, users: int) -> AllowedItems | None:

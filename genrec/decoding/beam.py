@@ -10,7 +10,7 @@ where the trie says so, over those that the catalogue has there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -119,11 +119,13 @@ class Branches:
 def taken_down(backbone: Scorer, tree: Tree, frontier: Frontier) -> Beams:
     """The items that a frontier finds when it goes through all levels of its trie."""
     head = backbone.head_rows()
+    # A copy: passes of a fixed size write over what they gave before.
+    states = tree.hidden[:, 0].float().clone()
     while True:
         logits = backbone.level_logits(tree.hidden, frontier.level, head)
         frontier.advance(torch.log_softmax(logits, dim=-1))
         if frontier.done:
-            return frontier.finish()
+            return replace(frontier.finish(), states=states)
         tree.follow(frontier)
 
 
@@ -159,6 +161,7 @@ class Prefilled:
             self.real = torch.cat([torch.ones_like(before, dtype=torch.bool), real], dim=1)
         self.lengths = positions[:, -1:] + 1
         output = backbone.hidden_states(
+            alone=True,
             input_ids=ids,
             attention_mask=self.real.long(),
             position_ids=positions,
@@ -182,7 +185,9 @@ class Prefilled:
         if not pays or self.backbone.sliding_window is not None:
             return 0
         ids = torch.tensor([list(prompts[0][:start])], device=self.backbone.device)
-        self.backbone.hidden_states(input_ids=ids, past_key_values=self.cache, use_cache=True)
+        self.backbone.hidden_states(
+            alone=True, input_ids=ids, past_key_values=self.cache, use_cache=True
+        )
         self.cache.batch_repeat_interleave(len(prompts))
         return start
 
@@ -340,6 +345,10 @@ def last_states(backbone: Scorer, prompts: Sequence[Sequence[int]]) -> Tensor:
     """The hidden state after each prompt, shape (prompts, hidden size), float32."""
     ids, real, positions = left_padded(prompts, backbone.device)
     output = backbone.hidden_states(
-        input_ids=ids, attention_mask=real.long(), position_ids=positions, use_cache=False
+        alone=True,
+        input_ids=ids,
+        attention_mask=real.long(),
+        position_ids=positions,
+        use_cache=False,
     )
     return output.last_hidden_state[:, -1].float()

@@ -213,6 +213,7 @@ class _Pass:
             for layer in self.cache.layers:
                 layer.cumulative_length.zero_()
         output = self.backbone.hidden_states(
+            alone=self.first,
             inputs_embeds=self.embeddings,
             attention_mask=self.mask,
             position_ids=self.positions,

@@ -30,6 +30,7 @@ from genrec.errors import ArtefactError, ConfigError
 from genrec.llm import adapt
 from genrec.llm.adapt import base
 from genrec.llm.item_table import FIRST_ITEM_ID, ItemTable
+from genrec.llm.last_alone import heeds_last_alone, last_alone
 from genrec.llm.loading import start_rows_from_text, start_rows_from_words
 from genrec.llm.mixture import NO_DOMAIN, Mixture
 from genrec.llm.options import BackboneConfig, ItemTableConfig
@@ -88,6 +89,8 @@ class Backbone(nn.Module):
         self.pictures: PictureTokens | None = None
         self.items: ItemTable | None = None
         self.features: SideFeatures | None = None
+        # Domains may be told token by token.
+        self._heeds = self.mixture is None and heeds_last_alone(base(model).get_decoder())
         rows = text_tokenizer.convert_tokens_to_ids([*token_names, BASKET])
         self.basket_id = int(rows[-1])
         self.register_buffer("token_ids", torch.tensor(rows[:-1]), persistent=False)
@@ -147,16 +150,19 @@ class Backbone(nn.Module):
             with self.mixture.applied(domains.to(self.device)):
                 yield
 
-    def hidden_states(self, **inputs: Any) -> Any:
+    def hidden_states(self, *, alone: bool = False, **inputs: Any) -> Any:
         """The decoder's output for the head: ``last_hidden_state``, shape (rows, tokens, width).
 
         Args:
+            alone: only the state after each row's last token is read; those before it are of no
+                use then, which spares most of the last layer.
             inputs: as of the transformers model (``input_ids``, a 4-D ``attention_mask``, …).
         """
         parts = (self.pictures, self.items, self.features)
         if any(part is not None for part in parts) and "input_ids" in inputs:
             inputs["inputs_embeds"] = self.embed(inputs.pop("input_ids"))
-        return base(self.model).get_decoder()(**inputs)
+        with last_alone(alone=alone and self._heeds):
+            return base(self.model).get_decoder()(**inputs)
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Input embeddings, shape (rows, tokens, width), of pictures' and items' ids too.

@@ -26,14 +26,13 @@ from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError
 from genrec.llm.adapt import in_use
 from genrec.llm.backbone import Backbone
-from genrec.llm.item_table import ItemTable
 from genrec.llm.options import BackboneConfig
 from genrec.llm.origin import base_content
 from genrec.llm.side_features import SideFeatures
 from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 from genrec.recommenders.groups import NO_GROUP, HistoryGroups
 from genrec.recommenders.history_prompt import HistoryPrompt, packed_windows
-from genrec.recommenders.hybrid import Hybrid, item_table
+from genrec.recommenders.hybrid import Generated, Hybrid, item_table
 from genrec.recommenders.options import GenerativeConfig
 from genrec.recommenders.tasks.mix import LearntTasks, training_rows
 from genrec.semantic_ids.index import SemanticIndex, code_words
@@ -240,27 +239,11 @@ class GenerativeRecommender(Recommender):
         self.backbone.eval()
         rules = AllowedItems.of(histories, len(self.catalog), allowed, exclude_seen=exclude_seen)
         prompts = [self.prompt.tokens(history) for history in histories]
+        wide = n if self.hybrid is None else max(n, self.beams)
+        generated = self._generated(histories, prompts, wide, rules, progress)
         if self.hybrid is None:
-            return self._generated(histories, prompts, n, rules, progress)
-        generated = self._generated(histories, prompts, max(n, self.beams), rules, progress)
-        return self.hybrid.rank(self, prompts, histories, generated, n, rules)
-
-    @property
-    def item_table(self) -> ItemTable | None:
-        """Vectors of whole items, which states are compared with; ``None`` if there are none."""
-        return self.backbone.items
-
-    def states(self, prompts: Sequence[Sequence[int]], histories: Sequences) -> torch.Tensor:
-        """The state after each history's prompt, as the adapters of its domain make it.
-
-        Returns:
-            Shape (histories, hidden size), float32.
-        """
-        found = torch.zeros(len(histories), self.backbone.width, device=self.backbone.device)
-        for group, rows in self._by_domain(histories):
-            with self.backbone.in_domains(torch.tensor([[group]])):
-                found[rows] = last_states(self.backbone, [prompts[int(row)] for row in rows])
-        return found
+            return generated.ranking
+        return self.hybrid.rank(self.backbone.items, histories, generated, n, rules)
 
     def _generated(
         self,
@@ -269,26 +252,34 @@ class GenerativeRecommender(Recommender):
         n: int,
         rules: AllowedItems,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Ranking:
-        """The n most probable items under the trie."""
+    ) -> Generated:
+        """The n most probable items under the trie, and the states that a hybrid reads."""
         self.trie = self.trie.to(self.backbone.device)
         items = np.full((len(histories), n), NO_ITEM, np.int32)
         scores = np.full((len(histories), n), -np.inf, np.float32)
+        states: torch.Tensor | None = None
+        if self.hybrid is not None and self.backbone.items is not None:
+            shape = (len(histories), self.backbone.width)
+            states = torch.zeros(shape, device=self.backbone.device)
         for group, rows in self._by_domain(histories):
             alone = len(rows) == len(histories)
+            asked = [prompts[int(row)] for row in rows]
             with self.backbone.in_domains(torch.tensor([[group]])):
                 found = self.search(
-                    [prompts[int(row)] for row in rows],
+                    asked,
                     self.trie,
                     beams=min(max(self.config.decode.beams, n), len(self.catalog)),
                     allowed=rules if alone else rules.take(rows),
                     config=self.config.decode,
                     progress=progress,
                 )
+                if states is not None and asked:
+                    read = found.states
+                    states[rows] = last_states(self.backbone, asked) if read is None else read
             width = min(n, found.items.shape[1])
             items[rows, :width] = found.items[:, :width].numpy()
             scores[rows, :width] = found.scores[:, :width].numpy()
-        return Ranking(items, scores)
+        return Generated(Ranking(items, scores), states)
 
     def tune(self, cases: Holdout) -> float:
         """Weighs a hybrid's signals by NDCG@10 on cases that follow the training data.
@@ -303,15 +294,12 @@ class GenerativeRecommender(Recommender):
             raise ConfigError("This recommender has one signal only; there is nothing to weigh.")
         self.backbone.eval()
 
-        def prompts(histories: Sequences) -> list[list[int]]:
-            return [self.prompt.tokens(history) for history in histories]
-
-        def generated(histories: Sequences) -> Ranking:
+        def generated(histories: Sequences) -> Generated:
+            prompts = [self.prompt.tokens(history) for history in histories]
             rules = AllowedItems.of(histories, len(self.catalog))
-            width = max(self.beams, 1)
-            return self._generated(histories, prompts(histories), width, rules)
+            return self._generated(histories, prompts, max(self.beams, 1), rules)
 
-        return self.hybrid.tune(self, prompts, generated, cases)
+        return self.hybrid.tune(self.backbone.items, generated, cases)
 
     def _by_domain(self, histories: Sequences) -> list[tuple[int, np.ndarray]]:
         """Histories that the same adapters of a mixture answer, with their domain."""

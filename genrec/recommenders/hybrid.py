@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -48,13 +47,25 @@ TUNING_CELLS = 50_000_000
 Weights = tuple[float, float, float, float]
 
 
-class Reader(Protocol):
-    """What a hybrid needs of the recommender that it is part of."""
+@dataclass(frozen=True)
+class Generated:
+    """What the LLM makes of some histories.
 
-    @property
-    def item_table(self) -> ItemTable | None: ...
+    Attributes:
+        ranking: items by their semantic IDs.
+        states: after each history, shape (histories, hidden size), float32; ``None`` where whole
+            items are not learned.
+    """
 
-    def states(self, prompts: Sequence[Sequence[int]], histories: Sequences) -> Tensor: ...
+    ranking: Ranking
+    states: Tensor | None
+
+    def take(self, rows: np.ndarray) -> Generated:
+        """Of some of the histories."""
+        return Generated(
+            Ranking(self.ranking.items[rows], self.ranking.scores[rows]),
+            None if self.states is None else self.states[torch.from_numpy(rows)],
+        )
 
 
 @dataclass(frozen=True)
@@ -141,23 +152,20 @@ class Hybrid:
         return Hybrid(config, transitions, window=window, items=len(dataset.catalog))
 
     def signals(
-        self,
-        reader: Reader,
-        prompts: Sequence[Sequence[int]],
-        histories: Sequences,
-        generated: Ranking,
+        self, table: ItemTable | None, histories: Sequences, generated: Generated
     ) -> Signals:
         """All signals for some users.
 
         Args:
-            prompts: of the histories, likewise ``generated``.
+            table: of whole items, if they are learned.
+            generated: what the LLM makes of the histories.
         """
-        table = reader.item_table
         new = torch.zeros(self.items, dtype=torch.bool) if table is None else ~table.trained.cpu()
         dense = torch.zeros(len(histories), self.items)
         if table is not None:
-            dense = self._dense(table, reader.states(prompts, histories), histories)
-        codes = torch.from_numpy(_spread(generated, self.items))
+            assert generated.states is not None
+            dense = self._dense(table, generated.states, histories)
+        codes = torch.from_numpy(_spread(generated.ranking, self.items))
         follow = None
         if self.transitions is not None:
             follow = torch.from_numpy(log_floored(self.transitions.scores(histories)))
@@ -175,10 +183,9 @@ class Hybrid:
 
     def rank(
         self,
-        reader: Reader,
-        prompts: Sequence[Sequence[int]],
+        table: ItemTable | None,
         histories: Sequences,
-        generated: Ranking,
+        generated: Generated,
         n: int,
         rules: AllowedItems,
     ) -> Ranking:
@@ -186,12 +193,7 @@ class Hybrid:
         items = np.full((len(histories), n), NO_ITEM, np.int32)
         scores = np.full((len(histories), n), -np.inf, np.float32)
         for rows in parts(len(histories), rules.items):
-            found = self.signals(
-                reader,
-                [prompts[row] for row in rows],
-                histories.take(rows),
-                Ranking(generated.items[rows], generated.scores[rows]),
-            )
+            found = self.signals(table, histories.take(rows), generated.take(rows))
             fused = found.fused(*self.weights).numpy()
             best = top_n(fused, n, rules.take(rows).dense())
             items[rows], scores[rows] = best.items, best.scores
@@ -199,9 +201,8 @@ class Hybrid:
 
     def tune(
         self,
-        reader: Reader,
-        prompts: Callable[[Sequences], Sequence[Sequence[int]]],
-        generated: Callable[[Sequences], Ranking],
+        table: ItemTable | None,
+        generated: Callable[[Sequences], Generated],
         cases: Holdout,
     ) -> float:
         """Chooses the weights by NDCG@10 on cases that were not trained on, nothing filtered.
@@ -218,12 +219,12 @@ class Hybrid:
         cases = cases.take(np.arange(min(len(cases), most)))
         shares = [cases.take(rows) for rows in parts(len(cases), self.items)]
         # Generated once: only the weights differ from one trial to the next.
-        known = [(prompts(share.histories), generated(share.histories), share) for share in shares]
+        known = [(generated(share.histories), share) for share in shares]
 
         def reached(tried: Sequence[Weights]) -> dict[Weights, float]:
             totals = dict.fromkeys(tried, 0.0)
-            for prompt, ranking, share in known:
-                found = self.signals(reader, prompt, share.histories, ranking)
+            for one, share in known:
+                found = self.signals(table, share.histories, one)
                 for weights in tried:
                     totals[weights] += ndcg_sum(found.fused(*weights), share.targets)
             return {weights: total / max(1, len(cases)) for weights, total in totals.items()}
@@ -236,14 +237,13 @@ class Hybrid:
             return figures[best]
 
         follows = GRID if self.transitions is not None else (0.0,)
-        generates = GRID if reader.item_table is not None else (1.0,)
+        generates = GRID if table is not None else (1.0,)
         best = choose([(one, other, 0.0, 0.0) for one in generates for other in follows])
         if any(chosen_again(share) for share in shares):
             best = choose([(self.generate, self.follow, 0.0, habit) for habit in HABITS])
             if self.habit:
                 beside = [(one, other, 0.0, self.habit) for one in generates for other in follows]
                 best = choose(beside)
-        table = reader.item_table
         if not self.config.new_item_cost or table is None or bool(table.trained.all()):
             return best
         shown = reached([(self.generate, self.follow, bonus, self.habit) for bonus in BONUSES])

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 import torch
 
+from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog
 from genrec.data.sequences import History, Sequences
 from genrec.decoding.beam import last_states
@@ -167,7 +168,8 @@ def test_whole_items_are_ranked_by_what_the_adapters_of_the_domain_make_of_a_his
     backbone, hybrid = recommender.backbone.eval(), recommender.hybrid
     histories = Sequences.of([[0, 1], [ITEMS - 1], []])
     prompts = [recommender.prompt.tokens(history) for history in histories]
-    found = hybrid.signals(recommender, prompts, histories, recommender.rank(histories, 5)).dense
+    generated = recommender._generated(histories, prompts, 5, AllowedItems.of(histories, ITEMS))
+    found = hybrid.signals(backbone.items, histories, generated).dense
     for row, domain in enumerate([0, 1, NO_GROUP]):
         with backbone.in_domains(torch.tensor([[domain]])):
             own = last_states(backbone, [prompts[row]])

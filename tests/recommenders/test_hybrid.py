@@ -16,7 +16,7 @@ from genrec.llm.options import ItemTableConfig
 from genrec.recommenders.base import NO_ITEM, Ranking, top_n
 from genrec.recommenders.generative import GenerativeRecommender
 from genrec.recommenders.habit import own_counts
-from genrec.recommenders.hybrid import Hybrid, Signals, _spread, log_floored
+from genrec.recommenders.hybrid import Generated, Hybrid, Signals, _spread, log_floored
 from genrec.recommenders.options import GenerativeConfig, HybridConfig
 from genrec.semantic_ids.tokenizer import SemanticIdTokenizer
 from tests.contracts.recommender import ITEMS, RecommenderContract, shop
@@ -159,7 +159,7 @@ def test_large_catalogues_are_weighed_on_fewer_cases_with_and_without_transition
     monkeypatch.setattr("genrec.recommenders.hybrid.TUNING_CELLS", 60 * 110)
     looked: list[int] = []
 
-    def counted(_backbone, _prompts, histories, _generated):
+    def counted(_table, histories, _generated):
         looked.append(len(histories))
         nothing = torch.zeros(len(histories), 60)
         follow = None if hybrid.transitions is None else nothing
@@ -184,7 +184,7 @@ def test_new_items_get_as_much_as_the_figure_can_bear(trained):
     new = torch.arange(60) < 2
     asked = iter([])
 
-    def known(_backbone, _prompts, histories, _generated):
+    def known(_table, histories, _generated):
         nonlocal asked
         left = list(asked) or list(range(len(cases)))
         rows, asked = left[: len(histories)], iter(left[len(histories) :])
@@ -319,9 +319,9 @@ def test_without_a_table_codes_and_counts_are_weighed_alone(tmp_path):
     assert both.hybrid.told == "codes + 0.4 transitions + 0.5 own counts"
     histories = cases.histories
     hybrid, both.hybrid = both.hybrid, None
-    generated = both.rank(histories, both.beams)
+    generated = Generated(both.rank(histories, both.beams), None)
     both.hybrid = hybrid
-    signals = hybrid.signals(both, [], histories, generated)
+    signals = hybrid.signals(None, histories, generated)
     assert not signals.dense.any()
     best = top_n(signals.fused(1.0, 0.4, 0.0, 0.5).numpy(), 5)
     assert np.array_equal(both.rank(histories, 5).items, best.items)

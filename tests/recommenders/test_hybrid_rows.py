@@ -97,7 +97,7 @@ def test_the_codes_of_a_training_row_have_the_probability_that_beams_give_them(t
         [recommender.prompt.tokens(before[0])],
         len(recommender.catalog),
         _everything(recommender),
-    )
+    ).ranking
     place = int(np.flatnonzero(found.items[0] == history.items[-1])[0])
     assert found.scores[0, place] == pytest.approx(float(sum(gains)), abs=1e-4)
 

@@ -203,7 +203,11 @@ class Answering:
         """Log-probabilities of what follows each of the last tokens, shape (rows, last, words)."""
         ids, real, positions = left_padded(rows, self.backbone.device)
         hidden = self.backbone.hidden_states(
-            input_ids=ids, attention_mask=real.long(), position_ids=positions, use_cache=False
+            alone=last == 1,
+            input_ids=ids,
+            attention_mask=real.long(),
+            position_ids=positions,
+            use_cache=False,
         ).last_hidden_state[:, -last:]
         logs: np.ndarray = self.backbone.text_logits(hidden).log_softmax(-1).cpu().numpy()
         return logs
@@ -216,7 +220,7 @@ class Answering:
         cache, written = DynamicCache(), list[int]()
         while len(written) < max_tokens:
             hidden = backbone.hidden_states(
-                input_ids=ids, past_key_values=cache, use_cache=True
+                alone=True, input_ids=ids, past_key_values=cache, use_cache=True
             ).last_hidden_state[:, -1]
             logits = backbone.text_logits(hidden)[0]
             logits[backbone.token_ids] = -torch.inf
