@@ -20,8 +20,9 @@ from rectools.models.base import ModelBase
 from rectools.models.nn.transformers.bert4rec import BERT4RecModel
 from rectools.models.nn.transformers.sasrec import SASRecModel
 
-# The width and depth of our own SASRec; losses and the rest are RecTools' defaults.
-TRANSFORMER = {"n_blocks": 2, "n_heads": 2, "n_factors": 128, "session_max_len": 50}
+# The width and depth of our own SASRec; losses and the rest are RecTools' defaults. Most users have
+# fewer than 20 events, and what is longer is padding for all others.
+TRANSFORMER = {"n_blocks": 2, "n_heads": 2, "n_factors": 128, "session_max_len": 20}
 
 
 def answered(model: ModelBase, request: Request) -> pd.DataFrame:

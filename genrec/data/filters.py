@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from pydantic import (
@@ -193,6 +193,9 @@ class CompiledFilter:
     doubts: tuple[str, ...] = ()
 
 
+Where: TypeAlias = ItemFilter | Mapping[str, Any] | CompiledFilter | None
+
+
 class FilterCompiler:
     """Compiles filters over one catalogue and keeps the latest. Safe to share between threads.
 
@@ -206,12 +209,14 @@ class FilterCompiler:
         self._kept: OrderedDict[str, CompiledFilter] = OrderedDict()
         self._lock = threading.Lock()
 
-    def compile(self, where: ItemFilter | Mapping[str, Any] | None) -> CompiledFilter:
-        """The filter over the catalogue.
+    def compile(self, where: Where) -> CompiledFilter:
+        """The filter over the catalogue; one that was compiled here before comes back as it is.
 
         Raises:
             InputError: lists every unknown attribute or item, and every value of the wrong kind.
         """
+        if isinstance(where, CompiledFilter):
+            return where
         try:
             parsed = ItemFilter.parse(where)
         except InputError as error:

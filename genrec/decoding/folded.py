@@ -122,36 +122,72 @@ class FoldedRules:
     def _close(
         self, folded: FoldedTrie, masks: list[FoldedMask], rules: AllowedItems
     ) -> list[tuple[Tensor, Tensor] | None]:
-        levels = self.trie.levels
-        lists: list[list[np.ndarray]] = [[] for _ in range(levels)]
-        if not any(len(off) for off in rules.excluded):
-            return [None] * levels
-        leaf_of = self.trie.leaf_of_item.cpu().numpy()
-        ranges = [bounds.cpu().numpy() for bounds in self.trie.leaf_ranges]
-        for one, off in zip(rules.which, rules.excluded, strict=True):
-            mask = folded.everything if one < 0 else masks[int(one)]
-            off = np.unique(off)
-            leaves = leaf_of[off[off < len(leaf_of)]]
-            leaves = leaves[leaves >= 0]
-            leaves = leaves[mask.leaves[torch.from_numpy(leaves).long()].cpu().numpy()]
-            for depth in range(levels - 1):
-                nodes = np.searchsorted(ranges[depth], leaves, side="right") - 1
-                node, lost = np.unique(nodes, return_counts=True)
-                held = mask.counts[depth][torch.from_numpy(node)].cpu().numpy()
-                lists[depth].append(node[held <= lost])
-            lists[levels - 1].append(leaves)
-        return [self._padded(depth, each) for depth, each in enumerate(lists)]
+        trie, users = self.trie, len(rules.excluded)
+        lengths = [len(off) for off in rules.excluded]
+        if not any(lengths):
+            return [None] * trie.levels
+        items = np.concatenate([np.asarray(off, np.int64) for off in rules.excluded])
+        owners = np.repeat(np.arange(users), lengths)
+        leaf_of = trie.leaf_of_item.cpu().numpy()
+        known = items < len(leaf_of)
+        owners, leaves = owners[known], leaf_of[items[known]]
+        known = leaves >= 0
+        owners, leaves = _distinct(owners[known], leaves[known], len(trie.items))[:2]
+        bitmaps = [
+            (folded.everything if number < 0 else masks[number], rules.which[owners] == number)
+            for number in np.unique(rules.which[owners]).tolist()
+        ]
+        is_open = np.zeros(len(leaves), bool)
+        for mask, rows in bitmaps:
+            is_open[rows] = _at(mask.leaves, leaves[rows])
+        closed = []
+        for depth, bounds in enumerate(trie.leaf_ranges):
+            above = np.searchsorted(bounds.cpu().numpy(), leaves, side="right") - 1
+            # Closed is a node whose open leaves are all among those that the user may not get.
+            left = np.zeros(len(leaves), np.int64)
+            for mask, rows in bitmaps:
+                left[rows] = _at(mask.counts[depth], above[rows])
+            owner, node, first, lost = _distinct(
+                owners[is_open], above[is_open], int(trie.starts[depth][-1])
+            )
+            gone = left[is_open][first] <= lost
+            closed.append(self._padded(depth, users, owner[gone], node[gone]))
+        last = trie.levels - 1
+        return [*closed, self._padded(last, users, owners[is_open], leaves[is_open])]
 
-    def _padded(self, depth: int, each: list[np.ndarray]) -> tuple[Tensor, Tensor] | None:
-        longest = max(map(len, each))
-        if not longest:
+    def _padded(
+        self, depth: int, users: int, owners: np.ndarray, nodes: np.ndarray
+    ) -> tuple[Tensor, Tensor] | None:
+        """Parents and slots of closed nodes below a depth, shape (users, most of a user).
+
+        Args:
+            owners: in ascending order.
+        """
+        if not len(owners):
             return None
-        parents = np.full((len(each), longest), -1, np.int64)
-        slots = np.zeros((len(each), longest), np.int64)
+        counts = np.bincount(owners, minlength=users)
+        column = np.arange(len(owners)) - (np.cumsum(counts) - counts)[owners]
+        parents = np.full((users, counts.max()), -1, np.int64)
+        slots = np.zeros_like(parents)
         starts = self.trie.starts[depth].cpu().numpy()
-        for user, nodes in enumerate(each):
-            above = np.searchsorted(starts, nodes, side="right") - 1
-            parents[user, : len(nodes)] = above
-            slots[user, : len(nodes)] = nodes - starts[above]
+        above = np.searchsorted(starts, nodes, side="right") - 1
+        parents[owners, column] = above
+        slots[owners, column] = nodes - starts[above]
         device = self.trie.items.device
         return torch.from_numpy(parents).to(device), torch.from_numpy(slots).to(device)
+
+
+def _at(values: Tensor, places: np.ndarray) -> np.ndarray:
+    """Some of the values, looked up where they lie."""
+    found: np.ndarray = values[torch.from_numpy(places).to(values.device)].cpu().numpy()
+    return found
+
+
+def _distinct(
+    owners: np.ndarray, nodes: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Each node of an owner once, in order: owners, nodes, where it first stands, how often."""
+    pairs = owners.astype(np.int64) * size + nodes
+    found, first, counts = np.unique(pairs, return_index=True, return_counts=True)
+    owner, node = np.divmod(found, size)
+    return owner, node, first, counts

@@ -12,7 +12,7 @@ import numpy as np
 
 from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog, Item
-from genrec.data.filters import FilterCompiler, ItemFilter
+from genrec.data.filters import FilterCompiler, ItemFilter, Where
 from genrec.data.sequences import History, Sequences
 from genrec.errors import InputError
 from genrec.recommenders.filtered import FilteredList, rules_of
@@ -56,13 +56,14 @@ class Request:
     Attributes:
         history: what they chose so far.
         n: how many items.
-        where: which items are allowed; see ``ItemFilter``.
+        where: which items are allowed; see ``ItemFilter``. One that is compiled must be of the
+            same catalogue.
         exclude_seen: leave out items of the history.
     """
 
     history: History
     n: int = 10
-    where: ItemFilter | Mapping[str, Any] | None = None
+    where: Where = None
     exclude_seen: bool = False
 
 

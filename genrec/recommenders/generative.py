@@ -236,7 +236,8 @@ class GenerativeRecommender(Recommender):
 
         Those of a hybrid are the sum of its signals.
         """
-        self.backbone.eval()
+        if self.backbone.training:
+            self.backbone.eval()
         rules = AllowedItems.of(histories, len(self.catalog), allowed, exclude_seen=exclude_seen)
         prompts = [self.prompt.tokens(history) for history in histories]
         wide = n if self.hybrid is None else max(n, self.beams)

@@ -40,6 +40,8 @@ which the service's log knows too.
 
 # Seconds for the last batch and the store, when all requests are done with.
 CLOSING = 5.0
+# Items of a catalogue whose answers are kept.
+SHOWN_ITEMS = 10_000
 
 
 def create_app(
@@ -135,7 +137,7 @@ def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allow
         if body.explain:
             found = service.explained(asked, found)
         answer = schemas.RecommendAnswer(
-            items=[_recommended(one) for one in found],
+            items=[_recommended(one, asked.loaded.shown) for one in found],
             available=asked.available,
             model=asked.loaded.version,
         )
@@ -272,8 +274,18 @@ async def _gone(request: Request) -> None:
         continue
 
 
-def _recommended(one: Recommendation) -> schemas.Recommended:
-    return schemas.Recommended(item=_shown(one.item), score=float(one.score), reason=one.reason)
+def _recommended(one: Recommendation, shown: dict[str, schemas.ItemAnswer]) -> schemas.Recommended:
+    """A recommendation as it is answered.
+
+    Args:
+        shown: items that were answered before; to be read and written.
+    """
+    item = shown.get(one.item.id)
+    if item is None:
+        item = _shown(one.item)
+        if len(shown) < SHOWN_ITEMS:
+            shown[one.item.id] = item
+    return schemas.Recommended(item=item, score=float(one.score), reason=one.reason)
 
 
 def _shown(item: Item) -> schemas.ItemAnswer:

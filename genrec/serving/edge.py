@@ -199,7 +199,9 @@ def check_json(body: bytes, *, deepest: int) -> None:
         decoded = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _malformed(f"byte {error.start} is no UTF-8") from None
-    if (depth := _nesting(body)) > deepest:
+    # Few brackets cannot be nested deep, wherever they stand.
+    brackets = body.count(b"[") + body.count(b"{")
+    if brackets > deepest and (depth := _nesting(body)) > deepest:
         raise _malformed(f"brackets are nested {depth} deep; {deepest} is the limit")
     try:
         value = json.loads(

@@ -30,6 +30,7 @@ from genrec.serving.batching import Batcher, Closed, Job
 from genrec.serving.conversation.conversation import Conversation
 from genrec.serving.events import Event, EventStore
 from genrec.serving.problems import RequestProblem
+from genrec.serving.schemas import ItemAnswer
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,11 @@ class Loaded:
     def catalog(self) -> Catalog:
         """The items that are served."""
         return self.recommender.catalog
+
+    @cached_property
+    def shown(self) -> dict[str, ItemAnswer]:
+        """Items as they were answered lately, by id."""
+        return {}
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -200,7 +206,7 @@ class Service:
             raise RequestProblem(
                 422, "nothing_allowed", f"{what}. Loosen it.", list(compiled.doubts)
             )
-        return Asked(loaded, Request(past, n, where, exclude_seen), available)
+        return Asked(loaded, Request(past, n, compiled, exclude_seen), available)
 
     def _history(self, loaded: Loaded, history: Sequence[str] | None, user: str | None) -> History:
         if user is None:
