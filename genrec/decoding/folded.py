@@ -170,7 +170,7 @@ class FoldedRules:
         parents = np.full((users, counts.max()), -1, np.int64)
         slots = np.zeros_like(parents)
         starts = self.trie.starts[depth].cpu().numpy()
-        above = np.searchsorted(starts, nodes, side="right") - 1
+        above = np.searchsorted(starts, nodes.astype(starts.dtype), side="right") - 1
         parents[owners, column] = above
         slots[owners, column] = nodes - starts[above]
         device = self.trie.items.device
@@ -190,4 +190,5 @@ def _distinct(
     pairs = owners.astype(np.int64) * size + nodes
     found, first, counts = np.unique(pairs, return_index=True, return_counts=True)
     owner, node = np.divmod(found, size)
-    return owner, node, first, counts
+    # Of another type, a search among a million nodes would first convert them all.
+    return owner, node.astype(nodes.dtype), first, counts
