@@ -80,7 +80,7 @@ PEERS = (
     Peer("rectools", "sasrec", EPOCHS, {"epochs": 1}),
     Peer("rectools", "bert4rec", EPOCHS, {"epochs": 1}),
     Peer("cornac", "gru4rec", ({"n_epochs": 10},), {"n_epochs": 1, "batch_size": 32}),
-    Peer("cornac", "sasrec", ({"n_epochs": 100},), {"n_epochs": 1}),
+    Peer("cornac", "sasrec", ({"n_epochs": 20},), {"n_epochs": 1}),
     Peer("cornac", "tiger", quick=TINY | {"num_heads": 2, "val_sample": 5}),
     Peer("cornac", "rpg", quick={"n_epochs": 1, "n_codebook": 4, "pca_dim": 32}),
 )

@@ -15,7 +15,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
@@ -184,10 +184,12 @@ class CompiledFilter:
         seen: whether items of the history may come back.
         limits: rules about a list as a whole.
         doubts: values that no item has, in words, for the message of an empty result.
+        catalog: whose items these are.
     """
 
     allowed: np.ndarray | None
     key: str
+    catalog: Catalog = field(repr=False, compare=False)
     seen: bool = True
     limits: tuple[Limit, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -210,12 +212,18 @@ class FilterCompiler:
         self._lock = threading.Lock()
 
     def compile(self, where: Where) -> CompiledFilter:
-        """The filter over the catalogue; one that was compiled here before comes back as it is.
+        """The filter over the catalogue; one that was compiled for it before comes back as it is.
 
         Raises:
-            InputError: lists every unknown attribute or item, and every value of the wrong kind.
+            InputError: lists every unknown attribute or item, and every value of the wrong kind;
+                or the filter was compiled for another catalogue.
         """
         if isinstance(where, CompiledFilter):
+            if where.catalog is not self.catalog:
+                raise InputError(
+                    f"The filter was compiled for a catalogue of {len(where.catalog):,} items, and "
+                    "this is another one. Give the filter itself, or compile it here."
+                )
             return where
         try:
             parsed = ItemFilter.parse(where)
@@ -285,7 +293,12 @@ class _Compilation:
         if allowed is not None:
             allowed.setflags(write=False)
         return CompiledFilter(
-            allowed, key, seen=parsed.seen is not False, limits=limits, doubts=tuple(self.doubts)
+            allowed,
+            key,
+            self.compiler.catalog,
+            seen=parsed.seen is not False,
+            limits=limits,
+            doubts=tuple(self.doubts),
         )
 
     def _mask(self, part: ItemFilter, place: str, depth: int) -> np.ndarray | None:

@@ -80,8 +80,8 @@ def search_in_batches(
         scores[rows] = found.scores[:, :beams].cpu()
         if found.states is not None:
             if states is None:
-                states = found.states.new_zeros(len(prompts), found.states.shape[1])
-            states[rows] = found.states
+                states = torch.zeros(len(prompts), found.states.shape[1], dtype=torch.float32)
+            states[rows] = found.states.cpu()
         if progress is not None:
             progress(start + len(rows), len(order))
     return Beams(items, scores, states)

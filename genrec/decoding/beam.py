@@ -46,7 +46,7 @@ class Scorer(Protocol):
     token_ids: Tensor
     codebook_sizes: tuple[int, ...]
 
-    def hidden_states(self, **inputs: Any) -> Any: ...
+    def hidden_states(self, *, alone: bool = False, **inputs: Any) -> Any: ...
 
     def head_rows(self) -> Tensor: ...
 
@@ -341,14 +341,24 @@ def left_padded(
 
 
 @torch.inference_mode()
-def last_states(backbone: Scorer, prompts: Sequence[Sequence[int]]) -> Tensor:
-    """The hidden state after each prompt, shape (prompts, hidden size), float32."""
-    ids, real, positions = left_padded(prompts, backbone.device)
-    output = backbone.hidden_states(
-        alone=True,
-        input_ids=ids,
-        attention_mask=real.long(),
-        position_ids=positions,
-        use_cache=False,
-    )
-    return output.last_hidden_state[:, -1].float()
+def last_states(
+    backbone: Scorer, prompts: Sequence[Sequence[int]], *, batch_size: int = 64
+) -> Tensor:
+    """The hidden state after each prompt, shape (prompts, hidden size), float32, on the CPU.
+
+    Args:
+        prompts: token ids, at least one each.
+        batch_size: prompts at a time.
+    """
+    states = []
+    for start in range(0, len(prompts), batch_size):
+        ids, real, positions = left_padded(prompts[start : start + batch_size], backbone.device)
+        output = backbone.hidden_states(
+            alone=True,
+            input_ids=ids,
+            attention_mask=real.long(),
+            position_ids=positions,
+            use_cache=False,
+        )
+        states.append(output.last_hidden_state[:, -1].float().cpu())
+    return torch.cat(states)

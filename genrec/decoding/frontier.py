@@ -26,8 +26,8 @@ class Beams:
         items: catalogue positions, shape (users, beams), int64; -1 where there are fewer items.
         scores: log-probabilities, shape (users, beams), float32; -inf where there is no item.
             Of ``sample``: perturbed ones, in the order of the draw.
-        states: the state after each prompt, shape (users, hidden size), float32; ``None`` where
-            what runs the LLM keeps it to itself.
+        states: the state after each prompt, shape (users, hidden size), float32, on the CPU;
+            ``None`` where what runs the LLM keeps it to itself.
     """
 
     items: Tensor

@@ -89,7 +89,7 @@ class Backbone(nn.Module):
         self.pictures: PictureTokens | None = None
         self.items: ItemTable | None = None
         self.features: SideFeatures | None = None
-        # Domains may be told token by token.
+        # A mixture weighs each token by its domain, so none may be cut away before it.
         self._heeds = self.mixture is None and heeds_last_alone(base(model).get_decoder())
         rows = text_tokenizer.convert_tokens_to_ids([*token_names, BASKET])
         self.basket_id = int(rows[-1])

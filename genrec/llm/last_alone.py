@@ -1,8 +1,8 @@
 """Where only the state after a row's last token is read, most of the last layer is not computed.
 
 The last layer's keys and values are needed of every token; what follows its attention is needed of
-the last one alone. Before both of its blocks' outputs the input is cut to that token, and as the
-residual is added by broadcasting, its state is right and those before it are of no use.
+the last one alone. So the inputs of the attention's output matrix and of the MLP are cut to that
+token. The residual is added by broadcasting: the last state is right, those before it are no use.
 """
 
 from __future__ import annotations

@@ -260,8 +260,8 @@ class GenerativeRecommender(Recommender):
         scores = np.full((len(histories), n), -np.inf, np.float32)
         states: torch.Tensor | None = None
         if self.hybrid is not None and self.backbone.items is not None:
-            shape = (len(histories), self.backbone.width)
-            states = torch.zeros(shape, device=self.backbone.device)
+            # Said outright: loading a model elsewhere may change the default for a while.
+            states = torch.zeros(len(histories), self.backbone.width, dtype=torch.float32)
         for group, rows in self._by_domain(histories):
             alone = len(rows) == len(histories)
             asked = [prompts[int(row)] for row in rows]

@@ -53,8 +53,8 @@ class Generated:
 
     Attributes:
         ranking: items by their semantic IDs.
-        states: after each history, shape (histories, hidden size), float32; ``None`` where whole
-            items are not learned.
+        states: after each history, shape (histories, hidden size), float32, on the CPU; ``None``
+            where whole items are not learned.
     """
 
     ranking: Ranking
@@ -161,7 +161,7 @@ class Hybrid:
             generated: what the LLM makes of the histories.
         """
         new = torch.zeros(self.items, dtype=torch.bool) if table is None else ~table.trained.cpu()
-        dense = torch.zeros(len(histories), self.items)
+        dense = torch.zeros(len(histories), self.items, dtype=torch.float32)
         if table is not None:
             assert generated.states is not None
             dense = self._dense(table, generated.states, histories)
@@ -175,7 +175,8 @@ class Hybrid:
     def _dense(self, table: ItemTable, states: Tensor, histories: Sequences) -> Tensor:
         """Log-probabilities by the query, shape (users, items), float32."""
         with torch.inference_mode():
-            dense = table.queries(states) @ table.unit_vectors().T
+            items = table.unit_vectors()
+            dense = table.queries(states.to(items.device)) @ items.T
             for row, history in enumerate(histories):
                 seen = torch.from_numpy(np.unique(history.items[-self.window :]).astype(np.int64))
                 dense[row, seen.to(dense.device)] += table.repeat

@@ -65,11 +65,11 @@ class OnePassNetwork(nn.Module):
         own = self.backbone.embed(tokens).sum(1) / tokens.shape[1] ** 0.5
         return embeddings.index_put((is_item,), own[places].to(embeddings.dtype))
 
-    def hidden_states(self, **inputs: Any) -> Any:
+    def hidden_states(self, *, alone: bool = False, **inputs: Any) -> Any:
         """As of ``Backbone``, for ids that may be items."""
         if "input_ids" in inputs:
             inputs["inputs_embeds"] = self.embed(inputs.pop("input_ids"))
-        return self.backbone.hidden_states(**inputs)
+        return self.backbone.hidden_states(alone=alone, **inputs)
 
     def head_rows(self) -> Tensor:
         """The directions of all codes, of length 1, shape (codes, width), float32."""

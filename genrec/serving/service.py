@@ -59,7 +59,7 @@ class Loaded:
 
     @cached_property
     def shown(self) -> dict[str, ItemAnswer]:
-        """Items as they were answered lately, by id."""
+        """The first items that were answered, as they were answered, by id."""
         return {}
 
     @cached_property

@@ -158,6 +158,14 @@ def test_equal_filters_are_compiled_once_and_the_oldest_is_forgotten():
     assert compiler.compile({"brand": "Alpine"}) is not first
 
 
+def test_a_compiled_filter_is_taken_by_its_own_catalogue_alone():
+    compiler = FilterCompiler(shop())
+    compiled = compiler.compile({"brand": "Alpine"})
+    assert FilterCompiler(compiler.catalog).compile(compiled) is compiled
+    with pytest.raises(InputError, match="compiled for a catalogue of"):
+        FilterCompiler(shop()).compile(compiled)
+
+
 def test_an_attribute_called_like_a_word_is_reached():
     table = pl.DataFrame({"item_id": ["x", "y"], "title": ["x", "y"], "seen": ["often", "never"]})
     compiled = FilterCompiler(Catalog(table)).compile({"attributes": {"seen": "never"}})

@@ -8,6 +8,8 @@ from transformers import (
     Gemma2ForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
+    GemmaConfig,
+    GemmaForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -16,6 +18,8 @@ from transformers import (
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    SmolLM3Config,
+    SmolLM3ForCausalLM,
 )
 
 from genrec.data.allowed import AllowedItems
@@ -41,6 +45,8 @@ FAMILIES = {
     "llama": (LlamaForCausalLM, LlamaConfig, {}),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config, {}),
     "qwen3": (Qwen3ForCausalLM, Qwen3Config, {"tie_word_embeddings": False}),
+    "smollm3": (SmolLM3ForCausalLM, SmolLM3Config, {}),
+    "gemma": (GemmaForCausalLM, GemmaConfig, {}),
     "gemma2": (Gemma2ForCausalLM, Gemma2Config, {"final_logit_softcapping": 2.0}),
     "gemma3": (Gemma3ForCausalLM, Gemma3TextConfig, {}),
     # Windows shorter than the longest prompt: beams must not see what the model would not.
@@ -335,6 +341,15 @@ def test_the_common_start_leaves_each_prompt_a_token(prompts, start):
     assert beam.common_start(prompts) == start
 
 
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_search_tells_the_state_after_each_prompt(family, exact):
+    backbone, trie = backbone_of(family), Trie.build(small_index().codes)
+    found = beam_search(backbone, PROMPTS, trie, beams=4, config=DecodeConfig(exact=exact))
+    np.testing.assert_allclose(found.states, last_states(backbone, PROMPTS), atol=2e-5)
+    assert beam_search(backbone, [], trie, beams=4).states is None
+
+
 def test_left_padding_keeps_tokens_and_positions():
     ids, real, positions = left_padded([[7, 8, 9], [5]], torch.device("cpu"))
     assert ids.tolist() == [[7, 8, 9], [0, 0, 5]]
@@ -344,7 +359,7 @@ def test_left_padding_keeps_tokens_and_positions():
 
 def test_the_last_states_are_those_of_each_prompt_alone():
     backbone = backbone_of("llama")
-    states = last_states(backbone, PROMPTS)
+    states = last_states(backbone, PROMPTS, batch_size=2)
     assert states.dtype == torch.float32
     for row, prompt in enumerate(PROMPTS):
         hidden = backbone.hidden_states(input_ids=torch.tensor([prompt])).last_hidden_state

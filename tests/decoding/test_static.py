@@ -17,6 +17,7 @@ from tests.small import small_index
 def assert_same(one, other):
     assert one.items.tolist() == other.items.tolist()
     np.testing.assert_allclose(one.scores, other.scores, atol=2e-5)
+    np.testing.assert_allclose(one.states, other.states, atol=2e-5)
 
 
 def prompts_of(count, seed=0):

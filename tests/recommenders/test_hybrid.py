@@ -128,6 +128,31 @@ def test_it_cannot_be_exported_to_programs_that_read_tokens_only(trained, tmp_pa
         trained.backbone.export_merged(tmp_path / "merged")
 
 
+def test_another_default_type_changes_nothing(trained):
+    """Loading a model in half precision changes torch's default for every thread, for a while."""
+    histories = small_dataset(9, seed=4).sequences
+    before = trained.rank(histories, 5)
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        meanwhile = trained.rank(histories, 5)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert np.array_equal(meanwhile.items, before.items)
+    assert np.array_equal(meanwhile.scores, before.scores)
+
+
+def test_what_runs_the_llm_may_keep_its_states_to_itself(trained):
+    histories = small_dataset(70, seed=4).sequences
+    told, search = trained.rank(histories, 5), trained.search
+    try:
+        trained.search = lambda *given, **options: replace(search(*given, **options), states=None)
+        untold = trained.rank(histories, 5)
+    finally:
+        trained.search = search
+    assert np.array_equal(untold.items, told.items)
+    np.testing.assert_allclose(untold.scores, told.scores, atol=1e-4)
+
+
 def test_weights_are_chosen_that_raise_the_figure_of_validation_cases(trained):
     training, cases = small_dataset(80, seed=4).split("last-out")
     hybrid = trained.hybrid

@@ -1,13 +1,18 @@
 import json
 
+import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
+from genrec.data.catalog import Catalog
+from genrec.data.dataset import Dataset
+from genrec.recommenders.cooccurrence import Cooccurrence
 from genrec.serving.app import create_app
 from genrec.serving.keys import KeyFile
 from genrec.serving.options import ServeConfig
 from genrec.serving.schemas import RecommendAnswer
-from tests.serving.shops import in_service, loaded
+from genrec.serving.service import Loaded
+from tests.serving.shops import in_service, loaded, priced_shop
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,26 @@ def test_a_list_is_that_of_the_recommender(client):
     assert [one.score for one in body.items] == pytest.approx([one.score for one in expected])
     assert (body.model, body.available) == ("first", 4)
     assert body.items[0].item.attributes["brand"] == "Alpine"
+
+
+def test_items_are_answered_as_the_model_in_service_has_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("genrec.serving.app.SHOWN_ITEMS", 2)
+    old = priced_shop()
+    dearer = Catalog(old.catalog.table.with_columns(pl.col("price") + 1))
+    later = Dataset(old.name, dearer, old.users, old.events)
+    new = Loaded(Cooccurrence.train(later), later, "second")
+    with (
+        in_service(tmp_path, load=lambda _: new, max_wait_ms=0) as service,
+        TestClient(create_app(service)) as client,
+    ):
+        seen = []
+        for _ in range(2):
+            # Asked twice: what was kept is answered too.
+            answers = [recommend(client, history=["p2"], n=5).json() for _ in range(2)]
+            assert answers[0] == answers[1]
+            seen.append({one["item"]["id"]: one["item"]["price"] for one in answers[0]["items"]})
+            service.reload()
+    assert seen[1] == {name: price + 1 for name, price in seen[0].items()}
 
 
 def test_an_empty_history_is_a_history(client):
