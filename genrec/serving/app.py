@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -117,7 +118,7 @@ def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allow
         end = loop.time() + config.timeout
         try:
             async with asyncio.timeout_at(end):
-                asked = await asyncio.to_thread(
+                prepare = partial(
                     service.prepare,
                     history=body.history,
                     user=body.user,
@@ -125,6 +126,10 @@ def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allow
                     where=body.where,
                     exclude_seen=body.exclude_seen,
                 )
+                if service.prepares_at_once(body.user, body.where):
+                    asked = prepare()
+                else:
+                    asked = await asyncio.to_thread(prepare)
                 job = service.submit(asked, timeout=end - loop.time())
                 found = await _answer_of(job, service, request)
         except TimeoutError:

@@ -78,6 +78,8 @@ class Batcher:
         self._seconds = 0.1
         # When the last batch ended, and how many requests were in the service then.
         self._ended, self._busy = -math.inf, 0
+        # So many requests wake the worker.
+        self._enough = 1
         self._worker = threading.Thread(target=self._work, name="genrec-batches", daemon=True)
         self._worker.start()
 
@@ -113,7 +115,9 @@ class Batcher:
                 raise Closed
             self.check_room()
             self._waiting.append(job)
-            self._changed.notify()
+            # A worker that waits for more is not woken for each: every turn costs the loop its own.
+            if len(self._waiting) >= self._enough:
+                self._changed.notify()
         return job
 
     def cancel(self, job: Job) -> None:
@@ -173,7 +177,9 @@ class Batcher:
                     return None
                 self._changed.wait()
             if self._waiting[0].queued < self._ended + self.max_wait:
-                self._wait_for(min(self.max_batch, self._busy))
+                self._enough = min(self.max_batch, self._busy)
+                self._wait_for(self._enough)
+                self._enough = 1
             size = min(self.max_batch, len(self._waiting))
             return [self._waiting.popleft() for _ in range(size)]
 

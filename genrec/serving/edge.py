@@ -7,15 +7,18 @@ is made here. No ids of items or users, no keys, no bodies, no addresses.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import math
 import re
 import sys
+import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -36,6 +39,7 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+\\?(?:"|\Z)', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 _LONGEST_INT = 18
+_MOST_LINES = 10_000
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -287,9 +291,53 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class GatheredLines(logging.Handler):
+    """Writes lines together, some times a second: each write costs every other thread its turn.
+
+    Warnings and what is worse are written at once, with all that came before them.
+
+    Args:
+        stream: that is written to; one that is closed loses the lines.
+        seconds: that a line waits at most.
+    """
+
+    def __init__(self, stream: TextIO, seconds: float = 0.2) -> None:
+        super().__init__()
+        self.stream, self.seconds = stream, seconds
+        self._lines: deque[str] = deque()
+        self._some, self._writing = threading.Event(), threading.Lock()
+        threading.Thread(target=self._work, name="genrec-log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps the line, or writes all."""
+        try:
+            self._lines.append(self.format(record) + "\n")
+        except (TypeError, ValueError):
+            self.handleError(record)
+            return
+        if record.levelno >= logging.WARNING or len(self._lines) >= _MOST_LINES:
+            self.flush()
+        elif not self._some.is_set():
+            self._some.set()
+
+    def flush(self) -> None:
+        """Writes what has gathered."""
+        with self._writing:
+            lines = [self._lines.popleft() for _ in range(len(self._lines))]
+            with contextlib.suppress(OSError, ValueError):
+                self.stream.write("".join(lines))
+                self.stream.flush()
+
+    def _work(self) -> None:
+        while self._some.wait():
+            time.sleep(self.seconds)
+            self._some.clear()
+            self.flush()
+
+
 def log_as_json(level: int = logging.INFO) -> None:
     """Sends the logs of genrec and of the server to stderr as JSON lines."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = GatheredLines(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in ("genrec", "uvicorn"):
         logger = logging.getLogger(name)

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from genrec.errors import ConfigError, InputError, StorageError
 from genrec.serving.postgres import PostgresConnection
@@ -46,7 +46,13 @@ class Event:
 
 
 class EventStore(ABC):
-    """Keeps events. Safe to share between threads."""
+    """Keeps events. Safe to share between threads.
+
+    Attributes:
+        reads_at_once: whether a history comes in microseconds and waits for no other work.
+    """
+
+    reads_at_once: ClassVar[bool] = False
 
     @abstractmethod
     def append(self, events: Sequence[Event]) -> int:
@@ -141,17 +147,22 @@ class SqliteEvents(EventStore):
         path: made if it is not there.
     """
 
+    # A log that is written ahead lets a connection of its own read beside a commit.
+    reads_at_once = True
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = self._guarded(self._open)
+        self._reader = self._guarded(self._connected)
+
+    def _connected(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=10, check_same_thread=False, isolation_level=None)
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=10, check_same_thread=False, isolation_level=None
-        )
+        connection = self._connected()
         connection.execute("PRAGMA journal_mode = WAL")
         # In WAL mode the default does not wait for the disk at each commit.
         connection.execute("PRAGMA synchronous = FULL")
@@ -202,7 +213,8 @@ class SqliteEvents(EventStore):
             "WHERE user_id = ? ORDER BY time, number"
         )
         return self._guarded(
-            lambda: [Event(*row) for row in self._connection.execute(query, (user,))]
+            lambda: [Event(*row) for row in self._reader.execute(query, (user,))],
+            self._reading,
         )
 
     def forget(self, user: str) -> int:
@@ -217,10 +229,11 @@ class SqliteEvents(EventStore):
         self._guarded(lambda: self._connection.execute("SELECT 1 FROM events LIMIT 1"))
 
     def close(self) -> None:
+        self._guarded(lambda: self._reader.close(), self._reading)
         self._guarded(lambda: self._connection.close())
 
-    def _guarded(self, work: Callable[[], Result]) -> Result:
-        with self._lock:
+    def _guarded(self, work: Callable[[], Result], lock: threading.Lock | None = None) -> Result:
+        with lock or self._lock:
             try:
                 return work()
             except sqlite3.Error as error:

@@ -176,6 +176,11 @@ class Service:
             raise ConfigError("This service was started without a shop assistant.")
         return found
 
+    def prepares_at_once(self, user: str | None, where: ItemFilter | None) -> bool:
+        """Whether ``prepare`` takes less time than to hand it to another thread."""
+        reads = user is None or self.events.reads_at_once
+        return reads and self.current.recommender.filters.at_once(where)
+
     def prepare(
         self,
         *,

@@ -158,6 +158,17 @@ def test_equal_filters_are_compiled_once_and_the_oldest_is_forgotten():
     assert compiler.compile({"brand": "Alpine"}) is not first
 
 
+def test_short_plain_filters_and_those_that_are_compiled_come_at_once():
+    compiler = FilterCompiler(shop())
+    assert compiler.at_once(None)
+    assert compiler.at_once(ItemFilter.parse({"brand": ["Alpine"], "price": {"max": 5}}))
+    slow = {"brand": {"contains": "Alp"}}, {"deny": [f"p{n}" for n in range(200)]}
+    for where in map(ItemFilter.parse, slow):
+        assert not compiler.at_once(where)
+    compiler.compile(slow[0])
+    assert compiler.at_once(ItemFilter.parse(slow[0]))
+
+
 def test_a_compiled_filter_is_taken_by_its_own_catalogue_alone():
     compiler = FilterCompiler(shop())
     compiled = compiler.compile({"brand": "Alpine"})

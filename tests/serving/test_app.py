@@ -1,4 +1,5 @@
 import json
+import threading
 
 import polars as pl
 import pytest
@@ -68,6 +69,28 @@ def test_items_are_answered_as_the_model_in_service_has_them(tmp_path, monkeypat
             seen.append({one["item"]["id"]: one["item"]["price"] for one in answers[0]["items"]})
             service.reload()
     assert seen[1] == {name: price + 1 for name, price in seen[0].items()}
+
+
+def test_only_what_may_take_long_is_prepared_on_a_thread_of_its_own(tmp_path, monkeypatch):
+    with in_service(tmp_path, max_wait_ms=0) as service:
+        prepare, seen = service.prepare, []
+
+        def watched(**asked):
+            seen.append(threading.current_thread().name.startswith("asyncio_"))
+            return prepare(**asked)
+
+        monkeypatch.setattr(service, "prepare", watched)
+        with TestClient(create_app(service)) as client:
+            for body in (
+                {"history": ["p2"], "where": {"brand": "Alpine"}},
+                {"user": "u1"},
+                {"history": ["p2"], "where": {"brand": {"contains": "Alp"}}},
+            ):
+                assert client.post("/v1/recommend", json=body).status_code == 200, body
+            monkeypatch.setattr(type(service.events), "reads_at_once", False)
+            for body in ({"history": ["p2"]}, {"user": "u1"}):
+                assert client.post("/v1/recommend", json=body).status_code == 200, body
+    assert seen == [False, False, True, False, True]
 
 
 def test_an_empty_history_is_a_history(client):

@@ -93,6 +93,21 @@ def test_clients_who_ask_again_are_waited_for(batcher_of, held):
     assert sizes == [1, 3]
 
 
+def test_a_batch_that_is_waited_for_goes_on_without_those_who_stay_away(batcher_of, held):
+    sizes, recommender = [], loaded(Popular).recommender
+    batcher = batcher_of(max_wait_ms=100, watch=lambda n, _: sizes.append(n))
+    first = [batcher.submit(held, ask(), timeout=90)]
+    assert held.entered.wait(5)
+    first += [batcher.submit(held, ask(), timeout=90) for _ in range(3)]
+    held.release.set()
+    assert all(len(job.answer.result(5)) == 3 for job in first)
+    # Four were in the service; one comes again, and one who leaves.
+    again = [batcher.submit(recommender, ask(), timeout=90) for _ in range(2)]
+    batcher.cancel(again[1])
+    assert len(again[0].answer.result(5)) == 3
+    assert sizes == [1, 3, 1]
+
+
 def test_what_comes_while_a_batch_runs_is_the_next_batch(batcher_of, held):
     sizes = []
     batcher = batcher_of(max_wait_ms=0, max_batch=4, watch=lambda n, _: sizes.append(n))

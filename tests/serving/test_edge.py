@@ -1,11 +1,14 @@
+import io
 import json
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.serving.edge import JsonLines, Metrics, check_json
+from genrec.serving.edge import GatheredLines, JsonLines, Metrics, check_json
 from genrec.serving.problems import RequestProblem
 
 NUMBERS = st.integers(-(10**16), 10**17) | st.floats(allow_nan=False, allow_infinity=False)
@@ -89,6 +92,52 @@ def test_a_log_line_is_json_with_the_place_of_an_error_and_not_its_values():
     )
     assert "test_edge.py" in line["error"]["places"][0]
     assert "4711" not in json.dumps(line)
+
+
+def logger_to(stream, seconds):
+    logger = logging.getLogger("tests.gathered")
+    logger.handlers, logger.propagate = [GatheredLines(stream, seconds)], False
+    logger.setLevel(logging.INFO)
+    return logger
+
+
+def test_lines_of_a_log_are_written_together_and_soon():
+    stream = io.StringIO()
+    logger = logger_to(stream, 0.05)
+    for number in range(3):
+        logger.info("line %d", number)
+    assert stream.getvalue() == ""
+    end = time.monotonic() + 10
+    while not stream.getvalue() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert stream.getvalue() == "line 0\nline 1\nline 2\n"
+
+
+def test_a_warning_is_written_at_once_behind_what_came_before():
+    stream = io.StringIO()
+    logger = logger_to(stream, 3600)
+    logger.info("first")
+    logger.warning("second")
+    assert stream.getvalue() == "first\nsecond\n"
+    logger.info("third")
+    logger.handlers[0].flush()
+    assert stream.getvalue() == "first\nsecond\nthird\n"
+
+
+def test_many_threads_lose_no_line_of_a_log():
+    stream = io.StringIO()
+    logger = logger_to(stream, 0)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: logger.info("%d", n), range(4000)))
+    logger.handlers[0].flush()
+    assert sorted(map(int, stream.getvalue().split())) == list(range(4000))
+
+
+def test_a_stream_that_was_closed_stops_nobody():
+    stream = io.StringIO()
+    logger = logger_to(stream, 3600)
+    stream.close()
+    logger.warning("nobody reads this")
 
 
 def test_each_service_has_counters_of_its_own():

@@ -140,6 +140,15 @@ class TestSqlite(StoreContract):
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
+    def test_a_history_waits_for_no_commit(self, store):
+        store.append([event(1)])
+        with store._lock:
+            store._connection.execute("BEGIN IMMEDIATE")
+            store._connection.execute("DELETE FROM events")
+            assert [one.id for one in store.history("u")] == ["e1"]
+            store._connection.execute("COMMIT")
+        assert store.history("u") == []
+
     def test_a_file_that_is_no_database_is_named(self, tmp_path):
         path = tmp_path / "events.sqlite"
         path.write_text("not a database, but longer than a header of one " * 10)
