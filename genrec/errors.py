@@ -27,6 +27,7 @@ __all__ = [
     "InputError",
     "MissingExtra",
     "StorageError",
+    "closest",
     "nearest",
 ]
 
@@ -73,14 +74,26 @@ class StorageError(GenrecError):
 
 # So many names are listed where none is close; of more there are examples.
 MOST_NAMES = 100
+# Names are compared with so many, where they are no longer than that.
+_MOST_COMPARED, _LONGEST_NAME = 5000, 64
+
+
+def closest(name: str, valid: Sequence[str]) -> str | None:
+    """The valid name that is most like this one, if one is.
+
+    Long names, and what comes after thousands, are not compared: that would take seconds.
+    """
+    if len(name) > _LONGEST_NAME:
+        return None
+    names = [option for option in valid[:_MOST_COMPARED] if len(option) <= _LONGEST_NAME]
+    return next(iter(get_close_matches(name, names, n=1)), None)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A clause that names the closest valid name, or lists the valid names when none is close."""
     names = sorted(str(option) for option in valid)
-    close = get_close_matches(name, names, n=1)
-    if close:
-        return f"did you mean '{close[0]}'?"
+    if close := closest(name, names):
+        return f"did you mean '{close}'?"
     if len(names) > MOST_NAMES:
         # The ids of a catalogue would fill a page, or an agent's whole window.
         return f"{len(names):,} names are valid, such as {', '.join(names[:5])}"

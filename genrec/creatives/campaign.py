@@ -28,7 +28,8 @@ from genrec.creatives.copy import FREE, MODES, RANK
 from genrec.creatives.film.options import FilmOptions
 from genrec.creatives.picture_options import PictureOptions
 from genrec.data.catalog import Catalog
-from genrec.data.filters import FilterCompiler, ItemFilter
+from genrec.data.filter_language import ItemFilter
+from genrec.data.filters import FilterCompiler
 from genrec.errors import ConfigError, InputError, nearest
 from genrec.shipped import CAMPAIGNS, shipped_file, shipped_names
 from genrec.strict_yaml import problems_of, read_yaml, set_options

@@ -1,169 +1,25 @@
-"""Which items a request allows: a small typed language in JSON, compiled to one bit per item.
+"""Filters of a catalogue: what ``ItemFilter`` says, compiled to one bit per item.
 
-::
-
-    {"category": "bakery", "price": {"min": 2, "max": 10}, "in_stock": true}
-    {"brand": ["Alpine", "Nordic"], "not": {"tags": "alcohol"}, "at_most": {"brand": 2}}
-    {"any": [{"price": {"below": 5}}, {"on_sale": true}], "deny": ["p17"], "seen": false}
-
-Every condition of one object must hold. Knows catalogues; knows nothing of users or models.
+Knows catalogues; knows nothing of users or models.
 """
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import numpy as np
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-)
 
 from genrec.data.catalog import Catalog
-from genrec.data.filter_columns import Column, columns_of, read_column
-from genrec.errors import InputError, nearest
+from genrec.data.filter_columns import Column, ListColumn, columns_of, read_column
+from genrec.data.filter_language import DEEPEST, WORDS, Condition, ItemFilter
+from genrec.errors import InputError, closest
 
-Value = StrictBool | StrictInt | StrictFloat | StrictStr
-DEEPEST = 8
-# A filter of so few letters over so few items is compiled within about a millisecond.
-_SHORT, _FEW_ITEMS = 400, 50_000
-_WORDS = {"all", "any", "not", "allow", "deny", "seen", "at_most", "attributes"}
-
-
-class Condition(BaseModel):
-    """What one attribute must be; all given parts must hold.
-
-    An item whose attribute is unknown satisfies only ``not`` and ``known: false``. An attribute
-    that holds a list satisfies ``is`` and ``in`` when one of its values does.
-    """
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
-
-    is_: Value | None = Field(None, alias="is", description="Equal to this value.")
-    in_: list[Value] | None = Field(None, alias="in", description="Equal to one of these.")
-    not_: Value | list[Value] | None = Field(None, alias="not", description="None of these.")
-    contains: StrictStr | None = Field(None, description="Has these letters in it, in any case.")
-    min: Value | None = Field(None, description="At least; a number or an ISO date.")
-    max: Value | None = Field(None, description="At most.")
-    above: Value | None = Field(None, description="More than.")
-    below: Value | None = Field(None, description="Less than.")
-    known: StrictBool | None = Field(None, description="Whether there is a value at all.")
-
-
-class ItemFilter(BaseModel):
-    """Which items are allowed. Further keys are attributes of the catalogue (and ``price``).
-
-    An attribute's value is a ``Condition``, one value (equal to) or a list (one of these). An
-    attribute that is called like a word of the language goes into ``attributes``.
-    """
-
-    model_config = ConfigDict(extra="allow", populate_by_name=True, frozen=True)
-    __pydantic_extra__: dict[str, Condition | Value | list[Value]]
-
-    all_: list[ItemFilter] | None = Field(None, alias="all", description="Every one must hold.")
-    any_: list[ItemFilter] | None = Field(None, alias="any", description="One must hold.")
-    not_: ItemFilter | None = Field(None, alias="not", description="Must not hold.")
-    allow: list[StrictStr] | None = Field(None, description="Only these item ids.")
-    deny: list[StrictStr] | None = Field(None, description="None of these item ids.")
-    seen: StrictBool | None = Field(
-        None, description="false: no items of the history. Top level only."
-    )
-    at_most: dict[str, int] | None = Field(
-        None, description="Attribute to the most items of one value in a list. Top level only."
-    )
-    attributes: dict[str, Condition | Value | list[Value]] = Field(
-        default_factory=dict, description="Attributes by name, for names that are words here."
-    )
-
-    @staticmethod
-    def parse(where: ItemFilter | Mapping[str, Any] | None) -> ItemFilter:
-        """A filter from JSON values; ``None`` allows everything.
-
-        Raises:
-            InputError: lists every place that is wrong.
-        """
-        if isinstance(where, ItemFilter):
-            return where
-        if (depth := _depth(where)) > 3 * DEEPEST:
-            raise InputError(f"The filter is nested {depth} deep; {3 * DEEPEST} is the limit.")
-        try:
-            return ItemFilter.model_validate({} if where is None else where)
-        except ValidationError as error:
-            problems = _in_words(error)
-            raise InputError(f"The filter has {len(problems)} problem(s).", problems) from error
-
-    @property
-    def conditions(self) -> dict[str, Condition]:
-        """Each attribute's condition in its full form."""
-        given = {**self.attributes, **(self.__pydantic_extra__ or {})}
-        return {name: _condition(value) for name, value in given.items()}
-
-    @property
-    def key(self) -> str:
-        """A hash of the content: equal filters, equal key."""
-        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-    @property
-    def text(self) -> str:
-        """The filter as JSON."""
-        return self.model_dump_json(exclude_none=True, by_alias=True)
-
-
-def _condition(value: Any) -> Condition:
-    if isinstance(value, Condition):
-        return value
-    return Condition.model_validate({"in" if isinstance(value, list) else "is": value})
-
-
-def _in_words(error: ValidationError) -> list[str]:
-    """What is wrong, each place once, with the nearest word for an unknown one."""
-    found = error.errors(include_url=False)
-    # An object was meant as a condition; that it is no list and no number says nothing.
-    conditions = {_place(p["loc"]).partition(".")[0] for p in found if "Condition" in p["loc"]}
-    problems: dict[str, str] = {}
-    for p in found:
-        place = _place(p["loc"])
-        if isinstance(p.get("input"), dict) and place in conditions:
-            continue
-        text = p["msg"]
-        if p["type"] == "extra_forbidden":
-            word = str(p["loc"][-1])
-            words = [field.alias or name for name, field in Condition.model_fields.items()]
-            text = f"no word '{word}'; {nearest(word, words)}"
-        elif p["type"] in ("model_type", "dict_type"):
-            text = 'give an object, such as {"price": {"max": 10}}'
-        problems.setdefault(place, f"{place or 'filter'}: {text}")
-    return list(problems.values())
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    # pydantic names the kinds of value that it tried ("bool", "list[...]"); a reader needs none.
-    kinds = {"bool", "int", "float", "str", "Condition"}
-    return ".".join(str(p) for p in location if p not in kinds and "[" not in str(p))
-
-
-def _depth(value: Any) -> int:
-    deepest, stack = 0, [(value, 1)]
-    while stack:
-        here, depth = stack.pop()
-        if isinstance(here, Mapping):
-            here = list(here.values())
-        if isinstance(here, list | tuple):
-            deepest = max(deepest, depth)
-            stack += [(inner, depth + 1) for inner in here]
-    return deepest
+# So few values over so few items are compiled within about a millisecond.
+_FEW_VALUES, _FEW_ITEMS = 32, 50_000
 
 
 @dataclass(frozen=True)
@@ -252,12 +108,25 @@ class FilterCompiler:
         return compiled
 
     def at_once(self, where: ItemFilter | None) -> bool:
-        """Whether this filter is compiled already, or within about a millisecond."""
-        if where is None or where.key in self._kept:
+        """Whether this filter is compiled within about a millisecond.
+
+        So are few conditions over few items whose attributes have been read, and which have the
+        values that are named.
+        """
+        if where is None:
             return True
-        text = where.text
-        few = len(self.catalog) <= _FEW_ITEMS
-        return few and len(text) <= _SHORT and '"contains"' not in text
+        if len(self.catalog) > _FEW_ITEMS or not where.is_plain:
+            return False
+        return all(self._is_ready(*one) for one in where.conditions.items())
+
+    def _is_ready(self, name: str, condition: Condition) -> bool:
+        column = self._columns.get(name)
+        if column is None or isinstance(column, ListColumn) or condition.contains is not None:
+            return False
+        values = condition.values
+        return len(values) <= _FEW_VALUES and all(
+            column.accepts(value) and column.has(value) for value in values
+        )
 
     def column(self, name: str) -> Column | None:
         """An attribute as arrays; ``None`` if the catalogue has none of that name."""
@@ -272,13 +141,13 @@ class FilterCompiler:
         return [
             self.unknown_name(str(name), str(name))
             for name in given
-            if name not in _WORDS and name not in self.names
+            if name not in WORDS and name not in self.names
         ]
 
     def unknown_name(self, name: str, place: str) -> str:
         """What is wrong with an attribute that the catalogue lacks."""
-        close = get_close_matches(name, self.names, n=1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
+        close = closest(name, self.names)
+        hint = f"did you mean '{close}'? " if close else ""
         return (
             f"{place}: the catalogue has no attribute '{name}'; {hint}"
             f"There are: {', '.join(self.names) or 'none'}."
@@ -372,8 +241,7 @@ class _Compilation:
         if condition.in_ is not None:
             yield from self._values(column, condition.in_, place)
         if condition.not_ is not None:
-            unwanted = condition.not_ if isinstance(condition.not_, list) else [condition.not_]
-            yield from (~mask for mask in self._values(column, unwanted, place))
+            yield from (~mask for mask in self._values(column, condition.unwanted, place))
         if condition.known is not None:
             yield column.known == condition.known
         if condition.contains is not None:
@@ -401,8 +269,8 @@ class _Compilation:
             return
         absent = [value for value in values if not column.has(value)]
         for value in absent[:5]:
-            close = get_close_matches(str(value), column.texts[:5000], n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
+            close = closest(str(value), column.texts)
+            hint = f"; did you mean '{close}'?" if close else ""
             self.doubts.append(f"no item has {place} {value!r}{hint}")
         yield column.among(values)
 

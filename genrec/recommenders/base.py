@@ -12,7 +12,8 @@ import numpy as np
 
 from genrec.data.allowed import AllowedItems
 from genrec.data.catalog import Catalog, Item
-from genrec.data.filters import FilterCompiler, ItemFilter, Where
+from genrec.data.filter_language import ItemFilter
+from genrec.data.filters import FilterCompiler, Where
 from genrec.data.sequences import History, Sequences
 from genrec.errors import InputError
 from genrec.recommenders.filtered import FilteredList, rules_of

@@ -118,6 +118,7 @@ def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allow
         end = loop.time() + config.timeout
         try:
             async with asyncio.timeout_at(end):
+                events = service.read_at_once(body.history, body.user, body.where)
                 prepare = partial(
                     service.prepare,
                     history=body.history,
@@ -125,11 +126,9 @@ def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allow
                     n=body.n,
                     where=body.where,
                     exclude_seen=body.exclude_seen,
+                    events=events,
                 )
-                if service.prepares_at_once(body.user, body.where):
-                    asked = prepare()
-                else:
-                    asked = await asyncio.to_thread(prepare)
+                asked = await asyncio.to_thread(prepare) if events is None else prepare()
                 job = service.submit(asked, timeout=end - loop.time())
                 found = await _answer_of(job, service, request)
         except TimeoutError:

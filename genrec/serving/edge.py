@@ -305,20 +305,20 @@ class GatheredLines(logging.Handler):
         super().__init__()
         self.stream, self.seconds = stream, seconds
         self._lines: deque[str] = deque()
-        self._some, self._writing = threading.Event(), threading.Lock()
+        # A thread that writes may be asked to write again, by a signal's handler.
+        self._some, self._writing = threading.Event(), threading.RLock()
         threading.Thread(target=self._work, name="genrec-log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keeps the line, or writes all."""
         try:
             self._lines.append(self.format(record) + "\n")
-        except (TypeError, ValueError):
+            if record.levelno >= logging.WARNING or len(self._lines) >= _MOST_LINES:
+                self.flush()
+            elif not self._some.is_set():
+                self._some.set()
+        except Exception:  # noqa: BLE001
             self.handleError(record)
-            return
-        if record.levelno >= logging.WARNING or len(self._lines) >= _MOST_LINES:
-            self.flush()
-        elif not self._some.is_set():
-            self._some.set()
 
     def flush(self) -> None:
         """Writes what has gathered."""

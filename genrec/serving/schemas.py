@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from genrec.data.filters import ItemFilter
+from genrec.data.filter_language import ItemFilter
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 # The last second of the year 9999.

@@ -10,6 +10,7 @@ import gc
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +20,8 @@ import numpy as np
 
 from genrec.data.catalog import Catalog
 from genrec.data.dataset import Dataset
-from genrec.data.filters import CompiledFilter, ItemFilter
+from genrec.data.filter_language import ItemFilter
+from genrec.data.filters import CompiledFilter
 from genrec.data.sequences import History, kind_number
 from genrec.errors import ConfigError, GenrecError, InputError
 from genrec.llm.text import TextModel
@@ -33,6 +35,8 @@ from genrec.serving.problems import RequestProblem
 from genrec.serving.schemas import ItemAnswer
 
 log = logging.getLogger(__name__)
+# So many events or items are made a history within a fraction of a millisecond.
+SHORT_HISTORY = 256
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,9 @@ class Loaded:
                 f"The recommender knows {len(self.catalog):,} items and the data set "
                 f"{len(self.dataset.catalog):,}, or their order differs. Take both from one run."
             )
+        # Users and items are numbered now, not by the first request.
+        self.history("", [])
+        self.catalog.has("")
         empty = History(np.zeros(0, np.int32))
         if not self.recommender.recommend_many([Request(empty, 1)])[0]:
             raise ConfigError("The recommender gives no item for an empty history. Train again.")
@@ -157,6 +164,7 @@ class Service:
         self.draining = False
         self.watch_reload: Callable[[str], None] = lambda _outcome: None
         self.forgotten: Callable[[str], bool] = lambda _user: False
+        self.swapped: Callable[[weakref.ref[Any]], object] = lambda _old: None
         self._current, self._load = loaded, load
         self._reloading = threading.Lock()
 
@@ -176,10 +184,18 @@ class Service:
             raise ConfigError("This service was started without a shop assistant.")
         return found
 
-    def prepares_at_once(self, user: str | None, where: ItemFilter | None) -> bool:
-        """Whether ``prepare`` takes less time than to hand it to another thread."""
-        reads = user is None or self.events.reads_at_once
-        return reads and self.current.recommender.filters.at_once(where)
+    def read_at_once(
+        self, history: Sequence[str] | None, user: str | None, where: ItemFilter | None
+    ) -> list[Event] | None:
+        """The user's events, if ``prepare`` with them takes about a millisecond; else ``None``.
+
+        To hand such a request to another thread takes longer than to prepare it.
+        """
+        if not self.current.recommender.filters.at_once(where):
+            return None
+        if user is not None:
+            return self.events.short_history(user, SHORT_HISTORY)
+        return [] if len(history or ()) <= SHORT_HISTORY else None
 
     def prepare(
         self,
@@ -189,15 +205,22 @@ class Service:
         n: int,
         where: ItemFilter | None,
         exclude_seen: bool,
+        events: list[Event] | None = None,
     ) -> Asked:
         """Checks everything that can be wrong with a request.
+
+        Args:
+            events: of the user, where they have been read.
 
         Raises:
             RequestProblem: an unknown user or item, a wrong filter, or nothing is allowed.
             StorageError: the events cannot be read.
         """
         loaded = self.current
-        past = self._history(loaded, history, user)
+        if user is None:
+            past = self._given(loaded, history or ())
+        else:
+            past = self._kept(loaded, user, self.events.history(user) if events is None else events)
         try:
             compiled = loaded.recommender.filters.compile(where)
         except InputError as error:
@@ -213,13 +236,13 @@ class Service:
             )
         return Asked(loaded, Request(past, n, compiled, exclude_seen), available)
 
-    def _history(self, loaded: Loaded, history: Sequence[str] | None, user: str | None) -> History:
-        if user is None:
-            try:
-                return History(loaded.catalog.positions(list(history or ())))
-            except InputError as error:
-                raise RequestProblem.of_input(error, "unknown_items") from error
-        later = self.events.history(user)
+    def _given(self, loaded: Loaded, history: Sequence[str]) -> History:
+        try:
+            return History(loaded.catalog.positions(list(history)))
+        except InputError as error:
+            raise RequestProblem.of_input(error, "unknown_items") from error
+
+    def _kept(self, loaded: Loaded, user: str, later: list[Event]) -> History:
         if self.kinds:
             later = [event for event in later if event.kind in self.kinds]
         past = loaded.history(user, later, past=not self.forgotten(user))
@@ -280,6 +303,7 @@ class Service:
             )
         try:
             before = self.current.version
+            old = weakref.ref(self.current)
             try:
                 loaded = apart(lambda: verified(load(folder)))
             except Exception as error:
@@ -301,7 +325,9 @@ class Service:
                 before,
             )
             # A model may stand in a cycle of references; its memory is needed now.
+            gc.unfreeze()
             gc.collect()
+            self.swapped(old)
             return before, loaded.version
         finally:
             self._reloading.release()

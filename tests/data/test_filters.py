@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.data.catalog import Catalog
-from genrec.data.filters import FilterCompiler, ItemFilter
+from genrec.data.filter_language import ItemFilter
+from genrec.data.filters import FilterCompiler
 from genrec.errors import InputError
 
 ROWS = [
@@ -158,15 +159,59 @@ def test_equal_filters_are_compiled_once_and_the_oldest_is_forgotten():
     assert compiler.compile({"brand": "Alpine"}) is not first
 
 
-def test_short_plain_filters_and_those_that_are_compiled_come_at_once():
+PLAIN = {"brand": ["Alpine"], "price": {"max": 5}, "since": {"min": "2026-01-01"}}
+
+
+def test_few_conditions_come_at_once_when_their_attributes_have_been_read():
     compiler = FilterCompiler(shop())
     assert compiler.at_once(None)
-    assert compiler.at_once(ItemFilter.parse({"brand": ["Alpine"], "price": {"max": 5}}))
-    slow = {"brand": {"contains": "Alp"}}, {"deny": [f"p{n}" for n in range(200)]}
-    for where in map(ItemFilter.parse, slow):
-        assert not compiler.at_once(where)
-    compiler.compile(slow[0])
-    assert compiler.at_once(ItemFilter.parse(slow[0]))
+    assert compiler.at_once(ItemFilter())
+    assert not compiler.at_once(ItemFilter.parse(PLAIN))
+    compiler.compile(PLAIN)
+    assert compiler.at_once(ItemFilter.parse(PLAIN))
+    assert compiler.at_once(ItemFilter.parse({"brand": {"not": "Nordic"}, "seen": False}))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"brand": {"contains": "Alp"}},
+        {"brand": "Alpin"},
+        {"brand": {"not": ["Alpine", 5]}},
+        {"brand": ["Alpine"] * 33},
+        {"price": {"max": 5, "in": [2, float("inf")]}},
+        {"tags": "vegan"},
+        {"deny": ["a"]},
+        {"allow": ["a"]},
+        {"all": [{"brand": "Alpine"}]},
+        {"any": [{"brand": "Alpine"}]},
+        {"not": {"brand": "Alpine"}},
+        {"at_most": {"brand": 2}},
+        {"colour": "red"},
+        {name: {"known": True} for name in "abcdefghi"},
+    ],
+)
+def test_a_filter_that_may_take_longer_does_not_come_at_once(where):
+    compiler = FilterCompiler(shop())
+    compiler.compile({**PLAIN, "tags": "vegan", "title": {"contains": "x"}})
+    assert not compiler.at_once(ItemFilter.parse(where))
+
+
+def test_a_filter_over_many_items_does_not_come_at_once(monkeypatch):
+    monkeypatch.setattr("genrec.data.filters._FEW_ITEMS", 4)
+    compiler = FilterCompiler(shop())
+    compiler.compile({"brand": "Alpine"})
+    assert not compiler.at_once(ItemFilter.parse({"brand": "Alpine"}))
+    assert compiler.at_once(None)
+
+
+def test_a_value_as_long_as_a_page_is_compared_with_none():
+    titles = [f"{n} nearly a word " + "or two " * 500 for n in range(3000)]
+    compiler = FilterCompiler(
+        Catalog(pl.DataFrame({"item_id": [f"p{n}" for n in range(3000)], "title": titles}))
+    )
+    for value in ("w" * 50_000, "nearly a word"):
+        assert compiler.compile({"title": value}).doubts == (f"no item has title {value!r}",)
 
 
 def test_a_compiled_filter_is_taken_by_its_own_catalogue_alone():

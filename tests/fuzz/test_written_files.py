@@ -18,7 +18,7 @@ from genrec.creatives.rates import Rate
 from genrec.creatives.review import stored_decisions
 from genrec.data.copy_tests import read_copy_tests
 from genrec.data.dataset import Dataset
-from genrec.data.filters import ItemFilter
+from genrec.data.filter_language import ItemFilter
 from genrec.errors import GenrecError
 from genrec.profiles.sensitive import SensitiveRules
 from genrec.profiles.storage import Tombstones

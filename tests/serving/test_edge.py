@@ -133,6 +133,19 @@ def test_many_threads_lose_no_line_of_a_log():
     assert sorted(map(int, stream.getvalue().split())) == list(range(4000))
 
 
+def test_a_line_that_cannot_be_made_stops_nobody(capsys):
+    class Odd:
+        def __str__(self):
+            raise AttributeError("no words")
+
+    stream = io.StringIO()
+    logger = logger_to(stream, 3600)
+    logger.info("%s", Odd())
+    logger.warning("after")
+    assert stream.getvalue() == "after\n"
+    assert "no words" in capsys.readouterr().err
+
+
 def test_a_stream_that_was_closed_stops_nobody():
     stream = io.StringIO()
     logger = logger_to(stream, 3600)

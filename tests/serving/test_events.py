@@ -140,14 +140,39 @@ class TestSqlite(StoreContract):
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
-    def test_a_history_waits_for_no_commit(self, store):
+    def test_a_short_history_waits_for_no_commit(self, store):
         store.append([event(1)])
         with store._lock:
             store._connection.execute("BEGIN IMMEDIATE")
             store._connection.execute("DELETE FROM events")
-            assert [one.id for one in store.history("u")] == ["e1"]
+            assert [one.id for one in store.short_history("u", 5)] == ["e1"]
             store._connection.execute("COMMIT")
-        assert store.history("u") == []
+        assert store.short_history("u", 5) == []
+
+    def test_a_short_history_is_the_whole_or_none(self, store):
+        store.append([event(number, when=5 - number) for number in range(4)])
+        assert store.short_history("u", 4) == store.history("u")
+        assert store.short_history("u", 3) is None
+        assert store.short_history("a stranger", 3) == []
+
+    def test_a_short_history_waits_for_no_other_reader(self, store):
+        with store._reading:
+            assert store.short_history("u", 5) is None
+
+    def test_a_store_that_is_closed_or_damaged_has_no_short_history(self, store):
+        store._connection.execute("DROP TABLE events")
+        assert store.short_history("u", 5) is None
+        with pytest.raises(StorageError, match="no such table"):
+            store.history("u")
+        store.close()
+        assert store.short_history("u", 5) is None
+
+    def test_a_store_in_memory_is_read_as_it_is(self):
+        store = open_events("sqlite:///:memory:")
+        store.append([event(1)])
+        assert [one.id for one in store.history("u")] == ["e1"]
+        assert store.short_history("u", 5) is None
+        store.close()
 
     def test_a_file_that_is_no_database_is_named(self, tmp_path):
         path = tmp_path / "events.sqlite"

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec.data.filters import ItemFilter
+from genrec.data.filter_language import ItemFilter
 from genrec.errors import InputError
 from genrec.llm.text import Message, Sampling, TextModel
 from genrec.serving.conversation.model_reader import ModelReader
