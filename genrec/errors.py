@@ -75,17 +75,20 @@ class StorageError(GenrecError):
 # So many names are listed where none is close; of more there are examples.
 MOST_NAMES = 100
 # Names are compared with so many, where they are no longer than that.
-_MOST_COMPARED, _LONGEST_NAME = 5000, 64
+_MOST_COMPARED, _LONGEST_NAME = 5000, 200
 
 
 def closest(name: str, valid: Sequence[str]) -> str | None:
     """The valid name that is most like this one, if one is.
 
-    Long names, and what comes after thousands, are not compared: that would take seconds.
+    Of thousands only those are compared that begin alike, and none that is as long as a page:
+    that would take seconds.
     """
     if len(name) > _LONGEST_NAME:
         return None
-    names = [option for option in valid[:_MOST_COMPARED] if len(option) <= _LONGEST_NAME]
+    if len(valid) > _MOST_COMPARED:
+        valid = [option for option in valid if option.startswith(name[:3])][:_MOST_COMPARED]
+    names = [option for option in valid if len(option) <= _LONGEST_NAME]
     return next(iter(get_close_matches(name, names, n=1)), None)
 
 

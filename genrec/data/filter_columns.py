@@ -49,6 +49,11 @@ class Column(ABC):
         """Its values, where they are words."""
         return ()
 
+    @property
+    def is_indexed(self) -> bool:
+        """Whether one value each is compared at once, without an index to be made first."""
+        return True
+
     @abstractmethod
     def accepts(self, value: Any) -> bool:
         """Whether a value is of this column's kind."""
@@ -163,6 +168,10 @@ class ValueColumn(Column):
     def texts(self) -> Sequence[str]:
         return self._texts
 
+    @property
+    def is_indexed(self) -> bool:
+        return "_number_of" in vars(self)
+
     @cached_property
     def _texts(self) -> list[str]:
         return self._found.to_list()
@@ -214,6 +223,10 @@ class ListColumn(Column):
     @property
     def texts(self) -> Sequence[str]:
         return self._values.texts
+
+    @property
+    def is_indexed(self) -> bool:
+        return False
 
     @property
     def value_numbers(self) -> np.ndarray:

@@ -30,8 +30,11 @@ from genrec.errors import InputError, nearest
 
 Value = StrictBool | StrictInt | StrictFloat | StrictStr
 DEEPEST = 8
-# So many conditions are few.
-_FEW = 8
+# So many conditions are few; so many problems are too many to tell one by one, and so many
+# values of each list are looked at then.
+_FEW, _MANY, _FIRST = 8, 500, 20
+# So many values, or letters, are short.
+SHORT = 64
 WORDS = {"all", "any", "not", "allow", "deny", "seen", "at_most", "attributes"}
 
 
@@ -107,6 +110,8 @@ class ItemFilter(BaseModel):
         try:
             return ItemFilter.model_validate({} if where is None else where)
         except ValidationError as error:
+            if (count := error.error_count()) > _MANY:
+                raise InputError(f"The filter has {count:,} problems.", _first(where)) from None
             problems = _in_words(error)
             raise InputError(f"The filter has {len(problems)} problem(s).", problems) from error
 
@@ -125,9 +130,10 @@ class ItemFilter(BaseModel):
     @property
     def is_plain(self) -> bool:
         """Whether it is a few conditions that must all hold, and no more."""
-        more = (self.all_, self.any_, self.not_, self.allow, self.deny, self.at_most)
-        given = len(self.attributes) + len(self.__pydantic_extra__ or ())
-        return more == (None,) * len(more) and given <= _FEW
+        if any((self.all_, self.any_, self.not_, self.allow, self.deny, self.at_most)):
+            return False
+        given = [*self.attributes.values(), *(self.__pydantic_extra__ or {}).values()]
+        return len(given) <= _FEW and all(map(_is_short, given))
 
 
 def _condition(value: Any) -> Condition:
@@ -136,21 +142,54 @@ def _condition(value: Any) -> Condition:
     return Condition.model_validate({"in" if isinstance(value, list) else "is": value})
 
 
+def _is_short(value: Condition | Value | list[Value]) -> bool:
+    """Whether values and bounds are few, and none as long as a page."""
+    if isinstance(value, Condition):
+        fields = (value.is_, value.in_, value.not_, value.min, value.max, value.above, value.below)
+        return all(_is_short(part) for part in fields if part is not None)
+    if isinstance(value, list):
+        return len(value) <= SHORT and all(map(_is_short, value))
+    return not isinstance(value, str) or len(value) <= SHORT
+
+
+def _first(where: Any) -> list[str]:
+    """What is wrong among the first values of each list and object."""
+
+    def cut(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: cut(value[name]) for name in list(value)[:_FIRST]}
+        return [cut(one) for one in value[:_FIRST]] if isinstance(value, list | tuple) else value
+
+    try:
+        ItemFilter.model_validate(cut(where))
+    except ValidationError as error:
+        if error.error_count() <= _MANY:
+            return _in_words(error)
+    return []
+
+
 def _in_words(error: ValidationError) -> list[str]:
     """What is wrong, each place once, with the nearest word for an unknown one."""
     found = error.errors(include_url=False)
     # An object was meant as a condition; that it is no list and no number says nothing.
     conditions = {_place(p["loc"]).partition(".")[0] for p in found if "Condition" in p["loc"]}
+    # A list is wrong where one of its values is.
+    values = [_place(p["loc"]) for p in found if any(isinstance(one, int) for one in p["loc"])]
+    lists = {place.rpartition(".")[0] for place in values}
     problems: dict[str, str] = {}
     for p in found:
         place = _place(p["loc"])
         if isinstance(p.get("input"), dict) and place in conditions:
+            continue
+        if isinstance(p.get("input"), list) and place in lists:
             continue
         text = p["msg"]
         if p["type"] == "extra_forbidden":
             word = str(p["loc"][-1])
             words = [field.alias or name for name, field in Condition.model_fields.items()]
             text = f"no word '{word}'; {nearest(word, words)}"
+        elif p["loc"] and p["loc"][-1] in ("bool", "int", "float", "str"):
+            text = "give a word, a number, true or false"
         elif p["type"] in ("model_type", "dict_type"):
             text = 'give an object, such as {"price": {"max": 10}}'
         problems.setdefault(place, f"{place or 'filter'}: {text}")

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from genrec.data.catalog import Catalog
-from genrec.data.filter_columns import Column, ListColumn, columns_of, read_column
+from genrec.data.filter_columns import Column, columns_of, read_column
 from genrec.data.filter_language import DEEPEST, WORDS, Condition, ItemFilter
 from genrec.errors import InputError, closest
 
-# So few values over so few items are compiled within about a millisecond.
-_FEW_VALUES, _FEW_ITEMS = 32, 50_000
+# A filter over so few items that looks for its values in so many places is compiled within some
+# milliseconds, most within a fraction of one.
+_FEW_ITEMS, _FEW_PLACES = 50_000, 500_000
+# So many unknown names and values are compared with so many known ones.
+_HINTS, _COMPARED = 10, 2000
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class FilterCompiler:
         return compiled
 
     def at_once(self, where: ItemFilter | None) -> bool:
-        """Whether this filter is compiled within about a millisecond.
+        """Whether this filter is compiled sooner than another thread would take it.
 
         So are few conditions over few items whose attributes have been read, and which have the
         values that are named.
@@ -117,16 +120,17 @@ class FilterCompiler:
             return True
         if len(self.catalog) > _FEW_ITEMS or not where.is_plain:
             return False
-        return all(self._is_ready(*one) for one in where.conditions.items())
+        conditions = where.conditions
+        values = sum(len(condition.values) for condition in conditions.values())
+        if values * len(self.catalog) > _FEW_PLACES:
+            return False
+        return all(self._is_ready(*one) for one in conditions.items())
 
     def _is_ready(self, name: str, condition: Condition) -> bool:
         column = self._columns.get(name)
-        if column is None or isinstance(column, ListColumn) or condition.contains is not None:
+        if column is None or not column.is_indexed or condition.contains is not None:
             return False
-        values = condition.values
-        return len(values) <= _FEW_VALUES and all(
-            column.accepts(value) and column.has(value) for value in values
-        )
+        return all(column.accepts(value) and column.has(value) for value in condition.values)
 
     def column(self, name: str) -> Column | None:
         """An attribute as arrays; ``None`` if the catalogue has none of that name."""
@@ -138,20 +142,12 @@ class FilterCompiler:
 
     def _unknown_names(self, where: Any) -> list[str]:
         given = where if isinstance(where, Mapping) else {}
+        report = _Compilation(self, ItemFilter.parse(None))
         return [
-            self.unknown_name(str(name), str(name))
+            report.unknown_name(str(name), str(name))
             for name in given
             if name not in WORDS and name not in self.names
         ]
-
-    def unknown_name(self, name: str, place: str) -> str:
-        """What is wrong with an attribute that the catalogue lacks."""
-        close = closest(name, self.names)
-        hint = f"did you mean '{close}'? " if close else ""
-        return (
-            f"{place}: the catalogue has no attribute '{name}'; {hint}"
-            f"There are: {', '.join(self.names) or 'none'}."
-        )
 
     @property
     def names(self) -> list[str]:
@@ -166,6 +162,22 @@ class _Compilation:
         self.compiler, self.parsed = compiler, parsed
         self.problems: list[str] = []
         self.doubts: list[str] = []
+        self._hints = _HINTS
+
+    def unknown_name(self, name: str, place: str) -> str:
+        """What is wrong with an attribute that the catalogue lacks."""
+        names = self.compiler.names
+        hint = self._hint(name, names)
+        return (
+            f"{place}: the catalogue has no attribute '{name}'; {hint}"
+            f"There are: {', '.join(names) or 'none'}."
+        )
+
+    def _hint(self, name: str, known: Sequence[str]) -> str:
+        """A question after the name that may be meant; after some, there are no more."""
+        self._hints -= 1
+        close = closest(name, known[:_COMPARED]) if self._hints >= 0 else None
+        return f"did you mean '{close}'? " if close else ""
 
     def run(self, key: str) -> CompiledFilter:
         parsed = self.parsed
@@ -269,9 +281,8 @@ class _Compilation:
             return
         absent = [value for value in values if not column.has(value)]
         for value in absent[:5]:
-            close = closest(str(value), column.texts)
-            hint = f"; did you mean '{close}'?" if close else ""
-            self.doubts.append(f"no item has {place} {value!r}{hint}")
+            hint = self._hint(str(value), column.texts)
+            self.doubts.append(f"no item has {place} {value!r}; {hint}".rstrip("; "))
         yield column.among(values)
 
     def _limits(self, parsed: ItemFilter) -> Iterator[Limit]:
@@ -289,7 +300,7 @@ class _Compilation:
     def _column(self, name: str, place: str) -> Column | None:
         column = self.compiler.column(name)
         if column is None:
-            self.problems.append(self.compiler.unknown_name(name, place))
+            self.problems.append(self.unknown_name(name, place))
         return column
 
 

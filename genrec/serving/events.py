@@ -227,13 +227,15 @@ class SqliteEvents(EventStore):
         )
 
     def short_history(self, user: str, most: int) -> list[Event] | None:
-        if self._reader is None or not self._reading.acquire(blocking=False):
-            return None
         query = (
             f"SELECT {_COLUMNS} FROM events "  # nosec B608
             "WHERE user_id = ? ORDER BY time, number LIMIT ?"
         )
+        if not self._reading.acquire(blocking=False):
+            return None
         try:
+            if self._reader is None:
+                return None
             found = [Event(*row) for row in self._reader.execute(query, (user, most + 1))]
         except sqlite3.Error:
             # `history` says what is wrong.

@@ -26,12 +26,15 @@ def spare_after(old: weakref.ref[Any], seconds: float = 1.0) -> threading.Thread
     Until then it must be found by collections: it may stand in a cycle of references.
 
     Args:
-        seconds: between two looks.
+        seconds: before it is looked for; then twice as many, up to a minute.
     """
 
     def wait() -> None:
+        pause = seconds
         while old() is not None:
-            time.sleep(seconds)
+            time.sleep(pause)
+            gc.collect()
+            pause = min(2 * pause, 60)
         spare_what_lives()
 
     thread = threading.Thread(target=wait, name="genrec-heap", daemon=True)

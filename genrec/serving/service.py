@@ -35,8 +35,9 @@ from genrec.serving.problems import RequestProblem
 from genrec.serving.schemas import ItemAnswer
 
 log = logging.getLogger(__name__)
-# So many events or items are made a history within a fraction of a millisecond.
-SHORT_HISTORY = 256
+# So many items are made a history within a fraction of a millisecond, and so many events, each of
+# which is a turn for other threads, are read.
+SHORT_HISTORY, FEW_EVENTS = 256, 32
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class Loaded:
     @cached_property
     def _rows(self) -> dict[str, int]:
         return {str(user): row for row, user in enumerate(self.dataset.users)}
+
+    def past_length(self, user: str) -> int:
+        """How many events the data set holds of a user."""
+        row = self._rows.get(user)
+        return 0 if row is None else int(np.diff(self.dataset.sequences.offsets[row : row + 2])[0])
 
     def history(self, user: str, later: Sequence[Event], *, past: bool = True) -> History | None:
         """A user's events in the data set and after; ``None`` if nothing is known of the user.
@@ -191,11 +197,14 @@ class Service:
 
         To hand such a request to another thread takes longer than to prepare it.
         """
-        if not self.current.recommender.filters.at_once(where):
+        loaded = self.current
+        if not loaded.recommender.filters.at_once(where):
             return None
-        if user is not None:
-            return self.events.short_history(user, SHORT_HISTORY)
-        return [] if len(history or ()) <= SHORT_HISTORY else None
+        if user is None:
+            return [] if len(history or ()) <= SHORT_HISTORY else None
+        if loaded.past_length(user) > SHORT_HISTORY:
+            return None
+        return self.events.short_history(user, FEW_EVENTS)
 
     def prepare(
         self,
@@ -303,7 +312,7 @@ class Service:
             )
         try:
             before = self.current.version
-            old = weakref.ref(self.current)
+            old = weakref.ref(self.current.recommender)
             try:
                 loaded = apart(lambda: verified(load(folder)))
             except Exception as error:

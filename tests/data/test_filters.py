@@ -178,7 +178,8 @@ def test_few_conditions_come_at_once_when_their_attributes_have_been_read():
         {"brand": {"contains": "Alp"}},
         {"brand": "Alpin"},
         {"brand": {"not": ["Alpine", 5]}},
-        {"brand": ["Alpine"] * 33},
+        {"brand": ["Alpine"] * 65},
+        {"price": {"max": "9" * 65}},
         {"price": {"max": 5, "in": [2, float("inf")]}},
         {"tags": "vegan"},
         {"deny": ["a"]},
@@ -197,12 +198,45 @@ def test_a_filter_that_may_take_longer_does_not_come_at_once(where):
     assert not compiler.at_once(ItemFilter.parse(where))
 
 
+def test_a_column_of_which_no_value_was_asked_yet_does_not_come_at_once():
+    compiler = FilterCompiler(shop())
+    compiler.compile({"brand": {"known": True}})
+    assert not compiler.at_once(ItemFilter.parse({"brand": "Alpine"}))
+    compiler.compile({"brand": "Alpine"})
+    assert compiler.at_once(ItemFilter.parse({"brand": "Alpine"}))
+
+
+def test_values_times_items_are_bounded(monkeypatch):
+    monkeypatch.setattr("genrec.data.filters._FEW_PLACES", 14)
+    compiler = FilterCompiler(shop())
+    compiler.compile({"price": 2, "brand": "Alpine"})
+    assert compiler.at_once(ItemFilter.parse({"price": 10, "brand": "Alpine"}))
+    assert not compiler.at_once(ItemFilter.parse({"price": [10, 7.5], "brand": "Alpine"}))
+
+
 def test_a_filter_over_many_items_does_not_come_at_once(monkeypatch):
     monkeypatch.setattr("genrec.data.filters._FEW_ITEMS", 4)
     compiler = FilterCompiler(shop())
     compiler.compile({"brand": "Alpine"})
     assert not compiler.at_once(ItemFilter.parse({"brand": "Alpine"}))
     assert compiler.at_once(None)
+
+
+def test_of_thousands_of_problems_the_first_are_told():
+    with pytest.raises(InputError, match=r"The filter has 1[0-9],[0-9]{3} problems") as caught:
+        ItemFilter.parse({"price": [2, *[None] * 3500]})
+    assert len(caught.value.problems) == 19
+    assert caught.value.problems[0] == "price.1: give a word, a number, true or false"
+    with pytest.raises(InputError, match="problems") as caught:
+        ItemFilter.parse({"price": [2] * 50 + [None] * 3500})
+    assert caught.value.problems == []
+
+
+def test_hints_are_given_for_the_first_names_alone():
+    with pytest.raises(InputError) as caught:
+        FilterCompiler(shop()).compile({f"bran{n:02}": 1 for n in range(30)})
+    assert sum("did you mean 'brand'?" in one for one in caught.value.problems) == 10
+    assert len(caught.value.problems) == 30
 
 
 def test_a_value_as_long_as_a_page_is_compared_with_none():

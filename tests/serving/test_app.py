@@ -91,10 +91,13 @@ def test_only_what_may_take_long_is_prepared_on_a_thread_of_its_own(tmp_path, mo
                 {"history": ["p2"] * 256},
             ):
                 assert client.post("/v1/recommend", json=body).status_code == 200, body
-            service.post([Event(f"e{n}", "u1", "p1", "choose", n) for n in range(257)])
-            assert client.post("/v1/recommend", json={"user": "u1"}).status_code == 200
+            for first, end in ((0, 32), (32, 33)):
+                service.post([Event(f"e{n}", "u1", "p1", "choose", n) for n in range(first, end)])
+                assert client.post("/v1/recommend", json={"user": "u1"}).status_code == 200
+            monkeypatch.setattr(Loaded, "past_length", lambda *_: 257)
+            assert client.post("/v1/recommend", json={"user": "u2"}).status_code == 200
     # The first filter reads an attribute.
-    assert seen == [True, False, False, True, True, False, True]
+    assert seen == [True, False, False, True, True, False, False, True, True]
 
 
 def test_an_empty_history_is_a_history(client):

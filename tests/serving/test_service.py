@@ -35,6 +35,12 @@ def test_later_events_follow_the_history_of_the_data_set():
     assert model.history("u1", []).items.tolist() == past.items.tolist()
 
 
+def test_the_length_of_a_past_is_that_of_the_data_set():
+    model = loaded()
+    assert model.past_length("u1") == len(model.dataset.history("u1"))
+    assert model.past_length("a stranger") == 0
+
+
 def test_each_later_event_is_a_basket_of_its_own():
     dataset = priced_shop(baskets=True)
     model = Loaded(Popular.train(dataset), dataset, "baskets")
