@@ -28,6 +28,7 @@ def spare_after(old: weakref.ref[Any], seconds: float = 1.0) -> threading.Thread
     Args:
         seconds: before it is looked for; then twice as many, up to a minute.
     """
+    gc.unfreeze()
 
     def wait() -> None:
         pause = seconds

@@ -334,9 +334,8 @@ class Service:
                 before,
             )
             # A model may stand in a cycle of references; its memory is needed now.
-            gc.unfreeze()
-            gc.collect()
             self.swapped(old)
+            gc.collect()
             return before, loaded.version
         finally:
             self._reloading.release()

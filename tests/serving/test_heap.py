@@ -8,9 +8,14 @@ from tests.serving.live import until
 
 
 @pytest.fixture(autouse=True)
-def thawed():
+def as_before():
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
     yield
     gc.unfreeze()
+    if frozen:
+        gc.collect()
+        gc.freeze()
 
 
 class Ring:
@@ -44,6 +49,7 @@ def test_nothing_is_spared_while_something_old_is_held():
         pass
 
     old = Old()
+    gc.freeze()
     thread = spare_after(weakref.ref(old), seconds=0.01)
     thread.join(0.2)
     assert thread.is_alive()
