@@ -172,7 +172,8 @@ def _in_words(error: ValidationError) -> list[str]:
     """What is wrong, each place once, with the nearest word for an unknown one."""
     found = error.errors(include_url=False)
     # An object was meant as a condition; that it is no list and no number says nothing.
-    conditions = {_place(p["loc"]).partition(".")[0] for p in found if "Condition" in p["loc"]}
+    inside = [p["loc"] for p in found if "Condition" in p["loc"]]
+    conditions = {_place(loc[: loc.index("Condition")]) for loc in inside}
     # A list is wrong where one of its values is.
     values = [_place(p["loc"]) for p in found if any(isinstance(one, int) for one in p["loc"])]
     lists = {place.rpartition(".")[0] for place in values}

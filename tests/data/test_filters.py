@@ -222,6 +222,15 @@ def test_a_filter_over_many_items_does_not_come_at_once(monkeypatch):
     assert compiler.at_once(None)
 
 
+def test_a_wrong_word_in_an_inner_condition_is_the_only_problem():
+    with pytest.raises(InputError) as caught:
+        ItemFilter.parse({"any": [{"x": 1}, {"price": {"mx": 2}}], "not": {"price": {"mn": 1}}})
+    assert caught.value.problems == [
+        "any.1.price.mx: no word 'mx'; did you mean 'max'?",
+        "not.price.mn: no word 'mn'; did you mean 'min'?",
+    ]
+
+
 def test_of_thousands_of_problems_the_first_are_told():
     with pytest.raises(InputError, match=r"The filter has 1[0-9],[0-9]{3} problems") as caught:
         ItemFilter.parse({"price": [2, *[None] * 3500]})
