@@ -18,8 +18,7 @@ from genrec.data.filter_columns import Column, columns_of, read_column
 from genrec.data.filter_language import DEEPEST, WORDS, Condition, ItemFilter
 from genrec.errors import InputError, closest
 
-# A filter over so few items that looks for its values in so many places is compiled within some
-# milliseconds, most within a fraction of one.
+# A filter over so few items, with so few values times items, is compiled within milliseconds.
 _FEW_ITEMS, _FEW_PLACES = 50_000, 500_000
 # So many unknown names and values are compared with so many known ones.
 _HINTS, _COMPARED = 10, 2000

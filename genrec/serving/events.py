@@ -150,6 +150,8 @@ class SqliteEvents(EventStore):
         path: made if it is not there.
     """
 
+    _OF_USER = f"SELECT {_COLUMNS} FROM events WHERE user_id = ? ORDER BY time, number"  # nosec B608
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock, self._reading = threading.Lock(), threading.Lock()
@@ -218,24 +220,17 @@ class SqliteEvents(EventStore):
         return self._guarded(write)
 
     def history(self, user: str) -> list[Event]:
-        query = (
-            f"SELECT {_COLUMNS} FROM events "  # nosec B608
-            "WHERE user_id = ? ORDER BY time, number"
-        )
         return self._guarded(
-            lambda: [Event(*row) for row in self._connection.execute(query, (user,))]
+            lambda: [Event(*row) for row in self._connection.execute(self._OF_USER, (user,))]
         )
 
     def short_history(self, user: str, most: int) -> list[Event] | None:
-        query = (
-            f"SELECT {_COLUMNS} FROM events "  # nosec B608
-            "WHERE user_id = ? ORDER BY time, number LIMIT ?"
-        )
         if not self._reading.acquire(blocking=False):
             return None
         try:
             if self._reader is None:
                 return None
+            query = f"{self._OF_USER} LIMIT ?"
             found = [Event(*row) for row in self._reader.execute(query, (user, most + 1))]
         except sqlite3.Error:
             # `history` says what is wrong.

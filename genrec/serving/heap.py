@@ -9,7 +9,7 @@ import weakref
 from typing import Any
 
 
-def spare_what_lives() -> None:
+def freeze_heap() -> None:
     """Collects garbage, and leaves what is there then out of every later collection.
 
     To go through all objects of torch and transformers takes some tenths of a second, in which no
@@ -20,7 +20,7 @@ def spare_what_lives() -> None:
     gc.freeze()
 
 
-def spare_after(old: weakref.ref[Any], seconds: float = 1.0) -> threading.Thread:
+def freeze_heap_after(old: weakref.ref[Any], seconds: float = 1.0) -> threading.Thread:
     """Does so once something old is let go of, on a thread of its own.
 
     Until then it must be found by collections: it may stand in a cycle of references.
@@ -36,7 +36,7 @@ def spare_after(old: weakref.ref[Any], seconds: float = 1.0) -> threading.Thread
             time.sleep(pause)
             gc.collect()
             pause = min(2 * pause, 60)
-        spare_what_lives()
+        freeze_heap()
 
     thread = threading.Thread(target=wait, name="genrec-heap", daemon=True)
     thread.start()

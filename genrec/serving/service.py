@@ -74,7 +74,7 @@ class Loaded:
     def past_length(self, user: str) -> int:
         """How many events the data set holds of a user."""
         row = self._rows.get(user)
-        return 0 if row is None else int(np.diff(self.dataset.sequences.offsets[row : row + 2])[0])
+        return 0 if row is None else len(self.dataset.sequences[row])
 
     def history(self, user: str, later: Sequence[Event], *, past: bool = True) -> History | None:
         """A user's events in the data set and after; ``None`` if nothing is known of the user.
@@ -193,9 +193,10 @@ class Service:
     def read_at_once(
         self, history: Sequence[str] | None, user: str | None, where: ItemFilter | None
     ) -> list[Event] | None:
-        """The user's events, if ``prepare`` with them takes about a millisecond; else ``None``.
+        """The user's events, if ``prepare`` with them is sooner done than handed to a thread.
 
-        To hand such a request to another thread takes longer than to prepare it.
+        Returns:
+            No event where no user is named; ``None`` if it may take longer.
         """
         loaded = self.current
         if not loaded.recommender.filters.at_once(where):
@@ -227,9 +228,10 @@ class Service:
         """
         loaded = self.current
         if user is None:
-            past = self._given(loaded, history or ())
+            past = self._history_of_items(loaded, history or ())
         else:
-            past = self._kept(loaded, user, self.events.history(user) if events is None else events)
+            events = self.events.history(user) if events is None else events
+            past = self._history_of_user(loaded, user, events)
         try:
             compiled = loaded.recommender.filters.compile(where)
         except InputError as error:
@@ -245,13 +247,13 @@ class Service:
             )
         return Asked(loaded, Request(past, n, compiled, exclude_seen), available)
 
-    def _given(self, loaded: Loaded, history: Sequence[str]) -> History:
+    def _history_of_items(self, loaded: Loaded, history: Sequence[str]) -> History:
         try:
             return History(loaded.catalog.positions(list(history)))
         except InputError as error:
             raise RequestProblem.of_input(error, "unknown_items") from error
 
-    def _kept(self, loaded: Loaded, user: str, later: list[Event]) -> History:
+    def _history_of_user(self, loaded: Loaded, user: str, later: list[Event]) -> History:
         if self.kinds:
             later = [event for event in later if event.kind in self.kinds]
         past = loaded.history(user, later, past=not self.forgotten(user))
@@ -333,8 +335,8 @@ class Service:
                 f"{len(loaded.catalog):,}",
                 before,
             )
-            # A model may stand in a cycle of references; its memory is needed now.
             self.swapped(old)
+            # A model may stand in a cycle of references; its memory is needed now.
             gc.collect()
             return before, loaded.version
         finally:

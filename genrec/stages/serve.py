@@ -17,7 +17,7 @@ from genrec.serving.batching import Batcher
 from genrec.serving.conversation.session_stores import open_sessions
 from genrec.serving.edge import Metrics, log_as_json
 from genrec.serving.events import open_events
-from genrec.serving.heap import spare_after, spare_what_lives
+from genrec.serving.heap import freeze_heap, freeze_heap_after
 from genrec.serving.keys import KeyFile
 from genrec.serving.options import ServeConfig
 from genrec.serving.server import check_access, run_server
@@ -80,7 +80,7 @@ def serve(
     )
     service = Service(loaded, store, batcher, load=load, kinds=config.kinds)
     service.forgotten = counter.forgotten
-    service.swapped = spare_after
+    service.swapped = freeze_heap_after
     shopfront = Shopfront(
         lambda: service.conversation,
         open_sessions(chats or f"sqlite:///{folder / SESSIONS}"),
@@ -90,5 +90,5 @@ def serve(
     log.info("The model %s serves %s items", loaded.version, f"{len(loaded.catalog):,}")
     log.info("The shop is open at http://%s:%d/", config.host, config.port)
     app = create_app(service, config, keys=access, metrics=metrics, shopfront=shopfront)
-    spare_what_lives()
+    freeze_heap()
     run_server(app, service, config)

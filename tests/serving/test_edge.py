@@ -146,11 +146,12 @@ def test_a_line_that_cannot_be_made_stops_nobody(capsys):
     assert "no words" in capsys.readouterr().err
 
 
-def test_a_stream_that_was_closed_stops_nobody():
+def test_a_stream_that_was_closed_stops_nobody(capsys):
     stream = io.StringIO()
     logger = logger_to(stream, 3600)
     stream.close()
     logger.warning("nobody reads this")
+    assert capsys.readouterr().err == ""
 
 
 def test_each_service_has_counters_of_its_own():

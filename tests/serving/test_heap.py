@@ -3,7 +3,7 @@ import weakref
 
 import pytest
 
-from genrec.serving.heap import spare_after, spare_what_lives
+from genrec.serving.heap import freeze_heap, freeze_heap_after
 from tests.serving.live import until
 
 
@@ -27,7 +27,7 @@ def test_what_lives_is_left_out_of_collections_and_garbage_is_collected_first():
     ring = Ring()
     gone, kept = weakref.ref(ring), Ring()
     del ring
-    spare_what_lives()
+    freeze_heap()
     assert gone() is None
     assert gc.get_freeze_count() > 1000
     assert not any(one is kept for one in gc.get_objects())
@@ -36,11 +36,11 @@ def test_what_lives_is_left_out_of_collections_and_garbage_is_collected_first():
 def test_what_was_spared_is_garbage_for_the_next_time():
     ring = Ring()
     gone = weakref.ref(ring)
-    spare_what_lives()
+    freeze_heap()
     del ring
     gc.collect()
     assert gone() is not None
-    spare_what_lives()
+    freeze_heap()
     assert gone() is None
 
 
@@ -50,7 +50,7 @@ def test_nothing_is_spared_while_something_old_is_held():
 
     old = Old()
     gc.freeze()
-    thread = spare_after(weakref.ref(old), seconds=0.01)
+    thread = freeze_heap_after(weakref.ref(old), seconds=0.01)
     thread.join(0.2)
     assert thread.is_alive()
     assert gc.get_freeze_count() == 0
