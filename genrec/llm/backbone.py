@@ -35,6 +35,7 @@ from genrec.llm.loading import start_rows_from_text, start_rows_from_words
 from genrec.llm.mixture import NO_DOMAIN, Mixture
 from genrec.llm.options import BackboneConfig, ItemTableConfig
 from genrec.llm.pictures import FIRST_ID, NO_PICTURE, PictureTokens
+from genrec.llm.prepacked import PrepackedWeights
 from genrec.llm.presets import SCRATCH
 from genrec.llm.side_features import SHIFT, SideFeatures
 
@@ -91,6 +92,7 @@ class Backbone(nn.Module):
         self.features: SideFeatures | None = None
         # A mixture weighs each token by its domain, so none may be cut away before it.
         self._heeds = self.mixture is None and heeds_last_alone(base(model).get_decoder())
+        self._prepacked = PrepackedWeights(base(model).get_decoder())
         rows = text_tokenizer.convert_tokens_to_ids([*token_names, BASKET])
         self.basket_id = int(rows[-1])
         self.register_buffer("token_ids", torch.tensor(rows[:-1]), persistent=False)
@@ -161,7 +163,7 @@ class Backbone(nn.Module):
         parts = (self.pictures, self.items, self.features)
         if any(part is not None for part in parts) and "input_ids" in inputs:
             inputs["inputs_embeds"] = self.embed(inputs.pop("input_ids"))
-        with last_alone(alone=alone and self._heeds):
+        with last_alone(alone=alone and self._heeds), self._prepacked.used():
             return base(self.model).get_decoder()(**inputs)
 
     def embed(self, input_ids: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from genrec.encoders.loading import refuse_missing_folder
 from genrec.errors import ConfigError, InputError
+from genrec.llm.prepacked import PrepackedWeights
 from genrec.llm.presets import PACKAGED
 from genrec.llm.text import Message, Sampling, TextModel, before_stop
 
@@ -74,6 +75,7 @@ class TransformersText(TextModel):
             model = _with_adapter(model, adapter)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval()
+        self._prepacked = PrepackedWeights(self.model)
         self._special = [
             token.content
             for token in self.text_tokenizer.added_tokens_decoder.values()
@@ -128,11 +130,12 @@ class TransformersText(TextModel):
             tokens[place, : len(end)] = torch.tensor(end, device=self.device)
         prefix = torch.tensor([list(rows[0][:start])], device=self.device)
         # What all have in common is computed once.
-        out = self.model(input_ids=prefix, use_cache=True, logits_to_keep=1)
-        cache = out.past_key_values
-        cache.batch_repeat_interleave(len(rows))
-        first = out.logits[:, -1:].expand(len(rows), -1, -1)
-        after = self.model(input_ids=tokens, past_key_values=cache, use_cache=True).logits
+        with self._prepacked.used():
+            out = self.model(input_ids=prefix, use_cache=True, logits_to_keep=1)
+            cache = out.past_key_values
+            cache.batch_repeat_interleave(len(rows))
+            first = out.logits[:, -1:].expand(len(rows), -1, -1)
+            after = self.model(input_ids=tokens, past_key_values=cache, use_cache=True).logits
         logits = torch.cat([first, after[:, :-1]], dim=1).float()
         found = logits.log_softmax(-1).gather(2, tokens[..., None])[..., 0]
         return [float(found[place, : len(end)].sum()) for place, end in enumerate(ends)]
@@ -209,14 +212,15 @@ class TransformersText(TextModel):
 
     @torch.inference_mode()
     def _next(self, tokens: Tensor, mask: Tensor, places: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        out = self.model(
-            input_ids=tokens,
-            attention_mask=mask,
-            position_ids=places,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
+        with self._prepacked.used():
+            out = self.model(
+                input_ids=tokens,
+                attention_mask=mask,
+                position_ids=places,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
         return out.logits[:, -1].float(), out.past_key_values
 
     def _steps(
