@@ -35,6 +35,7 @@ DEEPEST = 8
 _FEW, _MANY, _FIRST = 8, 500, 20
 # So many values, or letters, are short.
 SHORT = 64
+_EXAMPLES = {"at_most": '{"brand": 2}', "attributes": '{"any": 3}'}
 WORDS = {"all", "any", "not", "allow", "deny", "seen", "at_most", "attributes"}
 
 
@@ -191,8 +192,11 @@ def _in_words(error: ValidationError) -> list[str]:
             text = f"no word '{word}'; {nearest(word, words)}"
         elif p["loc"] and p["loc"][-1] in ("bool", "int", "float", "str"):
             text = "give a word, a number, true or false"
+        elif p["input"] is None and p.get("ctx", {}).get("class_name") == "Condition":
+            text = 'null is no value; items without one are found by {"known": false}'
         elif p["type"] in ("model_type", "dict_type"):
-            text = 'give an object, such as {"price": {"max": 10}}'
+            example = _EXAMPLES.get(place, '{"price": {"max": 10}}')
+            text = f"give an object, such as {example}"
         problems.setdefault(place, f"{place or 'filter'}: {text}")
     return list(problems.values())
 

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +23,8 @@ from genrec.errors import InputError, closest
 _FEW_ITEMS, _FEW_PLACES = 50_000, 500_000
 # So many unknown names and values are compared with so many known ones.
 _HINTS, _COMPARED = 10, 2000
+# Letters of a condition that a message repeats.
+_SHOWN = 120
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class CompiledFilter:
         key: equal for equal filters.
         seen: whether items of the history may come back.
         limits: rules about a list as a whole.
-        doubts: values that no item has, in words, for the message of an empty result.
+        doubts: values that no item has and conditions that none satisfies, in words, for the
+            message of an empty result.
         catalog: whose items these are.
     """
 
@@ -186,6 +190,8 @@ class _Compilation:
             raise InputError(f"The filter has {len(self.problems)} problem(s).", self.problems)
         if allowed is not None:
             allowed.setflags(write=False)
+            if not self.doubts and not allowed.any():
+                self.doubts.append("each condition allows some items, all together none")
         return CompiledFilter(
             allowed,
             key,
@@ -203,11 +209,18 @@ class _Compilation:
             self.problems.append(f"{place}: 'seen' and 'at_most' belong to the top level")
         masks: list[np.ndarray] = []
         for name, condition in part.conditions.items():
-            masks += self._condition(name, condition, f"{place}{name}")
+            noted = len(self.doubts)
+            parts = list(self._condition(name, condition, f"{place}{name}"))
+            if parts and len(self.doubts) == noted and not reduce(np.logical_and, parts).any():
+                given = condition.model_dump_json(exclude_none=True, by_alias=True)
+                self.doubts.append(f"no item satisfies {place}{name} {given[:_SHOWN]}")
+            masks += parts
         for number, inner in enumerate(part.all_ or ()):
             mask = self._mask(inner, f"{place}all.{number}.", depth + 1)
             masks += [] if mask is None else [mask]
         if part.any_ is not None:
+            if not part.any_:
+                self._empty(f"{place}any")
             held = [
                 self._mask(inner, f"{place}any.{number}.", depth + 1)
                 for number, inner in enumerate(part.any_)
@@ -223,6 +236,9 @@ class _Compilation:
             masks.append(self._named(part.deny, f"{place}deny", value=False))
         return _joined(masks, np.logical_and, None)
 
+    def _empty(self, place: str) -> None:
+        self.doubts.append(f"{place} is an empty list, which allows nothing")
+
     def _constant(self, *, value: bool) -> np.ndarray:
         return np.full(len(self.compiler.catalog), value)
 
@@ -234,6 +250,8 @@ class _Compilation:
         self.problems += [f"{place}: the catalogue has no item '{one}'" for one in unknown[:20]]
         if len(unknown) > 20:
             self.problems.append(f"{place}: and {len(unknown) - 20} more unknown items")
+        if value and not item_ids:
+            self._empty(place)
         mask = self._constant(value=not value)
         mask[catalog.positions([one for one in item_ids if catalog.has(one)])] = value
         return mask

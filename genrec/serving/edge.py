@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.routing import Match
 
 from genrec.serving.options import ServeConfig
 from genrec.serving.problems import RequestProblem
@@ -107,7 +108,7 @@ class Observed:
             # A client that left before its answer has the status that nginx gave the case.
             status = status or 499
             seconds = time.perf_counter() - started
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = _route(scope)
             method = scope["method"] if scope["method"] in _METHODS else "OTHER"
             self.metrics.requests.labels(method, route, str(status)).inc()
             self.metrics.seconds.labels(route).observe(seconds)
@@ -119,6 +120,14 @@ class Observed:
                 "request_id": number,
             }
             log.info("request", extra={"facts": facts})
+
+
+def _route(scope: Scope) -> str:
+    """The path of a request's route, also where it was refused before it came there."""
+    found = scope.get("route") or next(
+        (one for one in scope["app"].routes if one.matches(scope)[0] == Match.FULL), None
+    )
+    return getattr(found, "path", "unmatched")
 
 
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"}

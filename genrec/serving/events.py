@@ -107,10 +107,14 @@ def open_events(url: str) -> EventStore:
     )
 
 
-def _unlike(kept: Iterable[Event], posted: Sequence[Event]) -> list[str]:
+def _unlike(
+    kept: Iterable[Event],
+    posted: Sequence[Event],
+    what: str = "was posted before with another content",
+) -> list[str]:
     by_id = {event.id: event for event in kept}
     return [
-        f"event '{event.id}' was posted before with another content"
+        f"event '{event.id}' {what}"
         for event in posted
         if event.id in by_id and not _same(by_id[event.id], event)
     ]
@@ -126,7 +130,7 @@ def _distinct(events: Sequence[Event]) -> list[Event]:
     first: dict[str, Event] = {}
     for event in events:
         first.setdefault(event.id, event)
-    _refuse(_unlike(first.values(), events))
+    _refuse(_unlike(first.values(), events, "stands in this request twice, with unlike contents"))
     return list(first.values())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -78,6 +79,10 @@ def run_server(app: FastAPI, service: Service, config: ServeConfig) -> None:
 
     class Server(uvicorn.Server):
         """Leaves with code 0 after a signal that it obeyed; uvicorn raises the signal again."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            log.info("The service is open at http://%s:%d/", config.host, config.port)
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:

@@ -88,7 +88,6 @@ def serve(
         forget=counter.forget,
     )
     log.info("The model %s serves %s items", loaded.version, f"{len(loaded.catalog):,}")
-    log.info("The shop is open at http://%s:%d/", config.host, config.port)
     app = create_app(service, config, keys=access, metrics=metrics, shopfront=shopfront)
     freeze_heap()
     run_server(app, service, config)

@@ -150,6 +150,52 @@ def test_values_that_no_item_has_allow_nothing_and_are_named():
     assert compiled.doubts == ("no item has brand 'Alpin'; did you mean 'Alpine'?",)
 
 
+@pytest.mark.parametrize(
+    ("where", "doubts"),
+    [
+        ({"price": {"min": 5, "max": 3}}, ['no item satisfies price {"min":5,"max":3}']),
+        ({"brand": {"in": []}}, ['no item satisfies brand {"in":[]}']),
+        ({"not": {"title": {"contains": "x" * 200}}}, None),
+        ({"allow": []}, ["allow is an empty list, which allows nothing"]),
+        ({"any": []}, ["any is an empty list, which allows nothing"]),
+        ({"brand": "Alpine", "stars": 1}, ["each condition allows some items, all together none"]),
+        (
+            {"brand": "Alpin", "price": {"min": 99}},
+            [
+                "no item has brand 'Alpin'; did you mean 'Alpine'?",
+                'no item satisfies price {"min":99}',
+            ],
+        ),
+    ],
+)
+def test_what_allows_nothing_is_told_by_its_part(where, doubts):
+    compiled = FilterCompiler(shop()).compile(where)
+    if doubts is None:
+        assert compiled.allowed.all()
+        assert len(compiled.doubts[0]) < 160
+    else:
+        assert not compiled.allowed.any()
+        assert list(compiled.doubts) == doubts
+
+
+@pytest.mark.parametrize(
+    ("where", "problem"),
+    [
+        ({"at_most": 3}, 'at_most: give an object, such as {"brand": 2}'),
+        ({"attributes": 3}, 'attributes: give an object, such as {"any": 3}'),
+        ({"not": 3}, 'not: give an object, such as {"price": {"max": 10}}'),
+        (
+            {"price": None},
+            'price: null is no value; items without one are found by {"known": false}',
+        ),
+    ],
+)
+def test_what_a_wrong_part_should_look_like(where, problem):
+    with pytest.raises(InputError) as caught:
+        FilterCompiler(shop()).compile(where)
+    assert caught.value.problems == [problem]
+
+
 def test_equal_filters_are_compiled_once_and_the_oldest_is_forgotten():
     compiler = FilterCompiler(shop(), keep=2)
     first = compiler.compile({"brand": "Alpine"})

@@ -146,6 +146,14 @@ def test_nothing_allowed_is_told_with_the_doubts(client):
     assert found["problems"] == ["no item has brand 'Nordc'; did you mean 'Nordic'?"]
 
 
+def test_requests_that_are_refused_before_their_route_count_for_it(client):
+    assert client.post("/v1/recommend", content=b"{").status_code == 415
+    assert client.post("/nowhere", content=b"{").status_code == 415
+    told = client.get("/metrics").text
+    assert 'requests_total{method="POST",route="/v1/recommend",status="415"} 1.0' in told
+    assert 'requests_total{method="POST",route="unmatched",status="415"} 1.0' in told
+
+
 @pytest.mark.parametrize(
     "body",
     [
