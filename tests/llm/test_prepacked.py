@@ -7,11 +7,12 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
+from transformers import LlamaConfig, LlamaModel
 
 from genrec.llm import prepacked
 from genrec.llm.backbone import Backbone
 from genrec.llm.prepacked import PrepackedWeights
-from tests.decoding.test_beam import FAMILIES, backbone_of
+from tests.decoding.test_beam import FAMILIES, SIZE, backbone_of
 
 IDS = torch.tensor([[1, 5, 9, 30], [1, 7, 20, 40]])
 
@@ -32,6 +33,11 @@ def products(monkeypatch):
         taken.append(tuple(inputs.shape))
         return real(inputs, *rest)
 
+    def watched_product(inputs, *rest):
+        taken.append(tuple(inputs.shape))
+        return real.binary(inputs, *rest)
+
+    watched.binary = watched_product
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", watched)
     return taken
 
@@ -71,6 +77,70 @@ def test_states_are_those_without_copies(family, products):
     torch.testing.assert_close(packed_states(backbone), expected, atol=1e-5, rtol=1e-4)
     # Queries, keys, values, outputs and the three matrices of the MLP, in two layers.
     assert len(products) == 14
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3"])
+def test_the_last_state_alone_is_that_among_all(family, products):
+    backbone = backbone_of(family)
+    expected = plain_states(backbone)[:, -1]
+    with torch.inference_mode():
+        found = backbone.hidden_states(alone=True, input_ids=IDS).last_hidden_state[:, -1]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    # Of the last layer, the output matrix and the MLP have one token of each row.
+    assert [shape[1] for shape in products].count(1) == 4
+
+
+def activations(backbone):
+    """How often the MLPs' own activation is called."""
+    called = []
+    for layer in backbone.model.get_decoder().layers:
+        layer.mlp.act_fn.register_forward_hook(lambda *_: called.append(1))
+    return called
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_activation_that_onednn_applies_is_not_called(family):
+    backbone = backbone_of(family)
+    called = activations(backbone)
+    packed_states(backbone)
+    assert len(called) == (2 if "gemma" in family else 0)
+    plain_states(backbone)
+    assert len(called) == (4 if "gemma" in family else 2)
+
+
+def test_in_bfloat16_no_rounding_is_left_out():
+    backbone = backbone_of("llama").to(torch.bfloat16)
+    called = activations(backbone)
+    packed_states(backbone)
+    assert len(called) == 2
+
+
+def test_every_known_gated_mlp_is_tried():
+    kinds = {type(backbone_of(one).model.get_decoder().layers[0].mlp) for one in FAMILIES}
+    assert {kind.__name__ for kind in kinds} >= set(prepacked.GATED)
+
+
+def test_biases_of_a_gated_mlp_count():
+    config = LlamaConfig(**SIZE, vocab_size=40, mlp_bias=True, attention_bias=True)
+    model = LlamaModel(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_()
+    expected = model(input_ids=IDS % 40).last_hidden_state
+    with torch.inference_mode(), PrepackedWeights(model).used():
+        found = model(input_ids=IDS % 40).last_hidden_state
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["gate_proj", "up_proj", "down_proj"])
+def test_hooks_on_the_parts_of_an_mlp_are_called(part):
+    backbone = backbone_of("llama")
+    expected, seen = plain_states(backbone), []
+    for layer in backbone.model.get_decoder().layers:
+        getattr(layer.mlp, part).register_forward_hook(lambda *_: seen.append(1))
+    torch.testing.assert_close(packed_states(backbone), expected, atol=1e-5, rtol=1e-4)
+    assert len(seen) == 2
 
 
 @pytest.mark.parametrize("options", [{}, {"use_dora": True}])
