@@ -139,7 +139,9 @@ def _version(weight: Tensor) -> tuple[int, int]:
 
 def _worth_packing(model: nn.Module) -> list[_Linear]:
     dtypes = {torch.float32}
-    if not torch.backends.mkldnn.is_available():
+    # Other processors were not tried.
+    wide = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+    if not (wide and torch.backends.mkldnn.is_available()):
         return []
     if torch.ops.mkldnn._is_mkldnn_bf16_supported():
         dtypes.add(torch.bfloat16)

@@ -257,6 +257,14 @@ def test_autocast_and_a_switched_off_onednn_go_without(products):
     assert products == []
 
 
+def test_a_processor_that_was_not_tried_goes_without(products, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    model = two_layers()
+    with torch.inference_mode(), PrepackedWeights(model).used():
+        model(torch.randn(3, 8))
+    assert products == []
+
+
 def test_an_llm_that_would_need_too_much_memory_twice_goes_without(products, monkeypatch):
     model = two_layers(bias=False)
     needed = sum(one.nbytes for one in model.parameters())
