@@ -23,8 +23,8 @@ from genrec.errors import InputError, closest
 _FEW_ITEMS, _FEW_PLACES = 50_000, 500_000
 # So many unknown names and values are compared with so many known ones.
 _HINTS, _COMPARED = 10, 2000
-# Letters of a condition that a message repeats.
-_SHOWN = 120
+# So many reasons for an empty answer, and so many letters of a condition in each.
+_DOUBTS, _SHOWN = 20, 120
 
 
 @dataclass(frozen=True)
@@ -190,8 +190,6 @@ class _Compilation:
             raise InputError(f"The filter has {len(self.problems)} problem(s).", self.problems)
         if allowed is not None:
             allowed.setflags(write=False)
-            if not self.doubts and not allowed.any():
-                self.doubts.append("each condition allows some items, all together none")
         return CompiledFilter(
             allowed,
             key,
@@ -208,36 +206,63 @@ class _Compilation:
         if depth and (part.seen is not None or part.at_most is not None):
             self.problems.append(f"{place}: 'seen' and 'at_most' belong to the top level")
         masks: list[np.ndarray] = []
+        first = len(self.doubts)
         for name, condition in part.conditions.items():
-            noted = len(self.doubts)
-            parts = list(self._condition(name, condition, f"{place}{name}"))
-            if parts and len(self.doubts) == noted and not reduce(np.logical_and, parts).any():
-                given = condition.model_dump_json(exclude_none=True, by_alias=True)
-                self.doubts.append(f"no item satisfies {place}{name} {given[:_SHOWN]}")
-            masks += parts
+            masks += self._whole_condition(name, condition, f"{place}{name}")
         for number, inner in enumerate(part.all_ or ()):
             mask = self._mask(inner, f"{place}all.{number}.", depth + 1)
             masks += [] if mask is None else [mask]
         if part.any_ is not None:
-            if not part.any_:
-                self._empty(f"{place}any")
-            held = [
-                self._mask(inner, f"{place}any.{number}.", depth + 1)
-                for number, inner in enumerate(part.any_)
-            ]
-            if not any(mask is None for mask in held):
-                masks.append(_joined(held, np.logical_or, self._constant(value=False)))
+            masks += self._any(part.any_, f"{place}any", depth)
         if part.not_ is not None:
+            noted = len(self.doubts)
             mask = self._mask(part.not_, f"{place}not.", depth + 1)
+            # That nothing is like it is no reason for an empty answer.
+            del self.doubts[noted:]
             masks.append(self._constant(value=False) if mask is None else ~mask)
+            if not masks[-1].any():
+                self._doubt(f"{place}not shuts out every item")
         if part.allow is not None:
             masks.append(self._named(part.allow, f"{place}allow", value=True))
         if part.deny:
             masks.append(self._named(part.deny, f"{place}deny", value=False))
-        return _joined(masks, np.logical_and, None)
+            if not masks[-1].any():
+                self._doubt(f"{place}deny names every item")
+        joined: np.ndarray | None = _joined(masks, np.logical_and, None)
+        if joined is not None and len(self.doubts) == first and not joined.any():
+            within = f"{place.removesuffix('.')}: " if place else ""
+            self._doubt(f"{within}each condition allows some items, all together none")
+        return joined
 
-    def _empty(self, place: str) -> None:
-        self.doubts.append(f"{place} is an empty list, which allows nothing")
+    def _any(self, parts: Sequence[ItemFilter], place: str, depth: int) -> list[np.ndarray]:
+        if not parts:
+            self._doubt(f"{place} is an empty list, which allows nothing")
+        noted = len(self.doubts)
+        held = [
+            self._mask(inner, f"{place}.{number}.", depth + 1) for number, inner in enumerate(parts)
+        ]
+        joined = None
+        if not any(mask is None for mask in held):
+            joined = _joined(held, np.logical_or, self._constant(value=False))
+        if joined is None or joined.any():
+            # One branch is enough.
+            del self.doubts[noted:]
+        return [] if joined is None else [joined]
+
+    def _whole_condition(self, name: str, condition: Condition, place: str) -> list[np.ndarray]:
+        """All that one attribute must be, with the reason where that allows no item."""
+        noted = len(self.doubts)
+        parts = list(self._condition(name, condition, place))
+        if parts and reduce(np.logical_and, parts).any():
+            del self.doubts[noted:]
+        elif parts and len(self.doubts) == noted:
+            given = condition.model_dump_json(exclude_none=True, by_alias=True)
+            self._doubt(f"no item satisfies {place} {given[:_SHOWN]}")
+        return parts
+
+    def _doubt(self, text: str) -> None:
+        if len(self.doubts) < _DOUBTS:
+            self.doubts.append(text)
 
     def _constant(self, *, value: bool) -> np.ndarray:
         return np.full(len(self.compiler.catalog), value)
@@ -251,7 +276,7 @@ class _Compilation:
         if len(unknown) > 20:
             self.problems.append(f"{place}: and {len(unknown) - 20} more unknown items")
         if value and not item_ids:
-            self._empty(place)
+            self._doubt(f"{place} is an empty list, which allows nothing")
         mask = self._constant(value=not value)
         mask[catalog.positions([one for one in item_ids if catalog.has(one)])] = value
         return mask
@@ -299,7 +324,7 @@ class _Compilation:
         absent = [value for value in values if not column.has(value)]
         for value in absent[:5]:
             hint = self._hint(str(value), column.texts)
-            self.doubts.append(f"no item has {place} {value!r}; {hint}".rstrip("; "))
+            self._doubt(f"no item has {place} {repr(value)[:_SHOWN]}; {hint}".rstrip("; "))
         yield column.among(values)
 
     def _limits(self, parsed: ItemFilter) -> Iterator[Limit]:

@@ -8,6 +8,7 @@ multiplies by the gate while it writes its product. Results differ by rounding a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,24 +26,38 @@ MOST_BYTES = 2 * 2**30
 # Families whose MLP is down(silu(gate(x)) * up(x)), and nothing more.
 GATED = ("LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP", "SmolLM3MLP")
 # Numbers of each matrix that are looked at, to notice a change that PyTorch does not count.
-SAMPLE = 64
+SAMPLE = 32
 
 _USED: ContextVar[bool] = ContextVar("used", default=False)
+_REFUSED: ContextVar[bool] = ContextVar("refused", default=False)
+
+
+@contextmanager
+def not_prepacked() -> Iterator[None]:
+    """In this block and this thread no model uses or makes copies, since its weights change."""
+    before = _REFUSED.set(True)
+    try:
+        yield
+    finally:
+        _REFUSED.reset(before)
 
 
 class PrepackedWeights:
     """Prepacked copies of a model's matrices, in float32 or bfloat16.
 
-    They are made at the first use and anew when weights have changed. Training, a GPU, autocast
-    and a switched-off oneDNN (``torch.backends.mkldnn``) go without them.
+    They are made at the first use and anew when weights have changed. Training drops them. A GPU,
+    autocast and a switched-off oneDNN (``torch.backends.mkldnn``) go without them.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         self._linears: list[_Linear] = []
         self._found_on: tuple[Any, ...] | None = None
-        self._samples: list[Tensor] = []
-        self._packed: Tensor | None = None
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies of a model make copies of their own.
+        return PrepackedWeights, (self._model,)
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -54,31 +69,47 @@ class PrepackedWeights:
             _USED.reset(before)
 
     def _ready(self) -> bool:
-        if (
-            torch.is_grad_enabled()
-            or self._model.training
-            or torch.is_autocast_enabled("cpu")
-            or not torch.backends.mkldnn.enabled
-        ):
+        if torch.is_grad_enabled() or self._model.training:
+            # What comes next may change weights, and has use for the memory.
+            self._drop()
             return False
-        first = next(self._model.parameters())
-        if self._found_on != (first.device, first.dtype):
-            self._linears = _worth_packing(self._model)
-            self._found_on, self._packed = (first.device, first.dtype), None
-        if self._linears and not self._fresh():
-            for linear in self._linears:
-                linear.pack()
-            self._samples = [one.weight.detach()[0, :SAMPLE] for one in self._linears]
-            self._packed = torch.cat(self._samples)
+        if _REFUSED.get() or torch.is_autocast_enabled("cpu") or not torch.backends.mkldnn.enabled:
+            return False
+        if not self._fresh():
+            with self._lock:
+                if not self._fresh():
+                    self._drop()
+                    self._pack()
         return bool(self._linears)
 
     def _fresh(self) -> bool:
-        return (
-            self._packed is not None
-            and all(one.packed_of == _version(one.weight) for one in self._linears)
-            # An adapter merged in by peft changes numbers past PyTorch's count of changes.
-            and torch.equal(torch.cat(self._samples), self._packed)
-        )
+        if self._found_on is None or self._found_on != self._place():
+            return False
+        linears = self._linears
+        if not all(one.packed_of == _version(one.weight) for one in linears):
+            return False
+        if not linears:
+            return True
+        # An adapter merged in by peft, or a fused optimiser, changes numbers past PyTorch's count.
+        now, then = [one.sample for one in linears], [one.sampled for one in linears]
+        # Another thread may be dropping them.
+        whole = all(one is not None for one in (*now, *then))
+        return whole and torch.equal(torch.cat(now), torch.cat(then))
+
+    def _place(self) -> tuple[Any, ...]:
+        first = next(self._model.parameters(), None)
+        return () if first is None else (first.device, first.dtype)
+
+    def _pack(self) -> None:
+        found = _worth_packing(self._model)
+        for linear in found:
+            linear.pack()
+        self._linears, self._found_on = found, self._place()
+
+    def _drop(self) -> None:
+        for linear in self._linears:
+            linear.drop()
+        self._linears, self._found_on = [], None
 
 
 class _Linear(nn.Linear):
@@ -86,35 +117,40 @@ class _Linear(nn.Linear):
 
     packed: Tensor | None = None
     packed_of: tuple[int, int] | None = None
+    # Some numbers of the matrix, where they lie and as they were.
+    sample: Any = None
+    sampled: Any = None
 
     def pack(self) -> None:
-        self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach(), None)
+        weight = self.weight.detach()
+        self.sample = weight.view(-1)[:: max(1, weight.numel() // SAMPLE)]
+        self.sampled = self.sample.clone()
         self.packed_of = _version(self.weight)
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+
+    def drop(self) -> None:
+        self.packed = self.packed_of = self.sample = self.sampled = None
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        if self.packed is None or not _USED.get():
+        packed = self.packed
+        if packed is None or not _USED.get():
             return super().forward(input)
-        return self.product(input)
-
-    def product(self, inputs: Tensor, activation: str = "none") -> Tensor:
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(
-            inputs, self.packed, self.bias, activation, [], ""
-        )
-        return found
-
-    def product_times(self, inputs: Tensor, other: Tensor) -> Tensor:
-        found: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-            inputs, other, self.packed, self.bias, "mul"
-        )
+        found: Tensor = _product()(input, packed, self.bias, "none", [], "")
         return found
 
     @property
-    def is_bare(self) -> bool:
-        """Whether its product is all that a call of it would do."""
-        return self.packed is not None and not (self._forward_hooks or self._forward_pre_hooks)
+    def bare(self) -> Tensor | None:
+        """The copy, if the product is all that a call of this module would do."""
+        watched = self._forward_hooks or self._forward_pre_hooks or "forward" in self.__dict__
+        return None if watched else self.packed
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "packed": None, "packed_of": None}
+        ours = ("packed", "packed_of", "sample", "sampled")
+        return {name: value for name, value in self.__dict__.items() if name not in ours}
+
+
+def _product() -> Any:
+    return torch.ops.mkldnn._linear_pointwise
 
 
 @cache
@@ -123,13 +159,18 @@ def _gated(kind: Any) -> type[nn.Module]:
 
     def forward(self: Any, x: Tensor) -> Any:
         gate, up = self.gate_proj, self.up_proj
-        bare = all(type(one) is _Linear and one.is_bare for one in (gate, up))
         # In bfloat16, what is not rounded in between would be another result.
-        if not (_USED.get() and bare and x.dtype == torch.float32):
-            return kind.forward(self, x)
-        return self.down_proj(up.product_times(x, gate.product(x, "swish")))
+        if _USED.get() and x.dtype == torch.float32 and type(gate) is type(up) is _Linear:
+            first, second = gate.bare, up.bare
+            if first is not None and second is not None:
+                opened = _product()(x, first, gate.bias, "swish", [], "")
+                return self.down_proj(_product().binary(x, opened, second, up.bias, "mul"))
+        return kind.forward(self, x)
 
-    return type(f"Gated{kind.__name__}", (kind,), {"forward": forward})
+    def reduced(self: Any, _: Any) -> Any:
+        return kind.__new__, (kind,), self.__dict__
+
+    return type(f"Gated{kind.__name__}", (kind,), {"forward": forward, "__reduce_ex__": reduced})
 
 
 def _version(weight: Tensor) -> tuple[int, int]:
@@ -150,11 +191,14 @@ def _worth_packing(model: nn.Module) -> list[_Linear]:
         for module in model.modules()
         # Others, such as those of bitsandbytes, compute in ways of their own.
         if type(module) in (nn.Linear, _Linear)
+        # Nor may others hold a part of the weight alone, as shards do.
+        and type(module.weight) is nn.Parameter
+        and module.weight.is_contiguous()
         and module.weight.device.type == "cpu"
         and module.weight.dtype in dtypes
         and min(module.weight.shape) >= LEAST_SIDE
     ]
-    if sum(module.weight.nbytes for module in found) > MOST_BYTES:
+    if not found or sum(module.weight.nbytes for module in found) > MOST_BYTES:
         return []
     for module in found:
         module.__class__ = _Linear

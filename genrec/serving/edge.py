@@ -124,8 +124,9 @@ class Observed:
 
 def _route(scope: Scope) -> str:
     """The path of a request's route, also where it was refused before it came there."""
+    routes = getattr(scope.get("app"), "routes", ())
     found = scope.get("route") or next(
-        (one for one in scope["app"].routes if one.matches(scope)[0] == Match.FULL), None
+        (one for one in routes if one.matches(scope)[0] == Match.FULL), None
     )
     return getattr(found, "path", "unmatched")
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from genrec.errors import ConfigError, InputError
+from genrec.llm.prepacked import not_prepacked
 from genrec.training.checkpoint import load_weights, newest_checkpoint
 from genrec.training.company import WORK, Company
 from genrec.training.options import FitConfig
@@ -174,7 +175,8 @@ def fit(
     # Of several processes each would end after a step of its own.
     keeps = company.alone and bool(config.checkpoint_every)
     leaves = nullcontext() if zero else left_alone()
-    with leaves, accelerate_leaves_it(), stop_between_steps(heeded=keeps) as stop:
+    # Weights change at each step, so validation and draws between steps use them as they lie.
+    with leaves, accelerate_leaves_it(), not_prepacked(), stop_between_steps(heeded=keeps) as stop:
         # DeepSpeed would compute in bfloat16 alone; its weights stay in float32, as everybody's.
         bf16 = config.bf16 and not zero
         arguments = _arguments(config, folder, company, bf16=bf16, fp16=fp16)

@@ -1,7 +1,10 @@
 """Prepacked weights change no result, and never outlive the weights that they were made of."""
 
 import copy
+import pickle
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -11,7 +14,8 @@ from transformers import LlamaConfig, LlamaModel
 
 from genrec.llm import prepacked
 from genrec.llm.backbone import Backbone
-from genrec.llm.prepacked import PrepackedWeights
+from genrec.llm.prepacked import PrepackedWeights, not_prepacked
+from genrec.training.fit import FitConfig, fit
 from tests.decoding.test_beam import FAMILIES, SIZE, backbone_of
 
 IDS = torch.tensor([[1, 5, 9, 30], [1, 7, 20, 40]])
@@ -235,15 +239,143 @@ def test_other_threads_and_what_follows_go_without(products):
     assert products == []
 
 
-def test_a_block_in_a_block_counts_for_itself(products):
+def test_gradients_within_a_block_end_it(products):
     model = two_layers()
     weights, inputs = PrepackedWeights(model), torch.randn(3, 8)
     with torch.inference_mode(), weights.used():
         with torch.enable_grad(), weights.used():
             model(inputs)
-        assert products == []
         model(inputs)
+    assert products == []
+
+
+def test_training_frees_the_copies_and_inference_makes_them_again():
+    backbone = backbone_of("llama")
+    expected = packed_states(backbone)
+    copies = [one for one in backbone.modules() if getattr(one, "packed", None) is not None]
+    assert len(copies) == 14
+    backbone.train()
+    backbone.hidden_states(input_ids=IDS)
+    assert all(one.packed is one.sample is one.sampled is None for one in copies)
+    torch.testing.assert_close(packed_states(backbone.eval()), expected)
+    assert all(one.packed is not None for one in copies)
+
+
+def test_a_fused_optimisers_step_on_one_row_is_noticed():
+    model = two_layers(bias=False)
+    weights, inputs = PrepackedWeights(model), torch.randn(3, 8)
+    with torch.inference_mode(), weights.used():
+        model(inputs)
+    gradient = torch.zeros_like(model[0].weight)
+    gradient[5] = 1
+    model[0].weight.grad = gradient
+    torch.optim.AdamW([model[0].weight], lr=0.5, fused=True, weight_decay=0).step()
+    expected = model(inputs).detach()
+    with torch.inference_mode(), weights.used():
+        torch.testing.assert_close(model(inputs), expected)
+
+
+def test_where_weights_change_copies_are_not_made(products):
+    model = two_layers()
+    weights, inputs = PrepackedWeights(model), torch.randn(3, 8)
+    with torch.inference_mode():
+        with not_prepacked(), weights.used():
+            model(inputs)
+        assert products == []
+        with weights.used():
+            model(inputs)
     assert len(products) == 2
+
+
+def test_validation_in_training_goes_without(products, tmp_path):
+    model = two_layers()
+    weights, seen = PrepackedWeights(model), []
+
+    def validate():
+        with weights.used():
+            seen.append(float(model(torch.ones(1, 8)).sum()))
+        return seen[-1]
+
+    config = FitConfig(steps=4, batch_size=1, validate_every=2, log_every=1)
+    fit(
+        model,
+        [torch.ones(8)] * 4,
+        collate=lambda rows: {"inputs": torch.stack(rows)},
+        loss=lambda network, batch: network(batch["inputs"]).sum(),
+        config=config,
+        folder=tmp_path,
+        validate=validate,
+    )
+    assert len(set(seen)) > 1
+    assert products == []
+
+
+def test_many_threads_pack_once(monkeypatch):
+    packed, real = [], torch.ops.mkldnn._reorder_linear_weight
+
+    def slow(weight, rows):
+        packed.append(1)
+        time.sleep(0.02)
+        return real(weight, rows)
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", slow)
+    backbone = backbone_of("llama")
+    expected = plain_states(backbone)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: packed_states(backbone), range(6)))
+    assert len(packed) == 14
+    for states in found:
+        torch.testing.assert_close(states, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_a_used_model_can_be_pickled():
+    backbone = backbone_of("llama")
+    expected = packed_states(backbone)
+    weights = backbone._prepacked
+    twin, model = pickle.loads(pickle.dumps((weights, backbone.model)))  # noqa: S301
+    assert type(twin) is PrepackedWeights
+    assert type(model.model.layers[0].mlp).__name__ == "LlamaMLP"
+    backbone.model = model
+    torch.testing.assert_close(plain_states(backbone), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["gate_proj", "up_proj"])
+def test_a_part_of_an_mlp_whose_forward_was_replaced_keeps_it(part):
+    backbone = backbone_of("llama")
+    for layer in backbone.model.get_decoder().layers:
+        linear = getattr(layer.mlp, part)
+        linear.forward = lambda inputs, linear=linear: 2 * type(linear).forward(linear, inputs)
+    expected = plain_states(backbone)
+    torch.testing.assert_close(packed_states(backbone), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_weights_that_are_no_plain_parameters_go_without(products):
+    class Shard(nn.Parameter):
+        pass
+
+    model = two_layers(bias=False)
+    model[0].weight = Shard(model[0].weight.detach())
+    with torch.inference_mode(), PrepackedWeights(model).used():
+        model(torch.randn(3, 8))
+    assert products == [(3, 16)]
+
+
+def test_a_model_without_parameters_goes_without():
+    model = nn.Sequential(nn.ReLU()).eval()
+    with torch.inference_mode(), PrepackedWeights(model).used():
+        assert model(torch.ones(2)).tolist() == [1, 1]
+
+
+def test_one_layer_that_changes_its_type_goes_without(products):
+    model = two_layers(bias=False)
+    weights, inputs = PrepackedWeights(model), torch.randn(3, 8)
+    with torch.inference_mode(), weights.used():
+        model(inputs)
+    model[1].double()
+    products.clear()
+    with torch.inference_mode(), weights.used():
+        model[1](model[0](inputs).double())
+    assert products == [(3, 8)]
 
 
 def test_autocast_and_a_switched_off_onednn_go_without(products):
@@ -332,6 +464,7 @@ def test_copies_of_the_model_and_its_file_are_as_without(products):
     names, expected = list(backbone.state_dict()), packed_states(backbone)
     assert list(backbone.state_dict()) == names
     twin = copy.deepcopy(backbone)
+    assert not [one for one in twin.modules() if getattr(one, "packed", None) is not None]
     with torch.no_grad():
         for parameter in backbone.parameters():
             parameter.zero_()
