@@ -23,6 +23,8 @@ from genrec.errors import InputError, closest
 _FEW_ITEMS, _FEW_PLACES = 50_000, 500_000
 # So many unknown names and values are compared with so many known ones.
 _HINTS, _COMPARED = 10, 2000
+_ALL = "names every item"
+_EMPTY = "is an empty list, which allows nothing"
 # So many reasons for an empty answer, and so many letters of a condition in each.
 _DOUBTS, _SHOWN = 20, 120
 
@@ -206,7 +208,7 @@ class _Compilation:
         if depth and (part.seen is not None or part.at_most is not None):
             self.problems.append(f"{place}: 'seen' and 'at_most' belong to the top level")
         masks: list[np.ndarray] = []
-        first = len(self.doubts)
+        noted = len(self.doubts)
         for name, condition in part.conditions.items():
             masks += self._whole_condition(name, condition, f"{place}{name}")
         for number, inner in enumerate(part.all_ or ()):
@@ -215,28 +217,18 @@ class _Compilation:
         if part.any_ is not None:
             masks += self._any(part.any_, f"{place}any", depth)
         if part.not_ is not None:
-            noted = len(self.doubts)
-            mask = self._mask(part.not_, f"{place}not.", depth + 1)
-            # That nothing is like it is no reason for an empty answer.
-            del self.doubts[noted:]
-            masks.append(self._constant(value=False) if mask is None else ~mask)
-            if not masks[-1].any():
-                self._doubt(f"{place}not shuts out every item")
+            masks.append(self._not(part.not_, f"{place}not", depth))
         if part.allow is not None:
             masks.append(self._named(part.allow, f"{place}allow", value=True))
         if part.deny:
             masks.append(self._named(part.deny, f"{place}deny", value=False))
-            if not masks[-1].any():
-                self._doubt(f"{place}deny names every item")
         joined: np.ndarray | None = _joined(masks, np.logical_and, None)
-        if joined is not None and len(self.doubts) == first and not joined.any():
-            within = f"{place.removesuffix('.')}: " if place else ""
-            self._doubt(f"{within}each condition allows some items, all together none")
+        within = f"{place.removesuffix('.')}: " if place else ""
+        together = f"{within}each condition allows some items, all together none"
+        self._give_reason(noted, joined, together)
         return joined
 
     def _any(self, parts: Sequence[ItemFilter], place: str, depth: int) -> list[np.ndarray]:
-        if not parts:
-            self._doubt(f"{place} is an empty list, which allows nothing")
         noted = len(self.doubts)
         held = [
             self._mask(inner, f"{place}.{number}.", depth + 1) for number, inner in enumerate(parts)
@@ -244,21 +236,39 @@ class _Compilation:
         joined = None
         if not any(mask is None for mask in held):
             joined = _joined(held, np.logical_or, self._constant(value=False))
-        if joined is None or joined.any():
-            # One branch is enough.
-            del self.doubts[noted:]
+        self._give_reason(noted, joined, f"{place} {_EMPTY}")
         return [] if joined is None else [joined]
 
-    def _whole_condition(self, name: str, condition: Condition, place: str) -> list[np.ndarray]:
-        """All that one attribute must be, with the reason where that allows no item."""
+    def _not(self, part: ItemFilter, place: str, depth: int) -> np.ndarray:
         noted = len(self.doubts)
-        parts = list(self._condition(name, condition, place))
-        if parts and reduce(np.logical_and, parts).any():
+        mask = self._mask(part, f"{place}.", depth + 1)
+        # That nothing is like it is no reason for an empty answer.
+        del self.doubts[noted:]
+        turned = self._constant(value=False) if mask is None else ~mask
+        self._give_reason(noted, turned, f"{place} shuts out every item")
+        return turned
+
+    def _whole_condition(self, name: str, condition: Condition, place: str) -> list[np.ndarray]:
+        noted = len(self.doubts)
+        masks = list(self._condition(name, condition, place))
+        if masks:
+            given = condition.model_dump_json(exclude_none=True, by_alias=True)[:_SHOWN]
+            reason = f"no item satisfies {place} {given}"
+            self._give_reason(noted, reduce(np.logical_and, masks), reason)
+        return masks
+
+    def _give_reason(self, noted: int, mask: np.ndarray | None, reason: str) -> None:
+        """Sees that a part that allows nothing has a reason, and one that allows something none.
+
+        Args:
+            noted: how many doubts there were before the part.
+            mask: what the part allows; ``None`` for all.
+            reason: to give where its own parts gave none.
+        """
+        if mask is None or mask.any():
             del self.doubts[noted:]
-        elif parts and len(self.doubts) == noted:
-            given = condition.model_dump_json(exclude_none=True, by_alias=True)
-            self._doubt(f"no item satisfies {place} {given[:_SHOWN]}")
-        return parts
+        elif len(self.doubts) == noted:
+            self._doubt(reason)
 
     def _doubt(self, text: str) -> None:
         if len(self.doubts) < _DOUBTS:
@@ -275,10 +285,9 @@ class _Compilation:
         self.problems += [f"{place}: the catalogue has no item '{one}'" for one in unknown[:20]]
         if len(unknown) > 20:
             self.problems.append(f"{place}: and {len(unknown) - 20} more unknown items")
-        if value and not item_ids:
-            self._doubt(f"{place} is an empty list, which allows nothing")
         mask = self._constant(value=not value)
         mask[catalog.positions([one for one in item_ids if catalog.has(one)])] = value
+        self._give_reason(len(self.doubts), mask, f"{place} {_EMPTY if value else _ALL}")
         return mask
 
     def _condition(self, name: str, condition: Condition, place: str) -> Iterator[np.ndarray]:

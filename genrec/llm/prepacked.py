@@ -102,9 +102,14 @@ class PrepackedWeights:
 
     def _pack(self) -> None:
         found = _worth_packing(self._model)
+        if found:
+            _hand_gates_over(self._model)
         for linear in found:
+            linear.__class__ = _Linear
+        self._linears = [linear for linear in found if isinstance(linear, _Linear)]
+        for linear in self._linears:
             linear.pack()
-        self._linears, self._found_on = found, self._place()
+        self._found_on = self._place()
 
     def _drop(self) -> None:
         for linear in self._linears:
@@ -135,11 +140,11 @@ class _Linear(nn.Linear):
         packed = self.packed
         if packed is None or not _USED.get():
             return super().forward(input)
-        found: Tensor = _product()(input, packed, self.bias, "none", [], "")
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(input, packed, self.bias, "none", [], "")
         return found
 
     @property
-    def bare(self) -> Tensor | None:
+    def packed_if_unhooked(self) -> Tensor | None:
         """The copy, if the product is all that a call of this module would do."""
         watched = self._forward_hooks or self._forward_pre_hooks or "forward" in self.__dict__
         return None if watched else self.packed
@@ -147,10 +152,6 @@ class _Linear(nn.Linear):
     def __getstate__(self) -> dict[str, Any]:
         ours = ("packed", "packed_of", "sample", "sampled")
         return {name: value for name, value in self.__dict__.items() if name not in ours}
-
-
-def _product() -> Any:
-    return torch.ops.mkldnn._linear_pointwise
 
 
 @cache
@@ -161,10 +162,11 @@ def _gated(kind: Any) -> type[nn.Module]:
         gate, up = self.gate_proj, self.up_proj
         # In bfloat16, what is not rounded in between would be another result.
         if _USED.get() and x.dtype == torch.float32 and type(gate) is type(up) is _Linear:
-            first, second = gate.bare, up.bare
-            if first is not None and second is not None:
-                opened = _product()(x, first, gate.bias, "swish", [], "")
-                return self.down_proj(_product().binary(x, opened, second, up.bias, "mul"))
+            gates, ups = gate.packed_if_unhooked, up.packed_if_unhooked
+            if gates is not None and ups is not None:
+                multiply = torch.ops.mkldnn._linear_pointwise
+                opened = multiply(x, gates, gate.bias, "swish", [], "")
+                return self.down_proj(multiply.binary(x, opened, ups, up.bias, "mul"))
         return kind.forward(self, x)
 
     def reduced(self: Any, _: Any) -> Any:
@@ -178,7 +180,7 @@ def _version(weight: Tensor) -> tuple[int, int]:
     return weight.data_ptr(), 0 if weight.is_inference() else weight._version
 
 
-def _worth_packing(model: nn.Module) -> list[_Linear]:
+def _worth_packing(model: nn.Module) -> list[nn.Linear]:
     dtypes = {torch.float32}
     # Other processors were not tried.
     wide = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
@@ -198,10 +200,11 @@ def _worth_packing(model: nn.Module) -> list[_Linear]:
         and module.weight.dtype in dtypes
         and min(module.weight.shape) >= LEAST_SIDE
     ]
-    if not found or sum(module.weight.nbytes for module in found) > MOST_BYTES:
-        return []
-    for module in found:
-        module.__class__ = _Linear
+    return found if sum(linear.weight.nbytes for linear in found) <= MOST_BYTES else []
+
+
+def _hand_gates_over(model: nn.Module) -> None:
+    """Makes the known MLPs with a gate such ones as ``_gated`` describes."""
     for mlp in model.modules():
         name, room = type(mlp).__name__, type(mlp).__module__
         if name not in GATED or not room.startswith("transformers."):
@@ -209,4 +212,3 @@ def _worth_packing(model: nn.Module) -> list[_Linear]:
         if isinstance(mlp.act_fn, nn.SiLU | SiLUActivation):
             kind: Any = type(mlp)
             mlp.__class__ = _gated(kind)
-    return [module for module in found if isinstance(module, _Linear)]

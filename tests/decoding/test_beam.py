@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import (
     Gemma2Config,
     Gemma2ForCausalLM,
@@ -80,6 +81,18 @@ def backbone_of(family: str, attention: str = "sdpa", levels: int = 3) -> Backbo
 
 
 @torch.no_grad()
+def adapted(backbone: Backbone, **options) -> Backbone:
+    """The same LLM with a LoRA adapter of random weights."""
+    config = LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False, **options)
+    return Backbone(
+        get_peft_model(backbone.model, config),
+        backbone.text_tokenizer,
+        backbone.settings,
+        backbone.token_names,
+        backbone.codebook_sizes,
+    ).eval()
+
+
 def brute_force(backbone: Backbone, prompt: list[int], numbers: np.ndarray, codes) -> np.ndarray:
     """Log-probability of every item's codes, each item in a forward pass of its own row."""
     ids = torch.tensor([prompt + backbone.token_ids[torch.tensor(n)].tolist() for n in numbers])

@@ -4,13 +4,11 @@ import threading
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from transformers import DynamicCache
 
 from genrec.llm.adapt import base
-from genrec.llm.backbone import Backbone
 from genrec.llm.last_alone import KNOWN, heeds_last_alone, last_alone
-from tests.decoding.test_beam import FAMILIES, backbone_of
+from tests.decoding.test_beam import FAMILIES, adapted, backbone_of
 
 IDS = torch.tensor([[1, 5, 9, 30], [1, 7, 20, 40]])
 
@@ -73,19 +71,11 @@ def test_every_known_family_is_tried():
 
 @pytest.mark.parametrize("dora", [False, True])
 def test_adapters_of_the_last_layer_act_as_before(dora):
-    backbone = backbone_of("llama")
-    config = LoraConfig(r=2, target_modules="all-linear", use_dora=dora, init_lora_weights=False)
-    adapted = Backbone(
-        get_peft_model(backbone.model, config),
-        backbone.text_tokenizer,
-        backbone.settings,
-        backbone.token_names,
-        backbone.codebook_sizes,
-    ).eval()
+    backbone = adapted(backbone_of("llama"), use_dora=dora)
     with torch.inference_mode():
-        whole = adapted.hidden_states(input_ids=IDS).last_hidden_state
-        alone = adapted.hidden_states(alone=True, input_ids=IDS).last_hidden_state
-        merged = adapted.model.merge_and_unload().get_decoder()
+        whole = backbone.hidden_states(input_ids=IDS).last_hidden_state
+        alone = backbone.hidden_states(alone=True, input_ids=IDS).last_hidden_state
+        merged = backbone.model.merge_and_unload().get_decoder()
         with last_alone():
             after = merged(input_ids=IDS).last_hidden_state
     torch.testing.assert_close(alone[:, -1], whole[:, -1])
