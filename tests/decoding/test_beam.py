@@ -80,7 +80,6 @@ def backbone_of(family: str, attention: str = "sdpa", levels: int = 3) -> Backbo
     return Backbone(model, tokenizer, settings, index.token_names, index.codebook_sizes).eval()
 
 
-@torch.no_grad()
 def adapted(backbone: Backbone, **options) -> Backbone:
     """The same LLM with a LoRA adapter of random weights."""
     config = LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False, **options)
@@ -93,6 +92,7 @@ def adapted(backbone: Backbone, **options) -> Backbone:
     ).eval()
 
 
+@torch.no_grad()
 def brute_force(backbone: Backbone, prompt: list[int], numbers: np.ndarray, codes) -> np.ndarray:
     """Log-probability of every item's codes, each item in a forward pass of its own row."""
     ids = torch.tensor([prompt + backbone.token_ids[torch.tensor(n)].tolist() for n in numbers])
