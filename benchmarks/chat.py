@@ -4,9 +4,9 @@
 that a real one chose in the test (in the toy shop also by the oracle's taste), states a part,
 answers, refuses, accepts. The recommender is co-occurrence in all three, so that only the
 conversation differs. First cards are timed on a synthetic catalogue of a million items without
-any LLM: each turn is new to the caches, so compiling its filter is part of it. With ``--llm`` the
-turns of the test's case file are also read by SmolLM2-135M, and its time to the first token is
-taken.
+any LLM: each turn is new to the caches, so compiling its filter is part of it. The turns of the
+test's case file are also read by SmolLM2-135M, and its time to the first token is taken; not with
+``--no-llm``, and in a quick run with ``--llm`` only.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def reading(*, llm: bool, quick: bool) -> Figures:
         "rules_right_spoken": _right(rules, spoken),
     }
     if not llm:
-        why = "run with --llm: some ten minutes on a core"
+        why = "run with --llm: some ten minutes"
         return {**figures, **not_measured("model_right", why)}
     from genrec.llm.text_transformers import TransformersText
 
@@ -231,7 +231,11 @@ def _right(reader: RuleReader | ModelReader, cases: list[dict]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller, in under a minute")
-    parser.add_argument("--llm", action="store_true", help="read the cases with SmolLM2 too")
+    parser.add_argument(
+        "--llm",
+        action=argparse.BooleanOptionalAction,
+        help="read the cases with SmolLM2 too, some ten minutes; a full run does",
+    )
     parser.add_argument("--items", type=int, default=0, help="of the synthetic catalogue")
     parser.add_argument("--only", choices=("talks", "speed", "reading"), default="")
     options = parser.parse_args()
@@ -254,7 +258,8 @@ def main() -> None:
         figures |= first_cards(shop, turns)
         figures["items"] = items
     if options.only in ("", "reading"):
-        figures |= reading(llm=options.llm, quick=options.quick)
+        llm = not options.quick if options.llm is None else options.llm
+        figures |= reading(llm=llm, quick=options.quick)
     report(figures, conversations=2 * count, turns=5, recommender="cooccurrence", items=items)
 
 
