@@ -23,7 +23,6 @@ from genrec.errors import InputError, closest
 _FEW_ITEMS, _FEW_PLACES = 50_000, 500_000
 # So many unknown names and values are compared with so many known ones.
 _HINTS, _COMPARED = 10, 2000
-_ALL = "names every item"
 _EMPTY = "is an empty list, which allows nothing"
 # So many reasons for an empty answer, and so many letters of a condition in each.
 _DOUBTS, _SHOWN = 20, 120
@@ -287,7 +286,8 @@ class _Compilation:
             self.problems.append(f"{place}: and {len(unknown) - 20} more unknown items")
         mask = self._constant(value=not value)
         mask[catalog.positions([one for one in item_ids if catalog.has(one)])] = value
-        self._give_reason(len(self.doubts), mask, f"{place} {_EMPTY if value else _ALL}")
+        reason = _EMPTY if value else "names every item"
+        self._give_reason(len(self.doubts), mask, f"{place} {reason}")
         return mask
 
     def _condition(self, name: str, condition: Condition, place: str) -> Iterator[np.ndarray]:
