@@ -124,9 +124,19 @@ class ItemFilter(BaseModel):
 
     @property
     def key(self) -> str:
-        """A hash of the content: equal filters, equal key."""
-        text = self.model_dump_json(exclude_none=True, by_alias=True)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        """A hash of the content: equal filters, equal key.
+
+        Raises:
+            InputError: a text of it is not Unicode.
+        """
+        try:
+            text = self.model_dump_json(exclude_none=True, by_alias=True)
+        except ValueError as error:
+            raise InputError(
+                f"A text of the filter is not Unicode ({error}). Read it again with its right "
+                "encoding, or with errors='replace'."
+            ) from None
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def is_plain(self) -> bool:

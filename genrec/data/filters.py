@@ -145,13 +145,10 @@ class FilterCompiler:
         return self._columns[name]
 
     def _unknown_names(self, where: Any) -> list[str]:
-        given = where if isinstance(where, Mapping) else {}
+        known = {*self.names}
         report = _Compilation(self, ItemFilter.parse(None))
-        return [
-            report.unknown_name(str(name), str(name))
-            for name in given
-            if name not in WORDS and name not in self.names
-        ]
+        named = _names_in(where, "")
+        return [report.unknown_name(name, place) for name, place in named if name not in known]
 
     @property
     def names(self) -> list[str]:
@@ -353,6 +350,23 @@ class _Compilation:
         if column is None:
             self.problems.append(self.unknown_name(name, place))
         return column
+
+
+def _names_in(part: Any, place: str) -> Iterator[tuple[str, str]]:
+    """The attributes that a filter of whatever shape names, each with its place."""
+    if not isinstance(part, Mapping):
+        return
+    for word, value in part.items():
+        if word not in WORDS:
+            yield str(word), f"{place}{word}"
+        elif word == "not":
+            yield from _names_in(value, f"{place}not.")
+        elif word in ("all", "any") and isinstance(value, list | tuple):
+            for number, inner in enumerate(value):
+                yield from _names_in(inner, f"{place}{word}.{number}.")
+        elif word in ("attributes", "at_most") and isinstance(value, Mapping):
+            within = "at_most." if word == "at_most" else place
+            yield from ((str(name), f"{within}{name}") for name in value)
 
 
 def _joined(masks: list[Any], how: Any, empty: np.ndarray | None) -> Any:

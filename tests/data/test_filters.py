@@ -136,6 +136,25 @@ def test_names_are_looked_at_although_the_shape_is_wrong():
     assert len(caught.value.problems) == 3
 
 
+def test_names_in_inner_parts_are_looked_at_too():
+    where = {
+        "any": [{"brnd": "Alpine"}, {"not": {"colour": 1, "price": 2}}],
+        "all": {"brand": "x"},
+        "attributes": {"shade": 1, "brand": "Alpine"},
+        "at_most": {"maker": 2, "brand": 1},
+    }
+    with pytest.raises(InputError) as caught:
+        FilterCompiler(shop()).compile(where)
+    places = [problem.partition(":")[0] for problem in caught.value.problems]
+    assert places == ["all", "any.0.brnd", "any.1.not.colour", "shade", "at_most.maker"]
+
+
+@pytest.mark.parametrize("where", [{"brand": "\ud800"}, {"deny": ["a\udfff"]}])
+def test_text_that_is_not_unicode_is_refused(where):
+    with pytest.raises(InputError, match="not Unicode .*surrogates not allowed"):
+        FilterCompiler(shop()).compile(where)
+
+
 def test_a_bottomless_filter_is_refused():
     where: dict = {}
     for _ in range(5000):
