@@ -56,6 +56,8 @@ _MEASURE_BEFORE = re.compile(
 # In "5 x 8 in" and "10-12 ft" the numbers share the unit of the last.
 _JOINED = re.compile(r" ?(?:[x×]|by|-|to|and|or|/|,|&|\*) ?[wlh]? ?")
 _SPATIAL = ("length", "mass", "volume")
+# "4-3 oz" and "4 x 3 oz" are four of 3 oz, and "6-8 oz" from 6 to 8: none holds 4 or 6.
+_OPEN, _WEIGHED = re.compile(r" ?(?:-|to|[x×*]) ?"), ("mass", "volume")
 _READ_BACK = 24
 _DIGITS_READ = 40
 
@@ -73,6 +75,7 @@ class Quantity:
         measure: what it is the amount of (width, weight, …) where the text says so.
         start: where it begins in the text.
         end: where it ends.
+        joined: what joins it to the next amount, whose unit it shares; empty with its own.
     """
 
     number: str
@@ -83,6 +86,13 @@ class Quantity:
     measure: str
     start: int
     end: int
+    joined: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is a least weight or volume, or a number of packs, and says nothing alone."""
+        weighed = self.unit is not None and self.unit.dimension in _WEIGHED
+        return weighed and _OPEN.fullmatch(self.joined) is not None
 
     @property
     def amount(self) -> Fraction:
@@ -203,6 +213,7 @@ def _with_shared_units(found: list[Quantity], text: str) -> list[Quantity]:
         unit = following.unit
         if one.unit or one.currency or unit is None or unit.dimension == "pack":
             continue
-        if following.start - one.end <= 6 and _JOINED.fullmatch(text[one.end : following.start]):
-            found[place] = replace(one, unit=unit, noun="")
+        between = text[one.end : following.start]
+        if len(between) <= 6 and _JOINED.fullmatch(between):
+            found[place] = replace(one, unit=unit, noun="", joined=between)
     return found

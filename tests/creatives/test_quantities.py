@@ -44,6 +44,18 @@ def test_numbers_in_a_row_share_the_unit_of_the_last():
     assert keys("10-12 ft") == keys("10 ft 12 ft")
 
 
+def test_what_joins_amounts_is_kept_and_first_weights_of_ranges_and_packs_are_open():
+    def read(text):
+        return [(one.joined, one.is_open) for one in quantities(text)]
+
+    assert read("6-8 oz") == [("-", True), ("", False)]
+    assert read("6 to 8 oz") == [(" to ", True), ("", False)]
+    assert read("6 x 8 oz") == [(" x ", True), ("", False)]
+    assert read("6 or 8 oz") == [(" or ", False), ("", False)]
+    assert read("10-12 ft") == [("-", False), ("", False)]
+    assert read("6 oz - 8 oz") == [("", False), ("", False)]
+
+
 def test_a_bare_number_has_the_words_around_it():
     (one,) = quantities("size 10 shoes")
     assert (one.number, one.lead, one.noun, one.unit) == ("10", "size", "shoes", None)

@@ -21,6 +21,7 @@ class Grounds:
         words: every word it uses.
         claims: claims it makes: kind, name, whether denied.
         amounts: amounts with a unit -> what they are amounts of (empty where it does not say).
+        joined: first amounts of such as "6-8 oz", which bear out no text that says them alone.
         nouns: numbers without a unit, with the word after.
         leads: the same with the word before.
         title_counts: numbers without a unit in the title.
@@ -32,6 +33,7 @@ class Grounds:
     words: frozenset[str]
     claims: frozenset[tuple[str, str, bool]]
     amounts: dict[tuple[str, str], frozenset[str]]
+    joined: frozenset[tuple[str, str]]
     nouns: frozenset[tuple[str, str]]
     leads: frozenset[tuple[str, str]]
     title_counts: frozenset[str]
@@ -46,7 +48,7 @@ class Grounds:
         found = quantities(text)
         amounts: dict[tuple[str, str], set[str]] = {}
         for one in found:
-            if one.unit:
+            if one.unit and not one.is_open:
                 amounts.setdefault(one.key, set()).add(one.measure)
         bare = [one for one in found if not one.unit and not one.currency]
         own_numbers = [
@@ -70,6 +72,7 @@ class Grounds:
             words=frozenset(words(text)),
             claims=frozenset(claims),
             amounts={key: frozenset(measures) for key, measures in amounts.items()},
+            joined=frozenset(one.key for one in found if one.is_open),
             nouns=frozenset({(one.number, one.noun) for one in bare} | set(own_numbers)),
             leads=frozenset({(one.number, one.lead) for one in bare} | set(own_numbers)),
             title_counts=frozenset(
@@ -86,7 +89,7 @@ class Grounds:
             return said.key in self.prices
         if said.unit is None:
             return self._bears_bare(said)
-        if said.key in self.prices:
+        if said.key in self.prices or (said.joined and said.key in self.joined):
             return True
         measures = self.amounts.get(said.key)
         if measures is not None:

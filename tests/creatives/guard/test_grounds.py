@@ -100,6 +100,27 @@ def test_what_it_does_not_say_is_not(text):
     assert borne_out(text) == [False]
 
 
+@pytest.mark.parametrize(
+    ("title", "text", "borne"),
+    [
+        ("Carrots, 4-3 oz", "3 oz", [True]),
+        ("Carrots, 4-3 oz", "4 oz", [False]),
+        ("Carrots, 4-3 oz", "4-3 oz", [True, True]),
+        ("Ham, 6 to 8 lb", "6 lb", [False]),
+        ("Ham, 6 to 8 lb", "6 lb or more", [False]),
+        ("Ham, 6 to 8 lb", "between 6 and 8 lb", [True, True]),
+        ("Ham, 6 to 8 lb", "6-9 lb", [True, False]),
+        ("Juice, 6 - 10 fl oz; small 6 fl oz", "6 fl oz", [True]),
+        ("Cups, 6 and 8 oz", "6 oz", [True]),
+        ("Rod, 10-12 ft", "10 ft", [True]),
+        ("Bread, 4 x 3 oz", "4 oz", [False]),
+        ("Game, ages 3-8 years", "3 years", [True]),
+    ],
+)
+def test_a_number_of_packs_or_a_least_weight_bears_out_nothing_alone(title, text, borne):
+    assert borne_out(text, Item("1", title)) == borne
+
+
 @pytest.mark.parametrize("text", ["save $12", "save $17", "80% off", "85% off"])
 def test_money_that_a_description_speaks_of_makes_no_saving(text):
     assert borne_out(text) == [False]
