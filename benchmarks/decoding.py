@@ -10,6 +10,8 @@ then repeats and reorders the cache, the usual way to save the prompt's cost.
 
 The search over a million items runs with a filter and a history of 100 items left out; its share
 is the time of everything that is not the model: children, masks, filter, choice of beams.
+
+``python -m benchmarks.decoding gpu`` measures only what a GPU takes, and nothing beside it.
 """
 
 from __future__ import annotations
@@ -385,6 +387,9 @@ def main() -> None:
     """Measures everything, or with --quick a model of six layers."""
     if len(sys.argv) > 1 and sys.argv[1] == "memory":
         memory(int(sys.argv[2]), QUICK_SHAPE if sys.argv[3] == "quick" else SHAPE)
+        return
+    if sys.argv[1:] == ["gpu"]:
+        report(on_gpu(), prompt_tokens=PROMPT, levels=LEVELS, codes=CODES, items=ITEMS)
         return
     options = arguments(__doc__ or "")
     size = "quick" if options.quick else "whole"
