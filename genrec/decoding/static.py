@@ -28,6 +28,8 @@ from genrec.llm.backbone import Backbone
 
 # Prompts are padded to a multiple of it.
 STEP = 64
+# Columns of a mask come in multiples of it.
+ALIGNED = 8
 # Runs before a capture, as torch asks for.
 WARM_UPS = 3
 
@@ -159,7 +161,8 @@ class _Passes:
         self, backbone: Backbone, users: int, length: int, width: int, levels: int
     ) -> None:
         self.users, self.length, self.width = users, length, width
-        self.columns = length + width * (levels - 1)
+        # Kernels of attention would pad masks of other widths, at each layer.
+        self.columns = -(-(length + width * (levels - 1)) // ALIGNED) * ALIGNED
         self.backbone, self.device = backbone, backbone.device
         layers = range(backbone.layers)
         cache = Cache(layers=[StaticLayer(max_cache_len=self.columns) for _ in layers])
@@ -235,7 +238,8 @@ class _Pass:
             self._rewind(before)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Another thread may load a model meanwhile, which is no fault of this capture.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self.hidden = self._forward()
         self.graph = graph
 

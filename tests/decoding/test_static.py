@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from genrec.decoding import static
 from genrec.decoding.beam import beam_search
 from genrec.decoding.options import DecodeConfig
-from genrec.decoding.static import StaticSearch
+from genrec.decoding.static import StaticSearch, _Pass, _Passes
 from genrec.decoding.trie import Trie
 from genrec.errors import ConfigError
-from tests.decoding.test_beam import PROMPTS, backbone_of
+from tests.decoding.test_beam import PROMPTS, adapted, backbone_of
 from tests.small import small_index
 
 
@@ -78,6 +80,56 @@ def test_passes_write_over_the_same_memory():
         return [x.data_ptr() for layer in layers for x in (layer.keys, layer.values)]
 
     assert places() == places()
+
+
+@pytest.mark.parametrize("strategy", ["best", "diverse", "sample"])
+def test_results_stay_when_later_passes_write_over_theirs(monkeypatch, strategy):
+    backbone, trie = backbone_of("llama"), Trie.build(small_index().codes)
+    computed, places = _Pass._forward, {}
+
+    def in_place(one):
+        # As a replayed graph does.
+        return places.setdefault(one, torch.empty_like(one.embeddings)).copy_(computed(one))
+
+    monkeypatch.setattr(_Pass, "_forward", in_place)
+    config, search = DecodeConfig(strategy=strategy), StaticSearch(backbone, most_users=2)
+    prompts = prompts_of(9, seed=1)
+    first = search(prompts, trie, beams=6, config=config)
+    search(prompts_of(9, seed=2), trie, beams=6, config=config)
+    assert_same(first, beam_search(backbone, prompts, trie, beams=6, config=config))
+
+
+class Operations(TorchDispatchMode):
+    """The devices of all tensors that operations take and give, and the operations' names."""
+
+    def __init__(self):
+        super().__init__()
+        self.devices, self.names = set(), set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        tensors = [x for x in tree_leaves((args, kwargs, found)) if isinstance(x, torch.Tensor)]
+        self.devices |= {tensor.device.type for tensor in tensors}
+        self.names.add(function.name())
+        return found
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3", "smollm3", "gemma"])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("lora", [False, True])
+@torch.inference_mode()
+def test_a_pass_touches_one_device_and_reads_nothing_back(family, attention, lora):
+    """What a capture asks for. Tensors without values stand for a GPU: they refuse to be read."""
+    backbone = backbone_of(family, attention)
+    backbone = adapted(backbone).eval() if lora else backbone
+    backbone.to("meta")
+    passes = _Passes(backbone, users=2, length=64, width=5, levels=3)
+    for one in (passes.prefill, passes.step):
+        one._forward()
+        with Operations() as seen:
+            one._forward()
+        assert seen.devices == {"meta"}
+        assert "aten::index_copy_" in seen.names
 
 
 @pytest.mark.parametrize("family", ["gemma2", "mistral window"])
