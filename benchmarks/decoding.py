@@ -11,7 +11,7 @@ then repeats and reorders the cache, the usual way to save the prompt's cost.
 The search over a million items runs with a filter and a history of 100 items left out; its share
 is the time of everything that is not the model: children, masks, filter, choice of beams.
 
-``python -m benchmarks.decoding gpu`` measures only what a GPU takes, and nothing beside it.
+``python -m benchmarks.decoding gpu`` measures only what a GPU takes.
 """
 
 from __future__ import annotations

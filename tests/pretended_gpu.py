@@ -141,7 +141,7 @@ def carried(module: nn.Module) -> nn.Module:
 
 def pretend() -> None:
     """Has torch report a GPU, from now to the end of the process."""
-    # They look at the devices once, when they are imported.
+    # They look for a real one when they are imported, so that must be over.
     import accelerate
     import bitsandbytes
     import peft
@@ -164,11 +164,13 @@ def pretend() -> None:
         setattr(torch.cuda, name, lambda *_: None)
     torch.cuda.get_rng_state = lambda *_: torch.get_rng_state()
     torch.cuda.set_rng_state = lambda *_: None
+    # Asked by the name of a tensor's device.
     torch.meta = torch.cuda
     nn.Module.cuda = lambda self, *_: carried(self)
     Tensor.cuda = lambda self, *_, **__: self if isinstance(self, Away) else Away(self)
     # Tensors of a subclass have no versions to count in inference mode.
     torch.inference_mode = lambda *_: torch.no_grad()
+    # Its fused kernel is there for the values, whatever their device is called.
     adam = importlib.import_module("torch.optim.adam")
     adam._device_dtype_check_for_fused = lambda *_, **__: None
     begin = torch.autocast.__init__

@@ -208,7 +208,7 @@ def _mentioned(said: str) -> Iterator[Fact]:
         number = int(amount.amount) if amount.amount.denominator == 1 else float(amount.amount)
         if amount.currency:
             yield Fact(MENTIONED_MONEY, number, shown, "price", amount.currency)
-        elif amount.unit and not amount.is_open:
+        elif amount.unit and not amount.needs_the_next:
             name = amount.measure or amount.unit.dimension
             yield Fact(name, number, shown, "number", amount.unit.name)
     for mention in shipped_lexicon().mentions(low):

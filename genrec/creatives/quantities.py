@@ -57,7 +57,7 @@ _MEASURE_BEFORE = re.compile(
 _JOINED = re.compile(r" ?(?:[x×]|by|-|to|and|or|/|,|&|\*) ?[wlh]? ?")
 _SPATIAL = ("length", "mass", "volume")
 # "4-3 oz" and "4 x 3 oz" are four of 3 oz, and "6-8 oz" from 6 to 8: none holds 4 or 6.
-_OPEN, _WEIGHED = re.compile(r" ?(?:-|to|[x×*]) ?"), ("mass", "volume")
+_NEEDS_NEXT, _WEIGHED = re.compile(r" ?(?:-|to|[x×*]) ?"), ("mass", "volume")
 _READ_BACK = 24
 _DIGITS_READ = 40
 
@@ -89,10 +89,10 @@ class Quantity:
     joined: str = ""
 
     @property
-    def is_open(self) -> bool:
+    def needs_the_next(self) -> bool:
         """Whether it is a least weight or volume, or a number of packs, and says nothing alone."""
         weighed = self.unit is not None and self.unit.dimension in _WEIGHED
-        return weighed and _OPEN.fullmatch(self.joined) is not None
+        return weighed and _NEEDS_NEXT.fullmatch(self.joined) is not None
 
     @property
     def amount(self) -> Fraction:

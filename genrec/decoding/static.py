@@ -94,7 +94,7 @@ class StaticSearch:
 
     def _ready(self, prompts: Sequence[Sequence[int]], width: int, levels: int) -> _Passes:
         users = 1 << (len(prompts) - 1).bit_length()
-        length = -(-max(map(len, prompts)) // STEP) * STEP
+        length = _multiple(max(map(len, prompts)), STEP)
         shape = (users, length, width, levels)
         if shape not in self._passes:
             while len(self._passes) >= self.kept:
@@ -162,7 +162,7 @@ class _Passes:
     ) -> None:
         self.users, self.length, self.width = users, length, width
         # Kernels of attention would pad masks of other widths, at each layer.
-        self.columns = -(-(length + width * (levels - 1)) // ALIGNED) * ALIGNED
+        self.columns = _multiple(length + width * (levels - 1), ALIGNED)
         self.backbone, self.device = backbone, backbone.device
         layers = range(backbone.layers)
         cache = Cache(layers=[StaticLayer(max_cache_len=self.columns) for _ in layers])
@@ -246,3 +246,8 @@ class _Pass:
     def _rewind(self, lengths: Sequence[Tensor]) -> None:
         for layer, length in zip(self.cache.layers, lengths, strict=True):
             layer.cumulative_length.copy_(length)
+
+
+def _multiple(number: int, step: int) -> int:
+    """The least multiple of ``step`` that is not below a number."""
+    return -(-number // step) * step

@@ -44,9 +44,9 @@ def test_numbers_in_a_row_share_the_unit_of_the_last():
     assert keys("10-12 ft") == keys("10 ft 12 ft")
 
 
-def test_what_joins_amounts_is_kept_and_first_weights_of_ranges_and_packs_are_open():
+def test_what_joins_amounts_is_kept_and_a_weight_that_begins_a_range_needs_the_next():
     def read(text):
-        return [(one.joined, one.is_open) for one in quantities(text)]
+        return [(one.joined, one.needs_the_next) for one in quantities(text)]
 
     assert read("6-8 oz") == [("-", True), ("", False)]
     assert read("6 to 8 oz") == [(" to ", True), ("", False)]

@@ -48,7 +48,7 @@ class Grounds:
         found = quantities(text)
         amounts: dict[tuple[str, str], set[str]] = {}
         for one in found:
-            if one.unit and not one.is_open:
+            if one.unit and not one.needs_the_next:
                 amounts.setdefault(one.key, set()).add(one.measure)
         bare = [one for one in found if not one.unit and not one.currency]
         own_numbers = [
@@ -72,7 +72,7 @@ class Grounds:
             words=frozenset(words(text)),
             claims=frozenset(claims),
             amounts={key: frozenset(measures) for key, measures in amounts.items()},
-            joined=frozenset(one.key for one in found if one.is_open),
+            joined=frozenset(one.key for one in found if one.needs_the_next),
             nouns=frozenset({(one.number, one.noun) for one in bare} | set(own_numbers)),
             leads=frozenset({(one.number, one.lead) for one in bare} | set(own_numbers)),
             title_counts=frozenset(
