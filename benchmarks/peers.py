@@ -6,10 +6,10 @@ on the users' events but the last two, and judged on the last but one; the refit
 over. Cornac keeps the best epoch by itself. Our popularity, co-occurrence and SASRec stand beside.
 
 A full run takes hours on 2 cores; what was computed lies in ``runs/peers`` and is used again.
-``--models`` and ``--domains`` take some, ``--options`` so many of each grid's options, and
-``--no-sasrec`` leaves our SASRec out, which ``benchmarks.quality`` judges on the same cases. A
-quick run shows that everything runs, on few users and without training to speak of: its figures
-say nothing.
+``--models``, ``--domains`` and ``--protocols`` take some, ``--options`` so many of each grid's
+options, ``--epochs`` that number of epochs in place of a choice, and ``--no-sasrec`` leaves our
+SASRec out, which ``benchmarks.quality`` judges on the same cases. A quick run shows that everything
+runs, on few users and without training to speak of: its figures say nothing.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from genrec.recommenders.base import NO_ITEM, Ranking, Recommender
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "peers"
+RULES = ("tiger14", "refit14")
 LONGEST = 20
 QUICK_USERS = 400
 
@@ -195,10 +196,11 @@ def judged(
     vectors: ItemVectors,
     peers: Listed[Peer],
     *,
+    protocols: Listed[str],
     quick: bool,
     sasrec: bool,
 ) -> tuple[Figures, dict[str, Any]]:
-    """Figures of the peers and of our controls under both protocols."""
+    """Figures of the peers and of our controls under each protocol."""
     figures: Figures = {}
     details: dict[str, Any] = {}
     fit, _ = train.split("last-out")
@@ -206,7 +208,8 @@ def judged(
     options = {
         peer.name: peer.quick if quick else chosen(peer, train, vectors, domain) for peer in peers
     }
-    for name, known in (("tiger14", fit), ("refit14", train))[: 1 if quick else 2]:
+    for name in protocols:
+        known = {"tiger14": fit, "refit14": train}[name]
         protocol = PROTOCOLS[name]
         others: list[Recommender] = []
         told: dict[str, Any] = {}
@@ -253,11 +256,20 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--domains", nargs="+", default=list(DOMAINS))
     parser.add_argument("--models", nargs="+", choices=names, default=names)
     parser.add_argument("--options", type=int, default=len(EPOCHS), help="of each grid so many")
+    parser.add_argument("--epochs", type=int, help="train so long, where epochs are chosen")
+    parser.add_argument("--protocols", nargs="+", choices=RULES, default=RULES)
     parser.add_argument("--no-sasrec", action="store_true", help="without our own, which is slow")
     chosen = parser.parse_args()
     if chosen.quick:
-        chosen.domains = chosen.domains[:1]
+        chosen.domains, chosen.protocols = chosen.domains[:1], RULES[:1]
     return chosen
+
+
+def narrowed(peer: Peer, wanted: argparse.Namespace) -> Peer:
+    """The peer with the options that are asked for."""
+    if wanted.epochs and peer.grid[0].keys() == {"epochs"}:
+        return replace(peer, grid=({"epochs": wanted.epochs},))
+    return replace(peer, grid=peer.grid[: wanted.options])
 
 
 def main() -> None:
@@ -266,11 +278,7 @@ def main() -> None:
     quick = wanted.quick
     figures: Figures = {}
     details: dict[str, Any] = {}
-    peers = [
-        replace(peer, grid=peer.grid[: wanted.options])
-        for peer in PEERS
-        if peer.name in wanted.models
-    ]
+    peers = [narrowed(peer, wanted) for peer in PEERS if peer.name in wanted.models]
     if missing := sorted({peer.package for peer in peers if not python_of(peer).exists()}):
         for domain in wanted.domains:
             figures |= not_measured(f"{domain}_peers", f"no {missing}; make install-peers")
@@ -282,10 +290,17 @@ def main() -> None:
         train, test = data.split("last-out")
         vectors = encoded(domain, data.catalog)
         found, details[domain] = judged(
-            domain, train, test, vectors, peers, quick=quick, sasrec=not wanted.no_sasrec
+            domain,
+            train,
+            test,
+            vectors,
+            peers,
+            protocols=wanted.protocols,
+            quick=quick,
+            sasrec=not wanted.no_sasrec,
         )
         figures |= found
-    rules = {name: str(PROTOCOLS[name]) for name in ("tiger14", "refit14")}
+    rules = {name: str(PROTOCOLS[name]) for name in RULES}
     report(figures, rules=rules, users=QUICK_USERS if quick else "all", reports=details)
 
 

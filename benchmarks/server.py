@@ -46,7 +46,7 @@ from benchmarks.cases.served_shop import (
 from benchmarks.cases.wire import Wire
 from benchmarks.harness import arguments, report
 from genrec.serving.keys import KeyFile
-from genrec.serving.service import Loaded
+from genrec.serving.loaded import Loaded
 from genrec.stages.loaded import open_run
 from genrec.stages.recommend import history_of
 

@@ -97,11 +97,7 @@ class FilterCompiler:
         try:
             parsed = ItemFilter.parse(where)
         except InputError as error:
-            if not error.problems:
-                raise
-            # Names can be looked at although the shape is wrong.
-            problems = [*error.problems, *self._unknown_names(where)]
-            raise InputError(f"The filter has {len(problems)} problem(s).", problems) from error
+            raise self.refusal(where, error) from error
         key = parsed.key
         with self._lock:
             if key in self._kept:
@@ -144,11 +140,19 @@ class FilterCompiler:
             self._columns[name] = read_column(self.catalog.table[name])
         return self._columns[name]
 
-    def _unknown_names(self, where: Any) -> list[str]:
+    def refusal(self, where: Any, error: InputError) -> InputError:
+        """What is wrong with a filter whose form was refused: that, and unknown names in it."""
+        if not error.problems:
+            return error
         known = {*self.names}
         report = _Compilation(self, ItemFilter.parse(None))
-        named = _names_in(where, "")
-        return [report.unknown_name(name, place) for name, place in named if name not in known]
+        unknown = [
+            report.unknown_name(name, place)
+            for name, place in _names_in(where, "")
+            if name not in known
+        ]
+        problems = [*error.problems, *unknown]
+        return InputError(f"The filter has {len(problems)} problem(s).", problems)
 
     @property
     def names(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from genrec.data.catalog import Item
+from genrec.errors import InputError
 from genrec.recommenders.base import Recommendation
 from genrec.serving import schemas
 from genrec.serving.assistant import SHOP_MODEL
@@ -85,7 +86,13 @@ def create_app(
         )
     app.add_middleware(Observed, metrics=metrics)
     service.watch_reload = lambda outcome: metrics.reloads.labels(outcome).inc()
-    handle_errors(app)
+    handle_errors(
+        app,
+        {
+            "/v1/recommend": partial(_further_of_request, service),
+            "/v1/events": partial(_further_of_events, service),
+        },
+    )
     allowed, admin = guards(keys)
     _add_recommending(app, service, config, allowed)
     _add_events(app, service, metrics, allowed)
@@ -109,9 +116,11 @@ def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allow
     async def recommend(body: schemas.RecommendBody, request: Request) -> Any:
         """The best items after a history, or for a user."""
         if body.n > config.max_n:
-            raise RequestProblem(
+            many = RequestProblem(
                 422, "bad_request", f"n is {body.n}; the most here is {config.max_n}."
             )
+            others = await asyncio.to_thread(service.current.faults, body.history, body.where)
+            raise RequestProblem.together([many, *others])
         service.refuse_when_draining()
         service.batcher.check_room()
         loop = asyncio.get_running_loop()
@@ -250,6 +259,30 @@ def _add_state(app: FastAPI, service: Service, metrics: Metrics) -> None:
         metrics.model.clear()
         metrics.model.labels(service.current.version).set(1)
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _further_of_request(
+    service: Service, body: Mapping[str, Any], refused: InputError | None
+) -> list[RequestProblem]:
+    where = body.get("where")
+    return service.current.faults(
+        _texts(body.get("history")), where if isinstance(where, dict) else None, refused
+    )
+
+
+def _further_of_events(
+    service: Service, body: Mapping[str, Any], _: InputError | None
+) -> list[RequestProblem]:
+    events = body.get("events")
+    given = events if isinstance(events, list) else []
+    return service.current.faults(
+        _texts([one.get("item") for one in given if isinstance(one, dict)])
+    )
+
+
+def _texts(given: Any) -> list[str]:
+    """The texts of a list of whatever, but for empty ones."""
+    return [one for one in given if isinstance(one, str) and one] if isinstance(given, list) else []
 
 
 async def _answer_of(

@@ -1,8 +1,9 @@
 """Which error gets which answer."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,12 +13,20 @@ from starlette.exceptions import HTTPException
 from genrec.errors import ArtefactError, InputError, StorageError
 from genrec.serving.batching import Closed, QueueFull
 from genrec.serving.problems import RequestProblem
+from genrec.serving.schemas import REFUSED_FILTER
 
 log = logging.getLogger(__name__)
+# Further problems of a body whose form is wrong; the second argument says what the form of its
+# filter was refused for, if it was.
+Further: TypeAlias = Callable[[Mapping[str, Any], InputError | None], list[RequestProblem]]
 
 
-def handle_errors(app: FastAPI) -> None:
-    """Answers every error in the one JSON shape."""
+def handle_errors(app: FastAPI, further: Mapping[str, Further]) -> None:
+    """Answers every error in the one JSON shape.
+
+    Args:
+        further: by route, what else is looked for in bodies of a wrong form; may take long.
+    """
 
     def shown(problem: RequestProblem) -> JSONResponse:
         return JSONResponse(
@@ -31,8 +40,12 @@ def handle_errors(app: FastAPI) -> None:
         handler: Callable[[Request, Exception], Awaitable[Response]] = handle
         app.add_exception_handler(kind, handler)
 
+    async def invalid(request: Request, error: Exception) -> Response:
+        look = further.get(getattr(request.scope.get("route"), "path", ""))
+        return shown(await asyncio.to_thread(_invalid, error, look))
+
+    app.add_exception_handler(RequestValidationError, invalid)
     on(RequestProblem, lambda problem: problem)
-    on(RequestValidationError, _invalid)
     on(InputError, lambda error: RequestProblem.of_input(error, "bad_filter"))
     on(QueueFull, _full)
     on(Closed, lambda _: RequestProblem(503, "stopping", "The service is stopping. Try another."))
@@ -69,12 +82,20 @@ def _of_http(error: HTTPException) -> RequestProblem:
 _KINDS = {"bool", "int", "float", "str", "body"}
 
 
-def _invalid(error: RequestValidationError) -> RequestProblem:
+def _invalid(error: Any, further: Further | None) -> RequestProblem:
     problems: dict[str, str] = {}
+    refused: InputError | None = None
     for one in error.errors():
+        if one["type"] == REFUSED_FILTER:
+            refused = one["ctx"]["error"]
+            continue
         place = ".".join(str(p) for p in one["loc"] if p not in _KINDS and "[" not in str(p))
         problems.setdefault(place or "body", one["msg"])
-    found = [f"{place}: {text}" for place, text in problems.items()]
-    return RequestProblem(
-        422, "bad_request", f"The request has {len(found)} problem(s), first {found[0]}.", found
-    )
+    told = [f"{place}: {text}" for place, text in problems.items()]
+    found = []
+    if told:
+        message = f"The request has {len(told)} problem(s), first {told[0]}."
+        found.append(RequestProblem(422, "bad_request", message, told))
+    if further and isinstance(error.body, dict):
+        found += further(error.body, refused)
+    return RequestProblem.together(found)

@@ -56,6 +56,16 @@ class RequestProblem(Exception):
         """Status 422 with the error's problems."""
         return RequestProblem(422, code, str(error).partition("\n")[0], error.problems)
 
+    @staticmethod
+    def together(found: Sequence[RequestProblem]) -> RequestProblem:
+        """Several as one, with the status and code of the first."""
+        first, *others = found
+        if not others:
+            return first
+        told = [text for one in found for text in one.problems or [one.message]]
+        message = " ".join(one.message for one in found)
+        return RequestProblem(first.status, first.code, message, told)
+
     @property
     def answer(self) -> ErrorAnswer:
         """The body."""

@@ -12,17 +12,26 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from genrec.data.filter_language import ItemFilter
+from genrec.errors import InputError
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 # The last second of the year 9999.
 LATEST = 253_402_300_799
 
 
+# The type of pydantic's error of a filter that its own parser refused.
+REFUSED_FILTER = "refused_filter"
+
+
 def _parsed(where: Any) -> Any:
     # Its own parser says which place is wrong; pydantic alone lists each kind that it tried.
-    return ItemFilter.parse(where) if isinstance(where, dict) else where
+    try:
+        return ItemFilter.parse(where) if isinstance(where, dict) else where
+    except InputError as error:
+        raise PydanticCustomError(REFUSED_FILTER, "no filter", {"error": error}) from error
 
 
 class RecommendBody(BaseModel):

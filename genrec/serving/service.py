@@ -9,124 +9,30 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from genrec.data.catalog import Catalog
-from genrec.data.dataset import Dataset
 from genrec.data.filter_language import ItemFilter
 from genrec.data.filters import CompiledFilter
-from genrec.data.sequences import History, kind_number
+from genrec.data.sequences import History
 from genrec.errors import ConfigError, GenrecError, InputError
-from genrec.llm.text import TextModel
-from genrec.recommenders.base import Recommendation, Recommender, Request
+from genrec.recommenders.base import Recommendation, Request
 from genrec.recommenders.reasons import with_reasons
 from genrec.serving.apart import apart
 from genrec.serving.batching import Batcher, Closed, Job
 from genrec.serving.conversation.conversation import Conversation
 from genrec.serving.events import Event, EventStore
+from genrec.serving.loaded import Loaded, verified
 from genrec.serving.problems import RequestProblem
-from genrec.serving.schemas import ItemAnswer
 
 log = logging.getLogger(__name__)
 # So many items are made a history within a fraction of a millisecond, and so many events, each of
 # which is a turn for other threads, are read.
 SHORT_HISTORY, FEW_EVENTS = 256, 32
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """One model with the data that it serves.
-
-    Attributes:
-        version: names the model in each answer; equal for equal content.
-        text_model: answers chats; ``None`` if there is none.
-        conversation: the shop assistant that sells by this model; ``None`` if there is none.
-    """
-
-    recommender: Recommender
-    dataset: Dataset
-    version: str
-    text_model: TextModel | None = None
-    conversation: Conversation | None = None
-    loaded: int = field(default_factory=lambda: int(time.time()))
-
-    @property
-    def catalog(self) -> Catalog:
-        """The items that are served."""
-        return self.recommender.catalog
-
-    @cached_property
-    def shown(self) -> dict[str, ItemAnswer]:
-        """The first items that were answered, as they were answered, by id."""
-        return {}
-
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {str(user): row for row, user in enumerate(self.dataset.users)}
-
-    def past_length(self, user: str) -> int:
-        """How many events the data set holds of a user."""
-        row = self._rows.get(user)
-        return 0 if row is None else len(self.dataset.sequences[row])
-
-    def history(self, user: str, later: Sequence[Event], *, past: bool = True) -> History | None:
-        """A user's events in the data set and after; ``None`` if nothing is known of the user.
-
-        Args:
-            later: by time; items that this catalogue lacks are passed over.
-            past: whether what the data set holds counts.
-        """
-        row = self._rows.get(user) if past else None
-        if row is None and not later:
-            return None
-        known = [event for event in later if self.catalog.has(event.item)]
-        items = self.catalog.positions([event.item for event in known])
-        times = np.array([event.row[-1] for event in known], np.int64)
-        kinds = np.array([kind_number(event.kind) for event in known], np.uint8)
-        if row is None:
-            return History(items, times, user=user, kinds=kinds)
-        before = self.dataset.sequences[row]
-        if not known:
-            return before
-        if before.times is not None:
-            # A data set that was made after they were posted holds them already.
-            there = set(zip(before.items.tolist(), before.times.tolist(), strict=True))
-            new = [pair not in there for pair in zip(items.tolist(), times.tolist(), strict=True)]
-            items, times, kinds = items[new], times[new], kinds[new]
-        return _merged(before, items, times, kinds)
-
-    def verify(self) -> None:
-        """Computes one list.
-
-        Raises:
-            ConfigError: the catalogue of the recommender is not that of the data, or the list is
-                empty.
-        """
-        if self.recommender.catalog.ids != self.dataset.catalog.ids:
-            raise ConfigError(
-                f"The recommender knows {len(self.catalog):,} items and the data set "
-                f"{len(self.dataset.catalog):,}, or their order differs. Take both from one run."
-            )
-        # Users and items are numbered now, not by the first request.
-        self.history("", [])
-        self.catalog.has("")
-        empty = History(np.zeros(0, np.int32))
-        if not self.recommender.recommend_many([Request(empty, 1)])[0]:
-            raise ConfigError("The recommender gives no item for an empty history. Train again.")
-        _ = self._rows
-
-
-def verified(loaded: Loaded) -> Loaded:
-    """The same, after it has computed a list; see ``Loaded.verify``."""
-    loaded.verify()
-    return loaded
 
 
 @dataclass(frozen=True)
@@ -227,15 +133,16 @@ class Service:
             StorageError: the events cannot be read.
         """
         loaded = self.current
-        if user is None:
-            past = self._history_of_items(loaded, history or ())
-        else:
+        if user is not None:
             events = self.events.history(user) if events is None else events
             past = self._history_of_user(loaded, user, events)
         try:
+            if user is None:
+                past = History(loaded.catalog.positions(list(history or ())))
             compiled = loaded.recommender.filters.compile(where)
         except InputError as error:
-            raise RequestProblem.of_input(error, "bad_filter") from error
+            # It is the first; there may be more.
+            raise RequestProblem.together(loaded.faults(history, where)) from error
         hide = exclude_seen or not compiled.seen
         available = _available(compiled, past, len(loaded.catalog), hide_seen=hide)
         if not available:
@@ -246,12 +153,6 @@ class Service:
                 422, "nothing_allowed", f"{what}. Loosen it.", list(compiled.doubts)
             )
         return Asked(loaded, Request(past, n, compiled, exclude_seen), available)
-
-    def _history_of_items(self, loaded: Loaded, history: Sequence[str]) -> History:
-        try:
-            return History(loaded.catalog.positions(list(history)))
-        except InputError as error:
-            raise RequestProblem.of_input(error, "unknown_items") from error
 
     def _history_of_user(self, loaded: Loaded, user: str, later: list[Event]) -> History:
         if self.kinds:
@@ -281,10 +182,8 @@ class Service:
             RequestProblem: unknown items, or ids that are taken.
             StorageError: they could not be kept.
         """
-        try:
-            self.current.catalog.positions([event.item for event in events])
-        except InputError as error:
-            raise RequestProblem.of_input(error, "unknown_items") from error
+        if unknown := self.current.faults([event.item for event in events]):
+            raise unknown[0]
         try:
             return self.events.append(events)
         except InputError as error:
@@ -370,24 +269,6 @@ class Service:
         if not self.batcher.close(timeout):
             log.warning("Some requests were not finished within %.0f s", timeout)
         self.events.close()
-
-
-def _merged(past: History, items: np.ndarray, times: np.ndarray, kinds: np.ndarray) -> History:
-    """One history, by time where there are times; each later event is a basket of its own."""
-    joined = np.append(past.items, items).astype(np.int32)
-    order, all_times = np.arange(len(joined)), None
-    if past.times is not None:
-        all_times = np.append(past.times, times)
-        order = np.argsort(all_times, kind="stable")
-        all_times = all_times[order]
-    baskets = None
-    if past.baskets is not None:
-        first = int(past.baskets.max()) + 1 if len(past) else 0
-        numbers = np.append(past.baskets, first + np.arange(len(items)))[order]
-        opens = np.append(True, numbers[1:] != numbers[:-1])
-        baskets = (np.cumsum(opens) - 1).astype(np.int32)
-    before = np.zeros(len(past), np.uint8) if past.kinds is None else past.kinds
-    return History(joined[order], all_times, baskets, past.user, np.append(before, kinds)[order])
 
 
 def _available(compiled: CompiledFilter, history: History, items: int, *, hide_seen: bool) -> int:

@@ -21,7 +21,7 @@ from genrec.serving.conversation.conversation import Conversation
 from genrec.serving.conversation.session_stores import open_sessions
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.events import EventStore
-from genrec.serving.service import Loaded
+from genrec.serving.loaded import Loaded
 from genrec.serving.shopfront import Shopfront
 from genrec.stages.loaded import open_run
 from genrec.stages.profile import forget_user, profiles_of

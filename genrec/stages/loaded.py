@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from genrec.llm.text import TextModel
-from genrec.serving.service import Loaded
+from genrec.serving.loaded import Loaded
 from genrec.stages.fused import recommender_in
 from genrec.stages.recommend import open_recommender
 from genrec.stages.shop import stored_run

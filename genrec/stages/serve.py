@@ -19,9 +19,10 @@ from genrec.serving.edge import Metrics, log_as_json
 from genrec.serving.events import open_events
 from genrec.serving.heap import freeze_heap, freeze_heap_after
 from genrec.serving.keys import KeyFile
+from genrec.serving.loaded import Loaded, verified
 from genrec.serving.options import ServeConfig
 from genrec.serving.server import check_access, run_server
-from genrec.serving.service import Loaded, Service, verified
+from genrec.serving.service import Service
 from genrec.serving.shopfront import Shopfront, ShopfrontOptions
 from genrec.stages.chat import SESSIONS, Counter
 from genrec.stages.loaded import open_run

@@ -14,7 +14,8 @@ from genrec.serving.conversation.conversation import Conversation
 from genrec.serving.conversation.session_stores import open_sessions
 from genrec.serving.conversation.shop import Shop
 from genrec.serving.events import SqliteEvents
-from genrec.serving.service import Loaded, Service
+from genrec.serving.loaded import Loaded
+from genrec.serving.service import Service
 from genrec.serving.shopfront import Shopfront, ShopfrontOptions
 from tests.serving.conversation.shop import corner_shop
 

@@ -16,9 +16,10 @@ from genrec.serving.app import create_app
 from genrec.serving.batching import Batcher
 from genrec.serving.edge import log_as_json
 from genrec.serving.events import SqliteEvents
+from genrec.serving.loaded import Loaded
 from genrec.serving.options import ServeConfig
 from genrec.serving.server import run_server
-from genrec.serving.service import Loaded, Service
+from genrec.serving.service import Service
 from tests.serving.shops import priced_shop
 
 

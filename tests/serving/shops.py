@@ -17,7 +17,8 @@ from genrec.recommenders.cooccurrence import Cooccurrence
 from genrec.recommenders.popular import Popular
 from genrec.serving.batching import Batcher
 from genrec.serving.events import SqliteEvents
-from genrec.serving.service import Loaded, Service
+from genrec.serving.loaded import Loaded
+from genrec.serving.service import Service
 from tests.contracts.recommender import ITEMS, shop
 
 

@@ -11,9 +11,9 @@ from genrec.recommenders.cooccurrence import Cooccurrence
 from genrec.serving.app import create_app
 from genrec.serving.events import Event
 from genrec.serving.keys import KeyFile
+from genrec.serving.loaded import Loaded
 from genrec.serving.options import ServeConfig
 from genrec.serving.schemas import RecommendAnswer
-from genrec.serving.service import Loaded
 from tests.serving.shops import in_service, loaded, priced_shop
 
 
@@ -139,6 +139,25 @@ def test_a_wrong_filter_says_every_place(client):
     where = {"price": {"max": [1]}, "any": 3}
     found = problem(recommend(client, history=[], where=where), 422, "bad_filter")
     assert {line.partition(":")[0] for line in found["problems"]} >= {"price.max", "any"}
+
+
+def test_all_that_is_wrong_is_told_at_once(client):
+    where = {"colour": "red", "price": {"max": [1]}}
+    found = problem(recommend(client, history=[], where=where), 422, "bad_filter")
+    assert [line.partition(":")[0] for line in found["problems"]] == ["price.max", "colour"]
+    found = problem(recommend(client, history=["x"], n="3", where=where), 422, "bad_request")
+    starts = [line.partition(":")[0] for line in found["problems"]]
+    assert starts == ["n", "unknown item 'x'", "price.max", "colour"]
+    for n, code in ((1001, "bad_request"), (3, "unknown_items")):
+        found = problem(recommend(client, history=["x"], n=n, where={"colour": "red"}), 422, code)
+        assert [line[:12] for line in found["problems"]][-2:] == ["unknown item", "colour: the "]
+    assert "1 of 1 items are not" in found["message"]
+    assert "The filter has 1 problem" in found["message"]
+    events = [{"id": "a", "user": "u1", "item": "x"}, {"id": "b", "user": "u1", "item": "p1"}, 3]
+    events[1] |= {"time": "now"}
+    found = problem(client.post("/v1/events", json={"events": events}), 422, "bad_request")
+    starts = [line.partition(":")[0] for line in found["problems"]]
+    assert starts == ["events.1.time", "events.2", "unknown item 'x'"]
 
 
 def test_nothing_allowed_is_told_with_the_doubts(client):

@@ -10,8 +10,8 @@ from genrec.data.catalog import Catalog
 from genrec.errors import ArtefactError, ConfigError
 from genrec.recommenders.popular import Popular
 from genrec.serving.events import Event
+from genrec.serving.loaded import Loaded
 from genrec.serving.problems import RequestProblem
-from genrec.serving.service import Loaded
 from tests.serving.live import until
 from tests.serving.shops import Held, in_service, loaded, priced_shop
 
