@@ -24,7 +24,7 @@ STAND_INS = ("quickstart", "quickstart-llm", "beauty")
 # What the pages' data sets call a user or an item, and what the small shop does.
 NAMES = {
     "1912": "shopper0003", "900": "shopper0004", "1001": "shopper0005", "42": "shopper0006",
-    "12388553": "toy0007",
+    "925626": "toy0007",
 }  # fmt: skip
 # By group, in this order: each line with what is added to make it small.
 RUN = {
@@ -38,9 +38,8 @@ RUN = {
         """ --where '{"price": {"max": 5}}'""": "",
         "genrec chat runs/quickstart --user 900": "",
         "genrec chat runs/quickstart --session ID": "",
-        "genrec write runs/quickstart --item 12388553 --user 1001": "",
-        "genrec write runs/quickstart --item 12388553 --user 1001"
-        " --channel email --language de": "",
+        "genrec write runs/quickstart --item 925626 --user 1001": "",
+        "genrec write runs/quickstart --item 925626 --user 1001 --channel email --language de": "",
         "genrec run quickstart data.core=0 --until load_data --into runs/journey": "",
         "genrec profile runs/journey --user 42 --intensity 0.4": "",
         "genrec profile runs/journey --segments": "",

@@ -145,7 +145,7 @@ TRAININGS = {
         "genrec run finetune/copywriter": (
             f"{_STEPS} {_of('finetune.copywriter', *_WRITER, 'row_tokens=500')}"
         ),
-        "genrec write runs/quickstart --item 12388553 --mode free"
+        "genrec write runs/quickstart --item 925626 --mode free"
         " --adapter runs/copywriter/copywriter": "--text chat",
         "genrec rerank runs/quickstart --model smollm2-135m --users 100": (
             "--model chat --users 6 --candidates 3"

@@ -110,9 +110,9 @@ class SigningCertificate:
     @staticmethod
     def made() -> SigningCertificate:
         """A new key with a certificate of its own, under a root that is forgotten at once."""
+        _, serialization = _cryptography()
         from cryptography.hazmat.primitives.asymmetric import ec
 
-        _, serialization = _cryptography()
         root, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         above = _certificate(f"{_NAME} root", f"{_NAME} root", root, root, authority=True)
         signer = _certificate(_NAME, f"{_NAME} root", own, root, authority=False)
