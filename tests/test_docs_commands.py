@@ -7,9 +7,11 @@ import polars as pl
 import pytest
 
 from genrec.creatives.ad_folder import read_ads
+from genrec.data.storage import read_dataset
 from tests.command_line import genrec
 from tests.creatives.small_clicks import clicks_table
 from tests.page_commands import (
+    NAMES,
     NOT_RUN,
     OTHERS,
     RUN,
@@ -152,3 +154,14 @@ def test_the_commands_and_the_python_of_tasks_work_on_a_small_shop(tmp_path, rep
     small = {"reviews=True": "reviews=True, items=60, shoppers=40"}
     left = python_of(repository, "docs/tasks.md", "Answering", tmp_path, **small)
     assert left["answering"].find(["Alba mug"], n=5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("more", "known"), [((), NAMES.keys() - {"42"}), (("data.core=0",), {"42"})]
+)
+def test_the_users_and_items_of_the_pages_are_in_the_real_data(tmp_path, more, known):
+    done = genrec(tmp_path, "run", "quickstart", *more, "--until", "load_data", "--quiet")
+    assert done.returncode == 0, done.stderr
+    data = read_dataset(tmp_path / "runs" / "quickstart" / "dataset")
+    assert known - {*data.catalog.ids, *map(str, data.users)} == set()
