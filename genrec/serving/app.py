@@ -89,8 +89,8 @@ def create_app(
     handle_errors(
         app,
         {
-            "/v1/recommend": partial(_further_of_request, service),
-            "/v1/events": partial(_further_of_events, service),
+            "/v1/recommend": partial(_problems_of_request, service),
+            "/v1/events": partial(_problems_of_events, service),
         },
     )
     allowed, admin = guards(keys)
@@ -119,7 +119,9 @@ def _add_recommending(app: FastAPI, service: Service, config: ServeConfig, allow
             many = RequestProblem(
                 422, "bad_request", f"n is {body.n}; the most here is {config.max_n}."
             )
-            others = await asyncio.to_thread(service.current.faults, body.history, body.where)
+            others = await asyncio.to_thread(
+                service.current.problems_with, body.history, body.where
+            )
             raise RequestProblem.together([many, *others])
         service.refuse_when_draining()
         service.batcher.check_room()
@@ -261,21 +263,21 @@ def _add_state(app: FastAPI, service: Service, metrics: Metrics) -> None:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _further_of_request(
+def _problems_of_request(
     service: Service, body: Mapping[str, Any], refused: InputError | None
 ) -> list[RequestProblem]:
     where = body.get("where")
-    return service.current.faults(
+    return service.current.problems_with(
         _texts(body.get("history")), where if isinstance(where, dict) else None, refused
     )
 
 
-def _further_of_events(
+def _problems_of_events(
     service: Service, body: Mapping[str, Any], _: InputError | None
 ) -> list[RequestProblem]:
     events = body.get("events")
     given = events if isinstance(events, list) else []
-    return service.current.faults(
+    return service.current.problems_with(
         _texts([one.get("item") for one in given if isinstance(one, dict)])
     )
 

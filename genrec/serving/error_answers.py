@@ -40,9 +40,9 @@ def handle_errors(app: FastAPI, further: Mapping[str, Further]) -> None:
         handler: Callable[[Request, Exception], Awaitable[Response]] = handle
         app.add_exception_handler(kind, handler)
 
-    async def invalid(request: Request, error: Exception) -> Response:
-        look = further.get(getattr(request.scope.get("route"), "path", ""))
-        return shown(await asyncio.to_thread(_invalid, error, look))
+    async def invalid(request: Request, error: Any) -> Response:
+        of_route = further.get(getattr(request.scope.get("route"), "path", ""))
+        return shown(await asyncio.to_thread(_invalid, error, of_route))
 
     app.add_exception_handler(RequestValidationError, invalid)
     on(RequestProblem, lambda problem: problem)
@@ -82,7 +82,7 @@ def _of_http(error: HTTPException) -> RequestProblem:
 _KINDS = {"bool", "int", "float", "str", "body"}
 
 
-def _invalid(error: Any, further: Further | None) -> RequestProblem:
+def _invalid(error: RequestValidationError, further: Further | None) -> RequestProblem:
     problems: dict[str, str] = {}
     refused: InputError | None = None
     for one in error.errors():

@@ -84,7 +84,7 @@ class Loaded:
             items, times, kinds = items[new], times[new], kinds[new]
         return _merged(before, items, times, kinds)
 
-    def faults(
+    def problems_with(
         self, items: Sequence[str] | None, where: Where = None, refused: InputError | None = None
     ) -> list[RequestProblem]:
         """All that is wrong with items and a filter over this catalogue.

@@ -20,8 +20,6 @@ from genrec.errors import InputError
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 # The last second of the year 9999.
 LATEST = 253_402_300_799
-
-
 # The type of pydantic's error of a filter that its own parser refused.
 REFUSED_FILTER = "refused_filter"
 

@@ -142,7 +142,7 @@ class Service:
             compiled = loaded.recommender.filters.compile(where)
         except InputError as error:
             # It is the first; there may be more.
-            raise RequestProblem.together(loaded.faults(history, where)) from error
+            raise RequestProblem.together(loaded.problems_with(history, where)) from error
         hide = exclude_seen or not compiled.seen
         available = _available(compiled, past, len(loaded.catalog), hide_seen=hide)
         if not available:
@@ -182,7 +182,7 @@ class Service:
             RequestProblem: unknown items, or ids that are taken.
             StorageError: they could not be kept.
         """
-        if unknown := self.current.faults([event.item for event in events]):
+        if unknown := self.current.problems_with([event.item for event in events]):
             raise unknown[0]
         try:
             return self.events.append(events)
