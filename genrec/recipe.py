@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from genrec.bounds import outside
 from genrec.data.dataset import SPLITS
 from genrec.data.sources import SOURCES
 from genrec.decoding.options import DecodeConfig
@@ -77,6 +78,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         SOURCES.entry(self.source)
+        if problems := outside(self, core="[0, inf)", min_user="[0, inf)", min_item="[0, inf)"):
+            raise ConfigError("\n".join(problems))
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,8 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ConfigError(f"No split '{self.split}'; {nearest(self.split, SPLITS)}")
-        for name in ("validation_users", "test_users"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        if problems := outside(self, validation_users="[0, inf)", test_users="[0, inf)"):
+            raise ConfigError("\n".join(problems))
         for name in self.against:
             CONTROLS.entry(name)
 

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from genrec.bounds import SEED, outside
 from genrec.data.reading import reading
 from genrec.errors import ConfigError, InputError, nearest
 from genrec.workspace import open_artefact, write_artefact
@@ -55,19 +56,18 @@ class BanditConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        problems = outside(
+            self,
+            exploration="[0, inf)",
+            temperature="(0, inf)",
+            floor="[0, 1]",
+            draws="[1, inf)",
+            penalty="(0, inf)",
+            noise="(0, inf)",
+            seed=SEED,
+        )
         if self.policy not in POLICIES:
-            raise ConfigError(
-                f"There is no policy '{self.policy}'; {nearest(self.policy, POLICIES)}"
-            )
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be above 0"
-            for name in ("temperature", "draws", "penalty", "noise")
-            if not 0 < getattr(self, name) < np.inf
-        ]
-        if not 0 <= self.floor <= 1:
-            problems.append(f"floor is {self.floor}; it must lie between 0 and 1")
-        if not 0 <= self.exploration < np.inf:
-            problems.append(f"exploration is {self.exploration}; it must be 0 or more")
+            problems.append(f"there is no policy '{self.policy}'; {nearest(self.policy, POLICIES)}")
         if problems:
             raise ConfigError(f"The bandit cannot choose so: {'; '.join(problems)}.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genrec.bounds import SEED, outside
 from genrec.errors import ConfigError
 
 
@@ -42,21 +43,18 @@ class CopyPreferenceConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in (
-                ("lora_rank", 1),
-                ("steps", 1),
-                ("batch_size", 1),
-                ("answer_tokens", 1),
-                ("kl", 0),
-            )
-            if getattr(self, name) < low
-        ]
-        problems += [
-            f"{name} is {getattr(self, name)}; it must be above 0"
-            for name in ("lora_alpha", "learning_rate", "beta", "temperature")
-            if not getattr(self, name) > 0
-        ]
+        problems = outside(
+            self,
+            lora_rank="[1, inf)",
+            lora_alpha="(0, inf)",
+            steps="[1, inf)",
+            batch_size="[1, inf)",
+            learning_rate="(0, inf)",
+            beta="(0, inf)",
+            kl="[0, inf)",
+            temperature="(0, inf)",
+            answer_tokens="[1, inf)",
+            seed=SEED,
+        )
         if problems:
             raise ConfigError("The options of learning copy do not fit: " + "; ".join(problems))

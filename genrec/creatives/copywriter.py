@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from genrec.bounds import outside
 from genrec.creatives.brief import says
 from genrec.creatives.channels import Channel, channel_named, load_channels
 from genrec.creatives.constrained_mode import TEMPLATE as CHOOSE
@@ -84,8 +85,8 @@ class Copywriter:
                 "Mode free needs a text model, such as "
                 "TEXT_MODELS.load('transformers')('smollm2-135m'). Mode rank needs none."
             )
-        if self.candidates < 1:
-            raise ConfigError(f"candidates is {self.candidates}; it must be at least 1.")
+        if problems := outside(self, candidates="[1, inf)"):
+            raise ConfigError("Copy cannot be written so: " + "; ".join(problems))
 
     @property
     def identity(self) -> dict[str, str]:

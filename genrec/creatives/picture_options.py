@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from genrec.bounds import outside
 from genrec.errors import ConfigError, nearest
 
 PNG, WEBP = "png", "webp"
@@ -119,16 +119,17 @@ class PictureOptions:
             problems.append(f"file is '{self.file}'; {PNG} or {WEBP}")
         if not self.scene.strip():
             problems.append("scene is empty; say what a background shows")
-        least = {"steps": 1, "attempts": 1, "best_of": 1, "batch_size": 1, "liked": 0, "side": 0}
-        problems += [
-            f"{name} is {getattr(self, name)}; at least {minimum}"
-            for name, minimum in least.items()
-            if getattr(self, name) < minimum
-        ]
-        if not 0 <= self.intensity <= 1:
-            problems.append(f"intensity is {self.intensity}; from 0 to 1")
-        if not (math.isfinite(self.guidance) and self.guidance >= 0):
-            problems.append(f"guidance is {self.guidance}; a number of at least 0")
+        problems += outside(
+            self,
+            steps="[1, inf)",
+            guidance="[0, inf)",
+            side="[0, inf)",
+            liked="[0, inf)",
+            intensity="[0, 1]",
+            best_of="[1, inf)",
+            attempts="[1, inf)",
+            batch_size="[1, inf)",
+        )
         if self.liked and not self.image_adapter:
             problems.append("liked asks for image prompts, which need an image_adapter")
         problems += [*self._checking_problems(), *self._painting_problems()]
@@ -136,9 +137,7 @@ class PictureOptions:
             raise ConfigError("\n".join(problems))
 
     def _checking_problems(self) -> Iterator[str]:
-        for name in ("safety_threshold", "cache_threshold"):
-            if not 0 <= getattr(self, name) <= 1:
-                yield f"{name} is {getattr(self, name)}; from 0 to 1"
+        yield from outside(self, safety_threshold="[0, 1]", cache_threshold="[0, 1]")
         if self.safety and self.model == DRAWN:
             yield "safety looks at what a model paints, and model is none; leave one of them out"
         if self.segment_adapters and self.model == DRAWN:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import ClassVar
 
+from genrec.bounds import outside
 from genrec.encoders.options import TextEncoderConfig
 from genrec.errors import ConfigError
 
@@ -31,12 +33,10 @@ class RewardConfig:
     refit: bool = True
 
     def __post_init__(self) -> None:
-        problems = []
-        if self.words < 0:
-            problems.append(f"words is {self.words}; it must be 0 or more")
+        problems = outside(self, words="[0, inf)")
         for name in ("vector_penalties", "word_penalties", "cue_penalties"):
             values = getattr(self, name)
-            if not values or min(values) <= 0:
+            if not values or not all(0 < value < inf for value in values):
                 problems.append(f"{name} is {values}; it needs numbers above 0")
         if problems:
             raise ConfigError(f"The click model cannot be trained so: {'; '.join(problems)}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genrec.bounds import SEED, outside
 from genrec.errors import ConfigError, nearest
 
 STRATEGIES = ("best", "diverse", "sample")
@@ -36,14 +37,12 @@ class DecodeConfig:
     exact: bool = False
 
     def __post_init__(self) -> None:
-        if self.beams < 1:
-            raise ConfigError(f"beams is {self.beams}; it must be at least 1.")
+        problems = outside(
+            self, beams="[1, inf)", diversity="[0, inf)", temperature="(0, inf)", seed=SEED
+        )
         if self.strategy not in STRATEGIES:
-            raise ConfigError(
+            problems.append(
                 f"No decoding strategy '{self.strategy}'; {nearest(self.strategy, STRATEGIES)}"
             )
-        if self.diversity < 0 or self.temperature <= 0:
-            raise ConfigError(
-                f"diversity is {self.diversity} and temperature {self.temperature}; they must be "
-                "at least 0 and above 0."
-            )
+        if problems:
+            raise ConfigError("\n".join(problems))

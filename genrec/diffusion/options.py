@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
+from genrec.bounds import outside
 from genrec.errors import ConfigError, nearest
 
 OWN = "own"
@@ -114,22 +114,18 @@ class DiffusionOptions:
         ]
         if not self.name:
             problems.append("name is empty; give a hub name or a folder that diffusers can load")
-        least = {
-            "steps": 1,
-            "best_of": 1,
-            "batch_size": 1,
-            "width": 0,
-            "height": 0,
-            "encoded_prompts": 1,
-        }
-        for key, minimum in least.items():
-            if getattr(self, key) < minimum:
-                problems.append(f"{key} is {getattr(self, key)}; it must be at least {minimum}")
-        if not (math.isfinite(self.guidance) and self.guidance >= 0):
-            problems.append(f"guidance is {self.guidance}; it must be a number of at least 0")
-        for key in ("safety_threshold", "cache_threshold"):
-            if not 0 <= getattr(self, key) <= 1:
-                problems.append(f"{key} is {getattr(self, key)}; it goes from 0 to 1")
+        problems += outside(
+            self,
+            steps="[1, inf)",
+            best_of="[1, inf)",
+            batch_size="[1, inf)",
+            width="[0, inf)",
+            height="[0, inf)",
+            encoded_prompts="[1, inf)",
+            guidance="[0, inf)",
+            safety_threshold="[0, 1]",
+            cache_threshold="[0, 1]",
+        )
         for name in self.adapters:
             # peft makes a module of each, and a dot would cut its name in two.
             if not name or "." in name:

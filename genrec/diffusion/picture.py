@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from genrec.bounds import MAX_SEED, SEED, outside
+
 COPY_OF_HISTORY = "copy_of_history"
 UNSAFE = "unsafe"
 NOT_FINITE = "not_finite"
-MAX_SEED = 2**63 - 1
 # Seeds of further attempts at a picture lie this far apart.
 _NEXT = 1_000_003
 
@@ -70,18 +70,17 @@ class PictureJob:
         """What is wrong with the job whatever the model, all of it."""
         if not self.prompt.strip():
             yield "prompt is empty"
-        if not 0 <= self.seed <= MAX_SEED:
-            yield f"seed is {self.seed}; it goes from 0 to 2**63 - 1"
-        for name in ("width", "height"):
-            if getattr(self, name) < 0:
-                yield f"{name} is {getattr(self, name)}; it must be at least 0"
-        for name in ("intensity", "strength"):
-            if not 0 <= getattr(self, name) <= 1:
-                yield f"{name} is {getattr(self, name)}; it goes from 0 to 1"
-        for name in ("image_scale", "adapter_scale", "guidance"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
-                yield f"{name} is {value}; it must be a number of at least 0"
+        yield from outside(
+            self,
+            seed=SEED,
+            width="[0, inf)",
+            height="[0, inf)",
+            intensity="[0, 1]",
+            strength="[0, 1]",
+            image_scale="[0, inf)",
+            adapter_scale="[0, inf)",
+            guidance="[0, inf)",
+        )
         for name in ("image_prompts", "history"):
             for number, pixels in enumerate(getattr(self, name)):
                 if wrong := wrong_pixels(pixels):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genrec.bounds import outside
 from genrec.errors import ConfigError, nearest
 
 FUSIONS = ("early", "intermediate", "late", "gated", "hierarchical")
@@ -38,16 +39,14 @@ class FusionConfig:
         problems = []
         if self.kind not in FUSIONS:
             problems.append(f"there is no fusion '{self.kind}'; {nearest(self.kind, FUSIONS)}")
-        problems += [
-            f"{name} is {getattr(self, name)}; it must be at least 1"
-            for name in ("width", "heads", "blocks")
-            if getattr(self, name) < 1
-        ]
-        problems += [
-            f"{name} is {getattr(self, name)}; it lies from 0 to below 1"
-            for name in ("dropout", "modality_dropout")
-            if not 0 <= getattr(self, name) < 1
-        ]
+        problems += outside(
+            self,
+            width="[1, inf)",
+            heads="[1, inf)",
+            blocks="[1, inf)",
+            dropout="[0, 1)",
+            modality_dropout="[0, 1)",
+        )
         if self.heads >= 1 and self.width % self.heads:
             problems.append(f"width is {self.width}, which {self.heads} heads do not divide")
         if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genrec.bounds import outside
 from genrec.errors import ConfigError
 
 
@@ -27,10 +28,11 @@ class TextEncoderConfig:
     normalise: bool = True
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size is {self.batch_size}; it must be at least 1.")
+        problems = outside(self, batch_size="[1, inf)")
         if self.fields is not None and not self.fields:
-            raise ConfigError("fields is empty; name at least one, or leave it out to read all.")
+            problems.append("fields is empty; name at least one, or leave it out to read all")
+        if problems:
+            raise ConfigError("Items cannot be encoded so: " + "; ".join(problems))
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,13 @@ class MediaEncoderConfig:
     seconds: float = 10.0
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least 1"
-            for name in ("batch_size", "workers", "frames")
-            if getattr(self, name) < 1
-        ]
-        if not self.seconds > 0:
-            problems.append(f"seconds is {self.seconds}; it must be above 0")
+        problems = outside(
+            self,
+            batch_size="[1, inf)",
+            workers="[1, inf)",
+            frames="[1, inf)",
+            seconds="(0, inf)",
+        )
         if not self.model:
             problems.append("model is empty; name a folder or a model of the hub")
         if problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from genrec.bounds import outside
 from genrec.data.dataset import SPLITS
 from genrec.errors import ConfigError, nearest
 
@@ -52,9 +53,7 @@ class Protocol:
             problems.append(f"there is no split '{self.split}'; {nearest(self.split, SPLITS)}")
         if self.collisions not in ("item", "code"):
             problems.append(f"collisions is '{self.collisions}'; choose item or code")
-        for name in ("max_history", "drawn_users", "beam"):
-            if getattr(self, name) < 0:
-                problems.append(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        problems += outside(self, max_history="[0, inf)", drawn_users="[0, inf)", beam="[0, inf)")
         if not self.seeds:
             problems.append("seeds is empty; give at least one")
         if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from genrec.bounds import SEED, outside
 from genrec.errors import ConfigError
 
 
@@ -36,11 +37,20 @@ class DriftConfig:
     head_items: float = 0.1
 
     def __post_init__(self) -> None:
-        low = [name for name, value in vars(self).items() if not value > 0]
-        if low:
-            raise ConfigError(f"{low[0]} is {getattr(self, low[0])}; thresholds are above 0.")
-        if self.head_items >= 1:
-            raise ConfigError(f"head_items is {self.head_items}; it must be below 1.")
+        # A threshold that is infinite never warns.
+        problems = outside(
+            self,
+            new_items="(0, inf]",
+            new_users="(0, inf]",
+            popularity="(0, inf]",
+            codes="(0, inf]",
+            far="(0, inf]",
+            moved="(0, inf]",
+            head="(0, inf]",
+            head_items="(0, 1)",
+        )
+        if problems:
+            raise ConfigError("The thresholds do not fit: " + "; ".join(problems))
 
 
 @dataclass(frozen=True)
@@ -73,21 +83,17 @@ class UpdateConfig:
     drift: DriftConfig = field(default_factory=DriftConfig)
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least 0"
-            for name in ("steps", "cases")
-            if getattr(self, name) < 0
-        ]
-        problems += [
-            f"{name} is {getattr(self, name)}; it must be above 0"
-            for name in ("passes", "rate")
-            if not getattr(self, name) > 0
-        ]
+        problems = outside(
+            self,
+            steps="[0, inf)",
+            cases="[0, inf)",
+            passes="(0, inf)",
+            rate="(0, inf)",
+            replay="[0, 1)",
+            held="(0, 1)",
+            seed=SEED,
+        )
         if not 0 <= self.margin <= 1:
             problems.append(f"margin is {self.margin}; it is a share from 0 to 1, and .05 is 5 %")
-        if not 0 <= self.replay < 1:
-            problems.append(f"replay is {self.replay}; it lies from 0 to below 1")
-        if not 0 < self.held < 1:
-            problems.append(f"held is {self.held}; it lies between 0 and 1")
         if problems:
             raise ConfigError("The options of updates do not fit: " + "; ".join(problems))

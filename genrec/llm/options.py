@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from genrec.bounds import SEED, outside
 from genrec.errors import ConfigError, nearest
 
 ADAPTATIONS = ("lora", "dora", "qlora", "full", "frozen", "prompt", "mixture")
@@ -92,10 +93,16 @@ class BackboneConfig:
             problems.append(
                 f"lora_layers has '{wrong[0]}'; parts look like last-6, first-4, 0-3, 7 or 0-3:16"
             )
-        if self.pictures < 0:
-            problems.append(f"pictures is {self.pictures}; it must be at least 0")
-        if self.lora_rank < 1:
-            problems.append(f"lora_rank is {self.lora_rank}; it must be at least 1")
+        problems += outside(
+            self,
+            lora_rank="[1, inf)",
+            lora_alpha="(0, inf)",
+            lora_dropout="[0, 1)",
+            pictures="[0, inf)",
+            attention_dropout="[0, 1)",
+            hidden_dropout="[0, 1)",
+            seed=SEED,
+        )
         if problems:
             raise ConfigError("\n".join(problems))
 
@@ -153,10 +160,5 @@ class ItemTableConfig:
     repeat: bool = True
 
     def __post_init__(self) -> None:
-        problems = []
-        if not 0 <= self.own_dropout < 1:
-            problems.append(f"own_dropout is {self.own_dropout}; it lies from 0 to below 1")
-        if not self.temperature > 0:
-            problems.append(f"temperature is {self.temperature}; it must be above 0")
-        if problems:
+        if problems := outside(self, own_dropout="[0, 1)", temperature="(0, inf)"):
             raise ConfigError("\n".join(problems))

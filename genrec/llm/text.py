@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from genrec.bounds import SEED, outside
 from genrec.errors import InputError, nearest
 from genrec.registry import Entry, Registry
 
@@ -77,11 +78,9 @@ class Sampling:
     n: int = 1
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least {least}"
-            for name, least in (("max_tokens", 1), ("temperature", 0), ("seed", 0), ("n", 1))
-            if not getattr(self, name) >= least
-        ]
+        problems = outside(
+            self, max_tokens="[1, inf)", temperature="[0, inf)", seed=SEED, n="[1, inf)"
+        )
         if "" in self.stop:
             problems.append("stop holds an empty text")
         if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genrec.bounds import SEED, outside
 from genrec.errors import ConfigError
 
 
@@ -40,17 +41,16 @@ class ProfileConfig:
     rules: str = "sensitive"
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)}, below {least}"
-            for name, least in (("visits", 2), ("lift", 1), ("likes", 0), ("evidence", 1))
-            if not getattr(self, name) >= least
-        ]
-        if not 0 < self.chance < 1:
-            problems.append(f"chance is {self.chance}, not between 0 and 1")
-        if not self.smoothing > 0:
-            problems.append(f"smoothing is {self.smoothing}, not above 0")
-        if not -24 <= self.hours_from_utc <= 24:
-            problems.append(f"hours_from_utc is {self.hours_from_utc}, not within a day")
+        problems = outside(
+            self,
+            visits="[2, inf)",
+            lift="[1, inf)",
+            likes="[0, inf)",
+            evidence="[1, inf)",
+            chance="(0, 1)",
+            smoothing="(0, inf)",
+            hours_from_utc="[-24, 24]",
+        )
         if problems:
             raise ConfigError(f"Profiles cannot be built so: {'; '.join(problems)}.")
 
@@ -74,8 +74,8 @@ class SegmentConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.segments < 1 or self.floor < 2 or self.features < 1:
-            raise ConfigError(
-                f"segments is {self.segments}, floor {self.floor} and features {self.features}; "
-                "they must be at least 1, 2 and 1."
-            )
+        problems = outside(
+            self, segments="[1, inf)", floor="[2, inf)", features="[1, inf)", seed=SEED
+        )
+        if problems:
+            raise ConfigError(f"Segments cannot be found so: {'; '.join(problems)}.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from math import isfinite
 from typing import Any
 
+from genrec.bounds import outside
 from genrec.decoding.options import DecodeConfig
 from genrec.errors import ConfigError, nearest
 from genrec.llm.options import SIDE_FEATURES, WITH_LORA, BackboneConfig, ItemTableConfig
@@ -49,14 +49,14 @@ class PromptConfig:
     features: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for name in self.features:
-            if name not in SIDE_FEATURES:
-                raise ConfigError(f"No feature '{name}'; {nearest(name, SIDE_FEATURES)}")
-        if self.history < 1 or self.favourites < 0 or self.soft_tokens < 1:
-            raise ConfigError(
-                f"history is {self.history}, favourites {self.favourites} and soft_tokens "
-                f"{self.soft_tokens}; they must be at least 1, 0 and 1."
-            )
+        problems = [
+            f"No feature '{name}'; {nearest(name, SIDE_FEATURES)}"
+            for name in self.features
+            if name not in SIDE_FEATURES
+        ]
+        problems += outside(self, history="[1, inf)", favourites="[0, inf)", soft_tokens="[1, inf)")
+        if problems:
+            raise ConfigError("\n".join(problems))
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,15 @@ class OnePassConfig:
     neighbours: int = 32
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0 or not 0 <= self.dropout < 1:
-            raise ConfigError(
-                f"temperature is {self.temperature} and dropout {self.dropout}; they must be above "
-                "0, and from 0 to below 1."
-            )
-        if self.exact_items < 0 or self.neighbours < 1:
-            raise ConfigError(
-                f"exact_items is {self.exact_items} and neighbours {self.neighbours}; they must be "
-                "at least 0 and 1."
-            )
+        problems = outside(
+            self,
+            temperature="(0, inf)",
+            dropout="[0, 1)",
+            exact_items="[0, inf)",
+            neighbours="[1, inf)",
+        )
+        if problems:
+            raise ConfigError("\n".join(problems))
 
 
 @dataclass(frozen=True)
@@ -126,19 +125,17 @@ class HybridConfig:
     new_item_cost: float = 0.005
 
     def __post_init__(self) -> None:
-        if min(self.generate, self.follow, self.habit) < 0 or not 0 <= self.decay < 1:
-            raise ConfigError(
-                f"generate is {self.generate}, follow {self.follow}, habit {self.habit} and decay "
-                f"{self.decay}; the first three may not be below 0, and the last lies from 0 to "
-                "below 1."
-            )
-        if not 0 < self.habit_decay <= 1:
-            raise ConfigError(
-                f"habit_decay is {self.habit_decay}; it lies above 0 and is at most 1, where all "
-                "events count alike."
-            )
-        if not 0 <= self.new_item_cost < 1:
-            raise ConfigError(f"new_item_cost is {self.new_item_cost}; it lies from 0 to below 1.")
+        problems = outside(
+            self,
+            decay="[0, 1)",
+            generate="[0, inf)",
+            follow="[0, inf)",
+            habit="[0, inf)",
+            habit_decay="(0, 1]",
+            new_item_cost="[0, 1)",
+        )
+        if problems:
+            raise ConfigError("\n".join(problems))
 
 
 @dataclass(frozen=True)
@@ -167,11 +164,9 @@ class RerankConfig:
             problems.append(
                 f"candidates is {self.candidates}; a letter each, it lies from 2 to {len(LETTERS)}"
             )
-        for name in ("permutations", "history"):
-            if getattr(self, name) < 1:
-                problems.append(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.order_weight < 0:
-            problems.append(f"order_weight is {self.order_weight}; it must be at least 0")
+        problems += outside(
+            self, permutations="[1, inf)", history="[1, inf)", order_weight="[0, inf)"
+        )
         if problems:
             raise ConfigError("Lists cannot be re-ranked so: " + "; ".join(problems))
 
@@ -214,18 +209,14 @@ class TaskConfig:
     task_words: int = 24
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {weight}; it must be a number of at least 0"
-            for name, weight in self.weights.items()
-            if not (weight >= 0 and isfinite(weight))
-        ]
+        problems = outside(
+            self,
+            **dict.fromkeys(self.weights, "[0, inf)"),
+            task_history="[1, inf)",
+            task_words="[1, inf)",
+        )
         if not any(self.weights.values()):
             problems.append("all weights are 0; give one of them more, such as next_item: 1")
-        if self.task_history < 1 or self.task_words < 1:
-            problems.append(
-                f"task_history is {self.task_history} and task_words {self.task_words}; both must "
-                "be at least 1"
-            )
         if problems:
             raise ConfigError("The tasks do not fit: " + "; ".join(problems))
 

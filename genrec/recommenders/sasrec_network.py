@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genrec.bounds import outside
 from genrec.data.sequences import History, Sequences
 from genrec.errors import ConfigError
 from genrec.recommenders.baskets import basket_ranks
@@ -59,18 +60,18 @@ class SASRecConfig:
     validation_users: int = 5000
 
     def __post_init__(self) -> None:
-        limits = {"width": 1, "blocks": 1, "heads": 1, "max_history": 1, "validation_users": 1}
-        limits |= {"dropout": 0, "negatives": 0, "label_smoothing": 0, "temperature": 0}
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in limits.items()
-            if not getattr(self, name) >= low
-        ]
-        problems += [
-            f"{name} is {getattr(self, name)}; it must be below 1"
-            for name in ("dropout", "label_smoothing")
-            if getattr(self, name) >= 1
-        ]
+        problems = outside(
+            self,
+            width="[1, inf)",
+            blocks="[1, inf)",
+            heads="[1, inf)",
+            max_history="[1, inf)",
+            validation_users="[1, inf)",
+            dropout="[0, 1)",
+            negatives="[0, inf)",
+            label_smoothing="[0, 1)",
+            temperature="[0, inf)",
+        )
         if self.heads >= 1 and self.width % self.heads:
             problems.append(f"width is {self.width}, which {self.heads} heads do not divide")
         if problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from genrec.bounds import SEED, outside
 from genrec.errors import ConfigError, nearest
 from genrec.registry import Entry, Registry
 from genrec.semantic_ids.collisions import check_rule
@@ -70,12 +71,16 @@ class RqVaeConfig:
     checkpoint_every: int = 10
 
     def __post_init__(self) -> None:
-        low = ("latent", "epochs", "batch_size", "checkpoint_every")
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least 1"
-            for name in low
-            if getattr(self, name) < 1
-        ]
+        problems = outside(
+            self,
+            latent="[1, inf)",
+            epochs="[1, inf)",
+            batch_size="[1, inf)",
+            learning_rate="(0, inf)",
+            commitment="[0, inf)",
+            decay="[0, 1)",
+            checkpoint_every="[1, inf)",
+        )
         if not 0 <= self.warmup_epochs < max(self.epochs, 1):
             problems.append(f"warmup_epochs is {self.warmup_epochs}; it must be below epochs")
         if any(width < 1 for width in self.hidden):
@@ -83,11 +88,6 @@ class RqVaeConfig:
         if self.codebooks not in CODEBOOKS:
             problems.append(
                 f"No codebooks '{self.codebooks}'; {nearest(self.codebooks, CODEBOOKS)}"
-            )
-        if not self.learning_rate > 0 or self.commitment < 0 or not 0 <= self.decay < 1:
-            problems.append(
-                f"learning_rate is {self.learning_rate}, commitment {self.commitment} and decay "
-                f"{self.decay}; they must be above 0, at least 0, and from 0 to below 1"
             )
         if problems:
             raise ConfigError("The options of the RQ-VAE do not fit: " + "; ".join(problems))
@@ -117,18 +117,16 @@ class CollaborativeConfig:
     whiten: float = 0.5
 
     def __post_init__(self) -> None:
-        problems = []
-        if not 0 <= self.weight <= 1 or not 0 <= self.whiten <= 1:
-            problems.append(
-                f"weight is {self.weight} and whiten {self.whiten}; both lie from 0 to 1"
-            )
+        problems = outside(
+            self,
+            weight="[0, 1]",
+            dimensions="[1, inf)",
+            window="[1, inf)",
+            prior="[0, inf)",
+            whiten="[0, 1]",
+        )
         if self.signal not in SIGNALS:
             problems.append(f"No signal '{self.signal}'; {nearest(self.signal, SIGNALS)}")
-        if self.dimensions < 1 or self.window < 1 or self.prior < 0:
-            problems.append(
-                f"dimensions is {self.dimensions}, window {self.window} and prior {self.prior}; "
-                "they must be at least 1, 1 and 0"
-            )
         if problems:
             raise ConfigError("The collaborative options do not fit: " + "; ".join(problems))
 
@@ -166,11 +164,9 @@ class SemanticIdConfig:
     def __post_init__(self) -> None:
         QUANTIZERS.entry(self.quantizer)
         check_rule(self.collisions)
-        if not 1 <= self.levels <= 64 or not 2 <= self.codebook_size <= 2**20:
-            raise ConfigError(
-                f"levels is {self.levels} and codebook_size {self.codebook_size}; choose 1 to 64 "
-                "levels and 2 to 1,048,576 codes."
-            )
+        problems = outside(self, levels="[1, 64]", codebook_size=f"[2, {2**20}]", seed=SEED)
+        if problems:
+            raise ConfigError("Semantic IDs cannot be made so: " + "; ".join(problems))
 
     @staticmethod
     def of(values: dict[str, Any]) -> SemanticIdConfig:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from genrec.bounds import outside
 from genrec.errors import ConfigError
 
 
@@ -45,25 +46,18 @@ class ServeConfig:
         Raises:
             ConfigError: names every option that is out of range.
         """
-        least = {
-            "port": 0,
-            "max_wait_ms": 0,
-            "max_batch": 1,
-            "queue": 1,
-            "max_n": 1,
-            "max_body": 1024,
-            "max_nesting": 4,
-        }
-        wrong = [
-            f"{name} is {getattr(self, name)}, the least is {low}"
-            for name, low in least.items()
-            if getattr(self, name) < low
-        ]
-        wrong += [
-            f"{name} is {getattr(self, name)}, it must be above 0"
-            for name in ("timeout", "drain")
-            if getattr(self, name) <= 0
-        ]
+        wrong = outside(
+            self,
+            port="[0, 65535]",
+            max_wait_ms="[0, inf)",
+            max_batch="[1, inf)",
+            queue="[1, inf)",
+            max_n="[1, inf)",
+            max_body="[1024, inf)",
+            max_nesting="[4, inf)",
+            timeout="(0, inf)",
+            drain="(0, inf)",
+        )
         if wrong:
             raise ConfigError(f"The service cannot start: {'; '.join(wrong)}.")
 

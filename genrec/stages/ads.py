@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from genrec.bounds import outside
 from genrec.creatives.ad import Ad
 from genrec.creatives.ad_folder import (
     DELIVERIES,
@@ -90,8 +91,8 @@ class AdOptions:
     key: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.part_jobs < 0:
-            raise ConfigError(f"part_jobs is {self.part_jobs}; it must be at least 0.")
+        if problems := outside(self, workers="[0, inf)", part_jobs="[0, inf)"):
+            raise ConfigError("The campaign cannot run so: " + "; ".join(problems))
 
     def size_of_parts(self, campaign: Campaign) -> int:
         """Ads of one part of this campaign."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from genrec.bounds import outside
 from genrec.data.sealed_table import read_sealed, write_sealed
 from genrec.errors import ConfigError, StorageError
 from genrec.recipe import Recipe
@@ -50,9 +51,8 @@ class BatchOptions:
     shard_users: int = 2000
 
     def __post_init__(self) -> None:
-        for name in ("n", "shard_users"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if problems := outside(self, n="[1, inf)", shard_users="[1, inf)"):
+            raise ConfigError("The batch cannot be computed so: " + "; ".join(problems))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from genrec.bounds import outside
 from genrec.data.dataset import Dataset
 from genrec.encoders.base import ItemVectors
 from genrec.errors import ConfigError, InputError
@@ -46,10 +47,8 @@ class Search:
     pruner: str = "median"
 
     def __post_init__(self) -> None:
-        if self.trials < 1 or not self.minutes >= 0:
-            raise ConfigError(
-                f"trials is {self.trials} and minutes {self.minutes}; they must be at least 1 and 0"
-            )
+        if problems := outside(self, trials="[1, inf)", minutes="[0, inf)"):
+            raise ConfigError("The search cannot run so: " + "; ".join(problems))
         check_pruner(self.pruner)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from genrec.bounds import outside
 from genrec.encoders.fusion_options import FusionConfig
 from genrec.errors import ConfigError, nearest
 
@@ -40,18 +41,18 @@ class ViewsConfig:
     temperature: float = 0.1
 
     def __post_init__(self) -> None:
-        least = {"side": 8, "patch": 1, "width": 1, "blocks": 1, "heads": 1, "batch_size": 2}
-        least["steps"] = 0
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in least.items()
-            if getattr(self, name) < low
-        ]
-        problems += [
-            f"{name} is {getattr(self, name)}; it must be above 0"
-            for name in ("learning_rate", "temperature")
-            if not getattr(self, name) > 0
-        ]
+        problems = outside(
+            self,
+            side="[8, inf)",
+            patch="[1, inf)",
+            width="[1, inf)",
+            blocks="[1, inf)",
+            heads="[1, inf)",
+            steps="[0, inf)",
+            batch_size="[2, inf)",
+            learning_rate="(0, inf)",
+            temperature="(0, inf)",
+        )
         if self.patch >= 1 and self.side % self.patch:
             problems.append(f"side is {self.side}, which patches of {self.patch} do not divide")
         if self.heads >= 1 and self.width % self.heads:
@@ -107,20 +108,18 @@ class ContentConfig:
         if self.alignment not in ALIGNMENTS:
             hint = nearest(self.alignment, ALIGNMENTS)
             problems.append(f"there is no alignment '{self.alignment}'; {hint}")
-        least = {"blocks": 1, "heads": 1, "max_history": 1, "negatives": 0, "validation_users": 1}
-        problems += [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in least.items()
-            if getattr(self, name) < low
-        ]
-        if not 0 <= self.dropout < 1:
-            problems.append(f"dropout is {self.dropout}; it lies from 0 to below 1")
-        if not 0 < self.masked_share < 1:
-            problems.append(f"masked_share is {self.masked_share}; it lies between 0 and 1")
-        if not self.temperature > 0:
-            problems.append(f"temperature is {self.temperature}; it must be above 0")
-        if not self.alignment_weight >= 0:
-            problems.append(f"alignment_weight is {self.alignment_weight}; it must be 0 or more")
+        problems += outside(
+            self,
+            blocks="[1, inf)",
+            heads="[1, inf)",
+            max_history="[1, inf)",
+            negatives="[0, inf)",
+            validation_users="[1, inf)",
+            dropout="[0, 1)",
+            masked_share="(0, 1)",
+            temperature="(0, inf)",
+            alignment_weight="[0, inf)",
+        )
         if self.heads >= 1 and self.fusion.width % self.heads:
             problems.append(f"fusion.width is {self.fusion.width}, {self.heads} heads do not fit")
         if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from genrec.bounds import SEED, outside
 from genrec.errors import ConfigError
 from genrec.training.options import FitConfig
 
@@ -91,32 +92,32 @@ class ProductDiffusionConfig:
         ]
         if self.resolution < 32 or self.resolution % 16:
             problems.append(f"resolution is {self.resolution}; it must be a multiple of 16 from 32")
-        shares = ("detail_share", "title_share", "choice_share", "middle_share", "stray_taste")
-        problems += [
-            f"{name} is {getattr(self, name)}; it lies from 0 to 1"
-            for name in shares
-            if not 0 <= getattr(self, name) <= 1
-        ]
+        problems += outside(
+            self,
+            detail_share="[0, 1]",
+            title_share="[0, 1]",
+            choice_share="[0, 1]",
+            middle_share="[0, 1]",
+            stray_taste="[0, 1]",
+            drop_text="[0, 1)",
+            drop_taste="[0, 1)",
+            drop_both="[0, 1)",
+            average="[0, 1)",
+            vocabulary="[600, inf)",
+            alike="[1, inf)",
+            snr_gamma="[0, inf)",
+            guidance="[0, inf)",
+            scenes="[0, inf)",
+            held_out="[0, inf)",
+            held_out_users="[0, inf)",
+            split_seed=SEED,
+            steps="[1, inf)",
+            best_of="[1, inf)",
+            judged="[2, inf)",
+        )
         dropped = self.drop_text + self.drop_taste + self.drop_both
-        if min(self.drop_text, self.drop_taste, self.drop_both) < 0 or dropped >= 1:
-            problems.append(f"what is dropped adds up to {dropped}; it must stay from 0 to below 1")
-        if not 0 <= self.average < 1:
-            problems.append(f"average is {self.average}; it lies from 0 to below 1")
-        problems += [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in (
-                ("vocabulary", 600),
-                ("alike", 1),
-                ("snr_gamma", 0),
-                ("scenes", 0),
-                ("held_out", 0),
-                ("held_out_users", 0),
-                ("steps", 1),
-                ("best_of", 1),
-                ("judged", 2),
-            )
-            if getattr(self, name) < low
-        ]
+        if dropped >= 1:
+            problems.append(f"what is dropped adds up to {dropped}; it must stay below 1")
         if self.best_of > 1 and not self.details:
             problems.append("best_of chooses by details, and there are none; name some, or take 1")
         if not self.noun and self.title_share < 1:

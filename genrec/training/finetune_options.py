@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from genrec.bounds import SEED, outside
 from genrec.errors import ConfigError
 from genrec.training.image_lora_options import ImageLoraConfig
 
@@ -38,19 +39,16 @@ class CopywriterConfig:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in (
-                ("lora_rank", 1),
-                ("sentences", 1),
-                ("row_tokens", 32),
-                ("held_out", 2),
-                ("answer_tokens", 4),
-            )
-            if getattr(self, name) < low
-        ]
-        if not self.lora_alpha > 0:
-            problems.append(f"lora_alpha is {self.lora_alpha}; it must be above 0")
+        problems = outside(
+            self,
+            lora_rank="[1, inf)",
+            lora_alpha="(0, inf)",
+            sentences="[1, inf)",
+            row_tokens="[32, inf)",
+            held_out="[2, inf)",
+            split_seed=SEED,
+            answer_tokens="[4, inf)",
+        )
         if problems:
             raise ConfigError("The fine-tuning options do not fit: " + "; ".join(problems))
 
@@ -90,24 +88,18 @@ class CopyClicksConfig:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
-        least = (
-            ("lora_rank", 1),
-            ("group", 2),
-            ("kl", 0),
-            ("restraint", 0),
-            ("held_out", 2),
-            ("answer_tokens", 4),
+        problems = outside(
+            self,
+            lora_rank="[1, inf)",
+            lora_alpha="(0, inf)",
+            group="[2, inf)",
+            temperature="(0, inf)",
+            kl="[0, inf)",
+            restraint="[0, inf)",
+            held_out="[2, inf)",
+            split_seed=SEED,
+            answer_tokens="[4, inf)",
         )
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in least
-            if not getattr(self, name) >= low
-        ]
-        problems += [
-            f"{name} is {getattr(self, name)}; it must be above 0"
-            for name in ("lora_alpha", "temperature")
-            if not getattr(self, name) > 0
-        ]
         if problems:
             raise ConfigError("The options of learning copy do not fit: " + "; ".join(problems))
 

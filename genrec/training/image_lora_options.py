@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from genrec.bounds import SEED, outside
 from genrec.errors import ConfigError
 from genrec.training.options import SCHEDULES, FitConfig
 
@@ -80,23 +81,25 @@ class ImageLoraConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in (
-                ("segment_items", 1),
-                ("num_class_images", 1),
-                ("rank", 1),
-                ("train_batch_size", 1),
-                ("max_train_steps", 1),
-                ("checkpointing_steps", 0),
-                ("prior_loss_weight", 0),
-                ("lora_alpha", 0),
-                ("snr_gamma", 0),
-                ("guidance_scale", 0),
-                ("validation_images", 0),
-            )
-            if getattr(self, name) < low
-        ]
+        problems = outside(
+            self,
+            segment_items="[1, inf)",
+            num_class_images="[1, inf)",
+            rank="[1, inf)",
+            train_batch_size="[1, inf)",
+            max_train_steps="[1, inf)",
+            checkpointing_steps="[0, inf)",
+            learning_rate="(0, inf)",
+            lr_warmup_steps="[0, inf)",
+            adam_weight_decay="[0, inf)",
+            max_grad_norm="[0, inf)",
+            prior_loss_weight="[0, inf)",
+            lora_alpha="[0, inf)",
+            snr_gamma="[0, inf)",
+            guidance_scale="[0, inf)",
+            validation_images="[0, inf)",
+            seed=SEED,
+        )
         if not self.instance_prompt.strip():
             problems.append("instance_prompt is empty; say what the pictures show")
         if sum(map(bool, (self.instance_data_dir, self.items, self.segment))) != 1:
@@ -117,8 +120,6 @@ class ImageLoraConfig:
             )
         if self.lr_scheduler not in SCHEDULES:
             problems.append(f"lr_scheduler is '{self.lr_scheduler}'; choose {', '.join(SCHEDULES)}")
-        if not self.learning_rate > 0:
-            problems.append(f"learning_rate is {self.learning_rate}; it must be above 0")
         if problems:
             raise ConfigError("The options of image_lora do not fit: " + "; ".join(problems))
 

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genrec.bounds import SEED, outside
 from genrec.decoding.options import NORMALISED_OVER
 from genrec.errors import ConfigError, nearest
 
 SCHEDULES = ("cosine", "constant", "linear")
+FIT_BOUNDS = {
+    "steps": "[1, inf)",
+    "batch_size": "[1, inf)",
+    "learning_rate": "(0, inf)",
+    "rows_learning_rate": "[0, inf)",
+    "warmup_steps": "[0, inf)",
+    "weight_decay": "[0, inf)",
+    "max_grad_norm": "[0, inf)",
+    "warm_rows_steps": "[0, inf)",
+    "seed": SEED,
+    "validate_every": "[0, inf)",
+    "patience": "[0, inf)",
+    "checkpoint_every": "[0, inf)",
+    "log_every": "[1, inf)",
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +39,7 @@ class FitConfig:
         warmup_steps: steps over which the rate rises from 0.
         schedule: ``cosine``, ``linear`` (both fall to 0) or ``constant``, after the warm-up.
         weight_decay: decoupled; biases and norms are left out.
-        max_grad_norm: gradients are clipped to this norm.
+        max_grad_norm: gradients are clipped to this norm; 0 leaves them as they are.
         warm_rows_steps: first steps in which only the rows of new tokens learn, and the rest of the
             LLM stays as it is; 0 trains all from the start.
         seed: of data order, dropout and initial weights.
@@ -53,25 +69,9 @@ class FitConfig:
     log_every: int = 10
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in (
-                ("steps", 1),
-                ("batch_size", 1),
-                ("log_every", 1),
-                ("patience", 0),
-                ("warm_rows_steps", 0),
-            )
-            if getattr(self, name) < low
-        ]
+        problems = outside(self, **FIT_BOUNDS)
         if self.schedule not in SCHEDULES:
             problems.append(f"schedule is '{self.schedule}'; choose {', '.join(SCHEDULES)}")
-        if not self.learning_rate > 0:
-            problems.append(f"learning_rate is {self.learning_rate}; it must be above 0")
-        if not self.rows_learning_rate >= 0:
-            problems.append(
-                f"rows_learning_rate is {self.rows_learning_rate}; it must not be below 0"
-            )
         if problems:
             raise ConfigError("The training options do not fit: " + "; ".join(problems))
 
@@ -118,21 +118,22 @@ class SftConfig:
     negatives: int = 2048
 
     def __post_init__(self) -> None:
+        problems = outside(
+            self,
+            row_tokens="[8, inf)",
+            windows="[0, inf)",
+            label_smoothing="[0, 1)",
+            embedding_dropout="[0, 1)",
+            picture_dropout="[0, 1)",
+            spelled="[0, 1]",
+            feature_dropout="[0, 1)",
+            generate_weight="[0, inf)",
+            text_weight="[0, inf)",
+            dense_weight="[0, inf)",
+            negatives="[0, inf)",
+        )
         if self.normalise not in NORMALISED_OVER:
             near = nearest(self.normalise, NORMALISED_OVER)
-            raise ConfigError(f"No way to normalise '{self.normalise}'; {near}")
-        shares = ("label_smoothing", "embedding_dropout", "picture_dropout", "feature_dropout")
-        if wrong := [name for name in shares if not 0 <= getattr(self, name) < 1]:
-            said = " and ".join(f"{name} is {getattr(self, name)}" for name in wrong)
-            raise ConfigError(f"{said}; all of them lie from 0 to below 1.")
-        if not 0 <= self.spelled <= 1:
-            raise ConfigError(f"spelled is {self.spelled}; it lies from 0 to 1.")
-        amounts = ("generate_weight", "text_weight", "dense_weight", "negatives")
-        if wrong := [name for name in amounts if getattr(self, name) < 0]:
-            said = " and ".join(f"{name} is {getattr(self, name)}" for name in wrong)
-            raise ConfigError(f"{said}; none of them may be below 0.")
-        if self.row_tokens < 8 or self.windows < 0:
-            raise ConfigError(
-                f"row_tokens is {self.row_tokens} and windows {self.windows}; they must be at "
-                "least 8 and 0."
-            )
+            problems.append(f"No way to normalise '{self.normalise}'; {near}")
+        if problems:
+            raise ConfigError("\n".join(problems))

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
+from genrec.bounds import outside
 from genrec.errors import ConfigError, nearest
-from genrec.training.options import SCHEDULES, FitConfig
+from genrec.training.options import FIT_BOUNDS, SCHEDULES, FitConfig
 
 METHODS = ("dpo", "sdpo", "grpo")
 REJECTED_FROM = ("beams", "draws", "popular", "batch")
@@ -45,18 +46,13 @@ class DpoConfig:
 
     def problems(self, method: str) -> Iterator[str]:
         """What does not fit, for ``dpo`` or ``sdpo``."""
-        if not self.beta > 0:
-            yield f"dpo.beta is {self.beta}; it must be above 0"
+        yield from outside(self, "dpo.", beta="(0, inf)", anchor="[0, inf)", rejected="[0, inf)")
         if self.rejected_from not in REJECTED_FROM:
             hint = nearest(self.rejected_from, REJECTED_FROM)
             yield f"dpo.rejected_from is '{self.rejected_from}'; {hint}"
         if self.normalise not in NORMALISED:
             yield f"dpo.normalise is '{self.normalise}'; {nearest(self.normalise, NORMALISED)}"
-        if not self.anchor >= 0:
-            yield f"dpo.anchor is {self.anchor}; it must be at least 0"
-        if self.rejected < 0:
-            yield f"dpo.rejected is {self.rejected}; it must be at least 0"
-        elif method == "dpo" and self.rejected > 1:
+        if method == "dpo" and self.rejected > 1:
             yield f"dpo.rejected is {self.rejected}; dpo compares with one, sdpo with several"
         elif method == "sdpo" and self.rejected == 1:
             yield "dpo.rejected is 1; sdpo compares with several, dpo with one"
@@ -104,12 +100,15 @@ class GrpoConfig:
 
     def problems(self) -> Iterator[str]:
         """What does not fit."""
-        for name, low in (("group", 2), ("updates", 1), ("kl", 0)):
-            if getattr(self, name) < low:
-                yield f"grpo.{name} is {getattr(self, name)}; it must be at least {low}"
-        for name in ("temperature", "clip"):
-            if not getattr(self, name) > 0:
-                yield f"grpo.{name} is {getattr(self, name)}; it must be above 0"
+        yield from outside(
+            self,
+            "grpo.",
+            group="[2, inf)",
+            updates="[1, inf)",
+            kl="[0, inf)",
+            temperature="(0, inf)",
+            clip="(0, inf)",
+        )
         for name, weight in self.rewards.items():
             if name not in REWARDS:
                 yield f"grpo.rewards has '{name}'; {nearest(name, REWARDS)}"
@@ -148,12 +147,9 @@ class GateConfig:
 
     def problems(self) -> Iterator[str]:
         """What does not fit."""
-        if self.users < 1:
-            yield f"gate.users is {self.users}; it must be at least 1"
+        yield from outside(self, "gate.", users="[1, inf)", level="(0.5, 1)")
         if not 0 <= self.margin < 1:
             yield f"gate.margin is {self.margin}; it is a share from 0 to below 1, and .1 is 10 %"
-        if not 0.5 < self.level < 1:
-            yield f"gate.level is {self.level}; it lies above .5 and below 1"
 
 
 @dataclass(frozen=True)
@@ -174,16 +170,9 @@ class PreferenceFitConfig(FitConfig):
 
     def problems(self) -> Iterator[str]:
         """What does not fit."""
-        for name, low in (
-            ("steps", 1), ("batch_size", 1), ("log_every", 1), ("patience", 0),
-            ("validate_every", 1), ("checkpoint_every", 0),
-        ):  # fmt: skip
-            if getattr(self, name) < low:
-                yield f"fit.{name} is {getattr(self, name)}; it must be at least {low}"
+        yield from outside(self, "fit.", **FIT_BOUNDS | {"validate_every": "[1, inf)"})
         if self.schedule not in SCHEDULES:
             yield f"fit.schedule is '{self.schedule}'; {nearest(self.schedule, SCHEDULES)}"
-        if not self.learning_rate > 0:
-            yield f"fit.learning_rate is {self.learning_rate}; it must be above 0"
 
     @property
     def plain(self) -> FitConfig:
@@ -222,10 +211,7 @@ class PreferenceConfig:
             problems.append(f"No method '{self.method}'; {nearest(self.method, METHODS)}")
         problems += self.dpo.problems(self.method)
         problems += [*self.grpo.problems(), *self.fit.problems(), *self.gate.problems()]
-        if self.windows < 0:
-            problems.append(f"windows is {self.windows}; it must be at least 0")
-        if not self.alarm >= 0:
-            problems.append(f"alarm is {self.alarm}; it must be at least 0")
+        problems += outside(self, windows="[0, inf)", alarm="[0, inf]")
         every, updates = self.fit.checkpoint_every, self.grpo.updates
         if self.method == "grpo" and updates > 0 and every % updates:
             # A checkpoint between two updates would lose the draws that both are made with.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from genrec.bounds import SEED, outside
 from genrec.errors import ConfigError
 from genrec.training.content_options import ContentConfig
 from genrec.training.diffusion_options import ProductDiffusionConfig
@@ -82,28 +83,23 @@ class ImageTextConfig:
         problems += _unknown_lessons(self.probes_learn_from)
         if self.loss not in LOSSES:
             problems.append(f"loss is '{self.loss}'; choose {', '.join(LOSSES)}")
-        problems += [
-            f"{name} is {getattr(self, name)}; it lies from 0 to below 1"
-            for name in ("smoothing", "momentum", "average")
-            if not 0 <= getattr(self, name) < 1
-        ]
-        if not 0 <= self.title_share <= 1:
-            problems.append(f"title_share is {self.title_share}; it lies from 0 to 1")
+        problems += outside(
+            self,
+            smoothing="[0, 1)",
+            momentum="[0, 1)",
+            average="[0, 1)",
+            title_share="[0, 1]",
+            vocabulary="[300, inf)",
+            queue="[0, inf)",
+            chunk="[0, inf)",
+            augment="[0, inf)",
+            held_out="[2, inf)",
+            pool="[2, inf)",
+            validation="[0, inf)",
+            split_seed=SEED,
+        )
         if self.title_share < 1 and not self.fields:
             problems.append("title_share is below 1 and fields is empty; name attributes, or set 1")
-        problems += [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in (
-                ("vocabulary", 300),
-                ("queue", 0),
-                ("chunk", 0),
-                ("augment", 0),
-                ("held_out", 2),
-                ("pool", 2),
-                ("validation", 0),
-            )
-            if getattr(self, name) < low
-        ]
         if self.momentum and not self.queue:
             problems.append("momentum is set without a queue; set queue too, or leave it out")
         if self.smoothing and self.loss != "info_nce":
@@ -143,10 +139,9 @@ class MaskedPatchesConfig:
     def __post_init__(self) -> None:
         problems = _tower_problems(self.tower, self.side, self.patch)
         problems += _unknown_lessons(self.probes_learn_from)
-        if not 0 < self.mask_share < 1:
-            problems.append(f"mask_share is {self.mask_share}; it lies between 0 and 1")
-        if self.held_out < 2:
-            problems.append(f"held_out is {self.held_out}; it must be at least 2")
+        problems += outside(
+            self, mask_share="(0, 1)", augment="[0, inf)", held_out="[2, inf)", split_seed=SEED
+        )
         _raise(problems)
 
 
@@ -176,14 +171,14 @@ class MaskedTokensConfig:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
-        problems = []
-        if not 0 < self.mask_share < 1:
-            problems.append(f"mask_share is {self.mask_share}; it lies between 0 and 1")
-        problems += [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in (("vocabulary", 300), ("max_tokens", 8), ("held_out", 2))
-            if getattr(self, name) < low
-        ]
+        problems = outside(
+            self,
+            mask_share="(0, 1)",
+            vocabulary="[300, inf)",
+            max_tokens="[8, inf)",
+            held_out="[2, inf)",
+            split_seed=SEED,
+        )
         _raise(problems)
 
 
@@ -196,7 +191,7 @@ class ProjectorConfig:
         tower: a hub name or a folder of CLIP, SigLIP or another vision tower; of a run that
             pretrained one, its folder ``tower``.
         pictures: tokens for each picture.
-        layer: which of the tower's hidden states the LLM sees.
+        layer: which of the tower's hidden states the LLM sees; below 0, counted from the last.
         said: what is said of a picture: ``title``, ``text`` or names of attributes, in this order.
         held_out: items whose pictures are named to judge, never trained on.
         candidates: texts that the right one is chosen among when it is judged.
@@ -215,11 +210,13 @@ class ProjectorConfig:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)}; it must be at least {low}"
-            for name, low in (("pictures", 1), ("held_out", 2), ("candidates", 2))
-            if getattr(self, name) < low
-        ]
+        problems = outside(
+            self,
+            pictures="[1, inf)",
+            held_out="[2, inf)",
+            candidates="[2, inf)",
+            split_seed=SEED,
+        )
         if not self.said:
             problems.append("said is empty; name at least one of title, text or an attribute")
         _raise(problems)

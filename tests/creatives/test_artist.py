@@ -122,7 +122,7 @@ def test_every_option_of_a_painter_is_one_of_a_campaign():
         ({"compile": "max"}, "compile is 'max'"),
         ({"cache": "taylor"}, "did you mean 'taylorseer'"),
         ({"offload": "modell"}, "did you mean 'model'"),
-        ({"cache_threshold": 2}, "cache_threshold is 2; from 0 to 1"),
+        ({"cache_threshold": 2}, "cache_threshold is 2; it lies from 0 to 1"),
         ({"safety_threshold": -1}, "safety_threshold is -1"),
         ({"safety": "open-nsfw", "model": "none"}, "model is none"),
         ({"allow_unsafe": True}, "name one in safety"),

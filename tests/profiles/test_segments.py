@@ -71,5 +71,5 @@ def test_an_unknown_segment_is_an_error_that_lists_them(segments):
 
 
 def test_a_floor_of_one_is_refused():
-    with pytest.raises(ConfigError, match="floor 1"):
+    with pytest.raises(ConfigError, match="floor is 1"):
         SegmentConfig(floor=1)

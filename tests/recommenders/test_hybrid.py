@@ -377,7 +377,7 @@ def test_a_hybrid_without_vectors_or_with_those_of_others_is_refused(tmp_path):
         GenerativeRecommender.train(
             "tiny", dataset, small_index(), folder=tmp_path, vectors=other, **options
         )
-    with pytest.raises(ConfigError, match="below 0"):
+    with pytest.raises(ConfigError, match="generate is -1"):
         HybridConfig(generate=-1)
 
 

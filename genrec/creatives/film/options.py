@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from genrec.bounds import outside
 from genrec.errors import ConfigError, nearest
 
 # Width and height of each format, for a short side of 720 pixels.
@@ -56,14 +56,9 @@ class FilmOptions:
             problems.append(f"seconds is {self.seconds}; films have 6 or 15")
         if not 64 <= self.side <= 2160 or self.side % 4:
             problems.append(f"side is {self.side}; a multiple of 4 from 64 to 2,160")
-        if not 1 <= self.fps <= 60:
-            problems.append(f"fps is {self.fps}; from 1 to 60")
-        if self.steps < 1:
-            problems.append(f"steps is {self.steps}; at least 1")
-        for name in ("drift", "strength"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and 0 <= value <= 1):
-                problems.append(f"{name} is {value}; from 0 to 1")
+        problems += outside(
+            self, fps="[1, 60]", steps="[1, inf)", drift="[0, 1]", strength="[0, 1]"
+        )
         if problems:
             raise ConfigError("\n".join(problems))
 
