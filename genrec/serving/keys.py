@@ -20,13 +20,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field, TypeAdapter, ValidationError
+
+from genrec.bounds import outside
 from genrec.errors import ArtefactError, ConfigError, nearest
 from genrec.workspace import storage_errors
 
 FORMAT = 1
 _MOST_BUCKETS = 10_000
+_MOST_TOLD = 5
 PREFIX = "gr"
+_HEXADECIMAL = "^([0-9a-f]{2})*$"
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,22 @@ class ApiKey:
         created: ISO 8601.
     """
 
+    __pydantic_config__ = {"extra": "forbid"}
+
     id: str
     name: str
-    salt: str
-    digest: str
+    salt: Annotated[str, Field(pattern=_HEXADECIMAL)]
+    digest: Annotated[str, Field(pattern=_HEXADECIMAL)]
     admin: bool = False
     rate: float = 0
     created: str = ""
+
+    def __post_init__(self) -> None:
+        if problems := outside(self, rate="[0, inf)"):
+            raise ConfigError(f"{problems[0]}: requests a minute, and 0 for no limit.")
+
+
+_KEYS = TypeAdapter(list[ApiKey])
 
 
 class KeyFile:
@@ -69,10 +84,8 @@ class KeyFile:
         """Makes a key and returns it; it cannot be shown again.
 
         Raises:
-            ConfigError: another key has that name, or the rate is negative.
+            ConfigError: another key has that name, or the rate is no number from 0.
         """
-        if rate < 0:
-            raise ConfigError(f"The rate is {rate}; give requests a minute, or 0 for no limit.")
         with self._writing() as keys:
             if any(key.name == name for key in keys.values()):
                 raise ConfigError(
@@ -136,19 +149,18 @@ class KeyFile:
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             version = int(content["format"])
-            keys = (
-                {row["id"]: ApiKey(**row) for row in content["keys"]} if version == FORMAT else {}
-            )
+            rows = _KEYS.validate_python(content["keys"]) if version == FORMAT else []
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+            told = "; ".join(_told(error)) if isinstance(error, ValidationError) else error
             raise ArtefactError(
-                f"{self.path} holds no API keys ({error}). Put it back, or delete it and make "
+                f"{self.path} holds no API keys ({told}). Put it back, or delete it and make "
                 "new keys: genrec keys new"
             ) from error
         if version != FORMAT:
             raise ArtefactError(f"{self.path} is of format {version}; this genrec reads {FORMAT}.")
-        return keys
+        return {key.id: key for key in rows}
 
     @contextmanager
     def _writing(self) -> Iterator[dict[str, ApiKey]]:
@@ -168,6 +180,14 @@ class KeyFile:
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(temporary, self.path)
+
+
+def _told(error: ValidationError) -> list[str]:
+    # Without the values, which may be secret.
+    return [
+        f"keys.{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        for problem in error.errors()[:_MOST_TOLD]
+    ]
 
 
 def _digest(salt: str, secret: str) -> str:

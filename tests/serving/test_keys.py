@@ -1,4 +1,5 @@
 import json
+import math
 import stat
 import threading
 
@@ -101,9 +102,38 @@ def test_names_are_unique_and_removal_takes_a_name_or_an_id(keys):
     assert keys.all() == []
 
 
-def test_a_negative_rate_is_refused(keys):
-    with pytest.raises(ConfigError, match="-1"):
-        keys.new("web shop", rate=-1)
+@pytest.mark.parametrize("rate", [-1, math.nan, math.inf])
+def test_a_rate_that_is_no_number_from_0_is_refused(keys, rate):
+    with pytest.raises(ConfigError, match=f"rate is {rate}"):
+        keys.new("web shop", rate=rate)
+    assert keys.all() == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("rate", math.nan, "rate is nan"),
+        ("rate", "many", r"keys\.0\.rate"),
+        ("salt", "no hex", r"keys\.0\.salt"),
+        ("limit", 3, r"keys\.0\.limit"),
+    ],
+)
+def test_a_file_that_was_edited_wrongly_is_told_and_left_as_it_is(keys, option, value, told):
+    key = keys.new("web shop", rate=30)
+    content = json.loads(keys.path.read_text())
+    content["keys"][0][option] = value
+    keys.path.write_text(json.dumps(content))
+    for work in (lambda: keys.find(key), lambda: keys.new("another")):
+        with pytest.raises(ArtefactError, match=told) as caught:
+            work()
+        assert content["keys"][0]["digest"] not in str(caught.value)
+    assert keys.path.read_text() == json.dumps(content)
+
+
+def test_a_number_in_quotes_is_read_as_one(keys):
+    key = keys.new("web shop", rate=30)
+    keys.path.write_text(keys.path.read_text().replace('"rate": 30', '"rate": "60"'))
+    assert keys.find(key).rate == 60
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1, "keys": [{"id": 3}]}'])
