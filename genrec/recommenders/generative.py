@@ -240,7 +240,7 @@ class GenerativeRecommender(Recommender):
             self.backbone.eval()
         rules = AllowedItems.of(histories, len(self.catalog), allowed, exclude_seen=exclude_seen)
         prompts = [self.prompt.tokens(history) for history in histories]
-        wide = n if self.hybrid is None else max(n, self.beams)
+        wide = n if self.hybrid is None else self._beside(n)
         generated = self._generated(histories, prompts, wide, rules, progress)
         if self.hybrid is None:
             return generated.ranking
@@ -298,9 +298,13 @@ class GenerativeRecommender(Recommender):
         def generated(histories: Sequences) -> Generated:
             prompts = [self.prompt.tokens(history) for history in histories]
             rules = AllowedItems.of(histories, len(self.catalog))
-            return self._generated(histories, prompts, max(self.beams, 1), rules)
+            return self._generated(histories, prompts, self._beside(1), rules)
 
         return self.hybrid.tune(self.backbone.items, generated, cases)
+
+    def _beside(self, n: int) -> int:
+        """How many items a hybrid hears the codes of, where n are asked for: all, if exact."""
+        return max(n, self.beams or len(self.catalog))
 
     def _by_domain(self, histories: Sequences) -> list[tuple[int, np.ndarray]]:
         """Histories that the same adapters of a mixture answer, with their domain."""

@@ -10,6 +10,7 @@ from genrec.data.assemble import assemble
 from genrec.data.dataset import Dataset
 from genrec.data.sequences import History, Sequences
 from genrec.decoding.beam import beam_search
+from genrec.decoding.options import DecodeConfig
 from genrec.errors import ArtefactError, ConfigError
 from genrec.llm.backbone import Backbone
 from genrec.llm.options import ItemTableConfig
@@ -379,6 +380,21 @@ def test_a_hybrid_without_vectors_or_with_those_of_others_is_refused(tmp_path):
         )
     with pytest.raises(ConfigError, match="generate is -1"):
         HybridConfig(generate=-1)
+
+
+def test_exact_scores_are_weighed_like_those_of_as_many_beams_as_items(tmp_path):
+    hybrid = hybrid_of(small_dataset(), small_index(), tmp_path, steps=30)
+    cases = small_dataset().split("last-out")[1]
+    found = {}
+    for how in (DecodeConfig(beams=len(hybrid.catalog)), DecodeConfig(exact=True)):
+        hybrid.decode_by(how)
+        figure = hybrid.tune(cases)
+        ranking = hybrid.rank(cases.histories.take(np.arange(20)), 5)
+        found[how.exact] = figure, hybrid.hybrid.weights, ranking
+    assert found[True][:2] == found[False][:2]
+    assert found[True][1][0] > 0, "the codes take part"
+    np.testing.assert_array_equal(found[True][2].items, found[False][2].items)
+    np.testing.assert_allclose(found[True][2].scores, found[False][2].scores, atol=1e-4)
 
 
 def test_one_signal_alone_has_nothing_to_weigh(tmp_path):
