@@ -37,6 +37,7 @@ def run_command(
     quiet: bool,
 ) -> None:
     recipe = Recipe.load(name, overrides)
+    tell_idle(recipe, quiet=quiet)
     encoding = Engine(engine, workers)
     alone = recipe.pretrain or recipe.finetune
     company = Company.of_environment()
@@ -59,6 +60,15 @@ def run_command(
     workspace = Workspace(into or Path("runs") / recipe.name)
     again = with_a_larger_llm(name, overrides, recipe, workspace.folder)
     _run(recipe, workspace, until, encoding, again, as_json=as_json, quiet=quiet)
+
+
+def tell_idle(recipe: Recipe, *, quiet: bool) -> None:
+    """Says on stderr which options have no effect, so that nobody waits for one."""
+    from genrec.stages.idle_options import idle_options
+
+    if not quiet and Company.of_environment().main and (idle := idle_options(recipe)):
+        lines = "\n".join(f"  - {line}" for line in idle)
+        print(f"Without effect in this recipe:\n{lines}", file=sys.stderr)
 
 
 def evaluate_command(

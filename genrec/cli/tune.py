@@ -43,13 +43,14 @@ def tune_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     """Search the recipe's declared ranges on validation cases; the same command goes on."""
-    from genrec.cli.run import drawn
+    from genrec.cli.run import drawn, tell_idle
     from genrec.recipe import Recipe
     from genrec.workspace import Workspace
 
     content = Recipe.read(recipe)
     Recipe.override(content, overrides or [])
     checked = Recipe.parse(content, where=recipe)
+    tell_idle(checked, quiet=quiet)
     folder = into or Path("runs") / f"{checked.name}-tune"
     from genrec.stages.tune import Search, tune
 
